@@ -1,0 +1,46 @@
+"""Run migrations on a caller's connection, on DATABASE_URL, or as SQL text."""
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from batching_demo.database.engine import create_migration_engine
+from batching_demo.database.models import metadata
+from batching_demo.settings import Settings
+
+# Any number; it has to be the same for everyone who migrates this schema.
+MIGRATION_LOCK = 7_233_5432
+
+
+def run_offline() -> None:
+    context.configure(
+        dialect_name="postgresql", target_metadata=metadata, literal_binds=True, as_sql=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_on(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        # Taken inside: a lock before it starts a transaction that nobody commits.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        context.run_migrations()
+
+
+async def run_online() -> None:
+    settings = Settings.from_environment(os.environ)
+    engine = create_migration_engine(settings.required_database_url)
+    async with engine.connect() as connection:
+        await connection.run_sync(run_on)
+    await engine.dispose()
+
+
+if context.is_offline_mode():
+    run_offline()
+elif "connection" in context.config.attributes:
+    run_on(context.config.attributes["connection"])
+else:
+    asyncio.run(run_online())

@@ -1,0 +1,1 @@
+"""Collect the records of many workflows and write them in bulk."""

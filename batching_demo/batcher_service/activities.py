@@ -1,0 +1,100 @@
+"""Write a batch, and tell every requester what became of its records."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from batching_demo.batcher_service.confirmations import confirm
+from batching_demo.batcher_service.messages import BatchHeader, BatchResult
+from batching_demo.batcher_service.outcomes import count, gather
+from batching_demo.contracts import (
+    WRITE_UNBATCHED_ACTIVITY,
+    SubmissionHeader,
+    Verdicts,
+    split,
+)
+from batching_demo.database.errors import FailureKind
+from batching_demo.database.writes import WriteFailedError, write_batch, write_unbatched
+
+HEARTBEAT_SECONDS = 3
+logger = logging.getLogger(__name__)
+
+
+class WriteActivities:
+    """The activities of the batcher service, on one engine and one Temporal client."""
+
+    def __init__(self, engine: AsyncEngine, client: Client) -> None:
+        self._engine = engine
+        self._client = client
+
+    @activity.defn
+    async def write_batch(self, batch: BatchHeader, records: bytes) -> BatchResult:
+        """Write a batch with one bulk INSERT, then send its verdicts to those who wait."""
+        started = time.monotonic()
+        gathered = gather(batch.submissions, split(batch.submissions, records))
+        async with _watched():
+            write = await write_batch(
+                self._engine,
+                gathered.rows,
+                UUID(batch.batch_id),
+                batch.shard,
+                look_first=batch.attempt > 1,
+            )
+            answers = gathered.verdicts(write, batch.batch_id)
+            await confirm(self._client, batch.submissions, answers)
+        result = count(answers)
+        _log(batch, result, time.monotonic() - started)
+        return result
+
+    @activity.defn(name=WRITE_UNBATCHED_ACTIVITY)
+    async def write_unbatched(
+        self, headers: list[SubmissionHeader], records: bytes
+    ) -> list[Verdicts]:
+        """Write each record with an INSERT and a commit of its own; the baseline."""
+        gathered = gather(headers, split(headers, records))
+        async with _watched():
+            write = await write_unbatched(self._engine, gathered.rows)
+        return gathered.verdicts(write, None)
+
+
+@asynccontextmanager
+async def _watched() -> AsyncIterator[None]:
+    """Heartbeat, so that a dead worker is noticed; report failures without record contents."""
+    heartbeat = asyncio.create_task(_heartbeat())
+    try:
+        yield
+    except WriteFailedError as error:
+        failure = error.failure
+        logger.warning("cannot write (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
+        kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"
+        raise ApplicationError(failure.reason, failure.sqlstate, type=kind) from None
+    finally:
+        heartbeat.cancel()
+
+
+async def _heartbeat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _log(batch: BatchHeader, result: BatchResult, seconds: float) -> None:
+    logger.info(
+        "batch %s shard %d reason %s: %d written, %d duplicate, %d conflict, %d rejected, %.0f ms",
+        batch.batch_id,
+        batch.shard,
+        batch.reason,
+        result.written,
+        result.duplicate,
+        result.conflict,
+        result.rejected,
+        seconds * 1000,
+    )

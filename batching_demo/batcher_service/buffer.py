@@ -1,0 +1,116 @@
+"""The heart of the batcher: which submissions wait, when a batch is due, what it takes."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batching_demo.contracts import BatcherSettings, SubmissionHeader
+
+HEADER_BYTES = 160
+"""What a header's field names and numbers add to its texts, rounded up."""
+
+
+class FlushReason(StrEnum):
+    """Why a batch is sent."""
+
+    RECORDS = "records"
+    BYTES = "bytes"
+    AGE = "age"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission as it waits: its records stay the bytes that they came as."""
+
+    header: SubmissionHeader
+    records: bytes
+    received_at: float
+    """Seconds since the epoch."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in a batch, header included."""
+        header = self.header
+        texts = len(header.submission_id) + len(header.requester)
+        texts += len(header.source) + len(header.run_label)
+        return len(self.records) + texts + HEADER_BYTES
+
+
+class Buffer:
+    """Submissions in the order they came, and those that a write has taken.
+
+    A batch is whole submissions: at most `max_records` and `max_bytes`, or one larger submission
+    by itself.
+    """
+
+    def __init__(self, settings: BatcherSettings, submissions: Iterable[Submission] = ()) -> None:
+        self._settings = settings
+        self._waiting: deque[Submission] = deque()
+        self._known: dict[str, None] = {}
+        self.records = 0
+        self.bytes = 0
+        for submission in submissions:
+            self.add(submission)
+
+    def __iter__(self) -> Iterator[Submission]:
+        return iter(self._waiting)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, submission: Submission) -> bool:
+        """Append a submission, unless it waits or is being written already."""
+        if submission.header.submission_id in self._known:
+            return False
+        self._known[submission.header.submission_id] = None
+        self._waiting.append(submission)
+        self._count(submission, 1)
+        return True
+
+    def due_at(self) -> float | None:
+        """Tell when the oldest submission has waited long enough."""
+        if not self._waiting:
+            return None
+        return self._waiting[0].received_at + self._settings.linger_seconds
+
+    def is_due(self, now: float) -> FlushReason | None:
+        """Tell why a batch should be taken now, if one should."""
+        if self.records >= self._settings.max_records:
+            return FlushReason.RECORDS
+        if self.bytes >= self._settings.max_bytes:
+            return FlushReason.BYTES
+        due_at = self.due_at()
+        if due_at is not None and due_at <= now:
+            return FlushReason.AGE
+        return None
+
+    def take(self) -> list[Submission]:
+        """Take the next batch out; its submissions stay known until `settle` or `give_back`."""
+        taken: list[Submission] = []
+        records = size = 0
+        while self._waiting:
+            submission = self._waiting[0]
+            records += submission.header.records
+            size += submission.size
+            over = records > self._settings.max_records or size > self._settings.max_bytes
+            if taken and over:
+                break
+            taken.append(self._waiting.popleft())
+            self._count(submission, -1)
+        return taken
+
+    def settle(self, submissions: Iterable[Submission]) -> None:
+        """Forget submissions that were taken and have been answered."""
+        for submission in submissions:
+            del self._known[submission.header.submission_id]
+
+    def give_back(self, submissions: list[Submission]) -> None:
+        """Put submissions that were taken back in front, in their order."""
+        self._waiting.extendleft(reversed(submissions))
+        for submission in submissions:
+            self._count(submission, 1)
+
+    def _count(self, submission: Submission, sign: int) -> None:
+        self.records += sign * submission.header.records
+        self.bytes += sign * submission.size

@@ -1,0 +1,99 @@
+"""What the batcher hands to its own activities and to its next run."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+from pydantic import TypeAdapter
+
+from batching_demo.batcher_service.buffer import Submission
+from batching_demo.contracts import SubmissionHeader, split
+
+
+@dataclass(frozen=True)
+class BatchHeader:
+    """A batch without its records, which travel beside it as bytes."""
+
+    batch_id: str
+    shard: int
+    reason: str
+    submissions: list[SubmissionHeader]
+    attempt: int = 1
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """How many records of a batch got which verdict; the verdicts themselves go to requesters."""
+
+    written: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    version: int = 1
+
+
+@dataclass
+class Totals:
+    """What a batcher has done since it was started, over all its runs."""
+
+    batches: dict[str, int] = field(default_factory=dict)
+    """By flush reason."""
+    verdicts: dict[str, int] = field(default_factory=dict)
+    """Records by verdict."""
+
+    def add(self, reason: str, result: BatchResult) -> None:
+        """Count one batch."""
+        self.batches[reason] = self.batches.get(reason, 0) + 1
+        for verdict in ("written", "duplicate", "conflict", "rejected"):
+            self.verdicts[verdict] = self.verdicts.get(verdict, 0) + getattr(result, verdict)
+
+
+@dataclass(frozen=True)
+class BatcherStatus:
+    """What a batcher answers when asked what it is doing."""
+
+    shard: int
+    buffered_records: int
+    buffered_bytes: int
+    in_flight: int
+    consecutive_failures: int
+    last_error: str
+    totals: Totals
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What one run of a batcher leaves to the next, but for the records."""
+
+    submissions: list[SubmissionHeader] = field(default_factory=list)
+    received_at: list[float] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
+    consecutive_failures: int = 0
+    last_error: str = ""
+    version: int = 1
+
+
+_carried = TypeAdapter(Carried)
+
+
+def pack_carried(carried: Carried, submissions: Iterable[Submission]) -> bytes:
+    """Encode what is carried: a line of JSON, then the records of all submissions."""
+    header = json.dumps(asdict(carried), separators=(",", ":")).encode()
+    return b"\n".join((header, b"".join(submission.records for submission in submissions)))
+
+
+def unpack_carried(packed: bytes) -> tuple[Carried, list[Submission]]:
+    """Decode what `pack_carried` made; a first run carries nothing."""
+    if not packed:
+        return Carried(), []
+    header, _, records = packed.partition(b"\n")
+    carried = _carried.validate_json(header)
+    parts = split(carried.submissions, records)
+    return carried, [
+        Submission(header, part, received_at)
+        for header, part, received_at in zip(
+            carried.submissions, parts, carried.received_at, strict=True
+        )
+    ]

@@ -1,0 +1,66 @@
+"""Make sure that a batcher runs for every shard."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from batching_demo.contracts import (
+    BATCHER_TASK_QUEUE,
+    Batcher,
+    BatcherInput,
+    BatcherSettings,
+    batcher_workflow_id,
+)
+
+SETTINGS_MEMO = "settings"
+"""Memo with a batcher's settings; it can be read while no worker runs, and survives new runs."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """One shard's batcher after starting."""
+
+    workflow_id: str
+    is_new: bool
+    differences: list[str]
+    """Settings of the running batcher that are not the wanted ones."""
+
+
+async def start_batchers(client: Client, shards: int, settings: BatcherSettings) -> list[Started]:
+    """Start a batcher for every shard that has none; leave running ones as they are."""
+    return [await _start(client, shard, settings) for shard in range(shards)]
+
+
+async def _start(client: Client, shard: int, settings: BatcherSettings) -> Started:
+    workflow_id = batcher_workflow_id(shard)
+    try:
+        await client.start_workflow(
+            Batcher.run,
+            args=[BatcherInput(shard, settings), b""],
+            id=workflow_id,
+            task_queue=BATCHER_TASK_QUEUE,
+            memo={SETTINGS_MEMO: asdict(settings)},
+            static_summary=f"batcher of shard {shard}",
+        )
+    except WorkflowAlreadyStartedError:
+        running = await running_settings(client, shard)
+        return Started(workflow_id, is_new=False, differences=_differences(running, settings))
+    return Started(workflow_id, is_new=True, differences=[])
+
+
+async def running_settings(client: Client, shard: int) -> Mapping[str, object]:
+    """Read the settings of a running batcher, as it was started."""
+    description = await client.get_workflow_handle(batcher_workflow_id(shard)).describe()
+    memo: Mapping[str, object] = await description.memo_value(SETTINGS_MEMO, default={})
+    return memo
+
+
+def _differences(running: Mapping[str, object], wanted: BatcherSettings) -> list[str]:
+    named = [field.name for field in fields(BatcherSettings) if field.name != "version"]
+    return [
+        f"{name} is {running[name]}, not {getattr(wanted, name)}"
+        for name in named
+        if name in running and running[name] != getattr(wanted, name)
+    ]

@@ -1,0 +1,5 @@
+"""The `batching-demo` command and its subcommands, one module for each."""
+
+from batching_demo.cli.main import main
+
+__all__ = ["main"]

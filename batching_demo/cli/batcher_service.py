@@ -1,0 +1,90 @@
+"""`batching-demo batcher`: the worker and the starter of the batcher service."""
+
+import asyncio
+import logging
+
+import click
+
+from batching_demo.batcher_service.starter import Started, start_batchers
+from batching_demo.batcher_service.worker import build_worker
+from batching_demo.cli import options
+from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
+from batching_demo.database.engine import create_engine
+from batching_demo.settings import Settings
+from batching_demo.temporal import connect, connect_patiently, run_until_stopped
+
+logger = logging.getLogger(__name__)
+
+
+@click.group()
+def batcher() -> None:
+    """Collect records and write them in bulk."""
+
+
+@batcher.command()
+@options.option(
+    "--pool-size",
+    variable="POOL_SIZE",
+    type=click.IntRange(min=1),
+    default=10,
+    help="Connections to Postgres, and activities at a time.",
+)
+@click.pass_obj
+def worker(settings: Settings, pool_size: int) -> None:
+    """Run a worker of the batcher service until it is told to stop.
+
+    The first SIGTERM or Ctrl-C finishes the writes in flight, the second leaves at once.
+
+    \b
+    Example: batching-demo batcher worker --pool-size 4
+    """
+    asyncio.run(_work(settings, pool_size))
+
+
+async def _work(settings: Settings, pool_size: int) -> None:
+    engine = create_engine(
+        settings.required_database_url,
+        application_name="batching-demo batcher worker",
+        pool_size=pool_size,
+    )
+    client = await connect_patiently(settings)
+    try:
+        await run_until_stopped(
+            build_worker(client, engine, pool_size),
+            started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
+        )
+    finally:
+        await engine.dispose()
+
+
+@batcher.command()
+@options.shards
+@options.max_records
+@options.max_bytes
+@options.linger
+@click.pass_obj
+def start(settings: Settings, shards: int, max_records: int, max_bytes: int, linger: float) -> None:
+    """Start a batcher for every shard that has none.
+
+    Starting one that runs changes nothing, and says which of its settings differ.
+
+    \b
+    Example: batching-demo batcher start --shards 2 --linger 5
+    """
+    wanted = BatcherSettings(max_records=max_records, max_bytes=max_bytes, linger_seconds=linger)
+    for started in asyncio.run(_start(settings, shards, wanted)):
+        click.echo(_describe(started))
+
+
+async def _start(settings: Settings, shards: int, wanted: BatcherSettings) -> list[Started]:
+    return await start_batchers(await connect(settings), shards, wanted)
+
+
+def _describe(started: Started) -> str:
+    if started.is_new:
+        return f"{started.workflow_id}: started"
+    if started.differences:
+        return f"{started.workflow_id}: runs already, and keeps its settings: " + ", ".join(
+            started.differences
+        )
+    return f"{started.workflow_id}: runs already, with these settings"

@@ -1,0 +1,52 @@
+"""`batching-demo db`: the schema, and where the database is."""
+
+import asyncio
+
+import click
+
+from batching_demo.database.engine import create_migration_engine, database_url
+from batching_demo.database.migrations import newest_revision, upgrade
+from batching_demo.settings import Settings
+
+
+@click.group()
+def db() -> None:
+    """Migrate the database, or say where it is."""
+
+
+@db.command("upgrade")
+@click.pass_obj
+def upgrade_command(settings: Settings) -> None:
+    """Migrate the database to the newest schema.
+
+    Any number may do this at once; one of them migrates.
+
+    \b
+    Example: batching-demo db upgrade
+    """
+    asyncio.run(migrate(settings))
+    click.echo(f"schema is at revision {newest_revision()}")
+
+
+async def migrate(settings: Settings) -> None:
+    """Migrate the database of the settings."""
+    engine = create_migration_engine(settings.required_database_url)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(upgrade)
+    finally:
+        await engine.dispose()
+
+
+@db.command("url")
+@click.pass_obj
+def url_command(settings: Settings) -> None:
+    """Print the database's URL, password included, for psql or an export.
+
+    \b
+    Example: psql "$(batching-demo db url)"
+    """
+    url = database_url(settings.required_database_url).set(drivername="postgresql")
+    if ssl := url.query.get("ssl"):
+        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": ssl})
+    click.echo(url.render_as_string(hide_password=False))

@@ -1,0 +1,106 @@
+"""`batching-demo dev`: an embedded Postgres and Temporal, for a machine that has neither."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from batching_demo.devstack.errors import DevStackError
+from batching_demo.devstack.installation import not_installed
+from batching_demo.settings import Settings
+
+
+@click.group()
+def dev() -> None:
+    """Run a real Postgres and a real Temporal dev server on this machine.
+
+    All other commands find them by themselves; DATABASE_URL and TEMPORAL_ADDRESS win over them.
+
+    \b
+    Example:
+      batching-demo dev up
+    """
+
+
+@dev.command()
+@click.pass_obj
+def up(settings: Settings) -> None:
+    """Start both servers, or whichever of them does not run yet.
+
+    \b
+    Example:
+      batching-demo dev up
+    """
+    with one_line_errors():
+        from batching_demo.devstack import stack
+
+        stack.up(settings.state_directory, report)
+    print_status(settings)
+
+
+@dev.command()
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """Show what runs; the exit code is 0 if both servers do, 1 if not.
+
+    \b
+    Example:
+      batching-demo dev status
+    """
+    if not print_status(settings):
+        raise click.exceptions.Exit(1)
+
+
+@dev.command()
+@click.pass_obj
+def down(settings: Settings) -> None:
+    """Stop both servers and the workers started with them; the data stays.
+
+    \b
+    Example:
+      batching-demo dev down
+    """
+    with one_line_errors():
+        from batching_demo.devstack import stack
+
+        stack.down(settings.state_directory, report)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn what keeps the embedded servers from working into a message without a traceback.
+
+    Import `devstack.stack` in here: a production install has none of what it needs.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(str(not_installed("Postgres"))) from error
+    except DevStackError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def print_status(settings: Settings) -> bool:
+    """Print where the servers and workers are, and tell whether both servers run."""
+    with one_line_errors():
+        from batching_demo.devstack import stack
+
+        found = stack.status(settings.state_directory)
+    if found.postgres:
+        _print_line("Postgres", f"{found.postgres.address}, open it with `batching-demo psql`")
+    if found.temporal:
+        _print_line("Temporal", f"{found.temporal.address}, Web UI {found.temporal.ui_url}")
+    for worker in found.workers:
+        _print_line(worker.name, f"process {worker.pid}")
+    if not found.is_running:
+        report("not running, or only in part: `batching-demo dev up` starts what is missing")
+    return found.is_running
+
+
+def report(line: str) -> None:
+    """Report progress on standard error, which leaves standard output to results."""
+    click.echo(line, err=True)
+
+
+def _print_line(name: str, where: str) -> None:
+    click.echo(f"{name:<16}{where}")

@@ -1,0 +1,73 @@
+"""Assemble the command, and turn what a user may meet into one line and an exit code."""
+
+import logging
+import os
+from typing import Any
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError
+
+from batching_demo.cli.batcher_service import batcher
+from batching_demo.cli.compare import compare
+from batching_demo.cli.db import db
+from batching_demo.cli.demo import demo
+from batching_demo.cli.dev import dev
+from batching_demo.cli.exit_codes import FAILED, INTERRUPTED, REFUSED
+from batching_demo.cli.main_service import main_group
+from batching_demo.cli.psql import psql
+from batching_demo.database.errors import classify
+from batching_demo.database.writes import WriteFailedError
+from batching_demo.main_service.sources import SourceError
+from batching_demo.settings import Settings, SettingsError
+from batching_demo.temporal import TemporalUnavailableError
+
+
+class CommandGroup(click.Group):
+    """A group whose commands may raise the errors of the layers below."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; errors with a message for the user end it with one line."""
+        try:
+            return super().invoke(ctx)
+        except SourceError as error:
+            raise _failure(str(error), REFUSED) from None
+        except (SettingsError, TemporalUnavailableError) as error:
+            raise _failure(str(error), FAILED) from None
+        except WriteFailedError as error:
+            raise _failure(error.failure.reason, FAILED) from None
+        except SQLAlchemyError as error:
+            raise _failure(f"{classify(error).reason} ({_name(error)})", FAILED) from None
+        except RPCError as error:
+            raise _failure(f"Temporal: {error.message} ({error.status.name})", FAILED) from None
+        except KeyboardInterrupt:
+            raise _failure("interrupted", INTERRUPTED) from None
+
+
+def _failure(message: str, exit_code: int) -> click.ClickException:
+    failure = click.ClickException(message)
+    failure.exit_code = exit_code
+    return failure
+
+
+def _name(error: Exception) -> str:
+    return type(getattr(error, "orig", None) or error).__name__
+
+
+@click.group(cls=CommandGroup)
+@click.version_option(package_name="batching-demo")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Batch the one-row writes of many Temporal workflows into bulk INSERTs for Postgres.
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 refused input or usage, 3 some records in conflict or
+    rejected, 130 interrupted.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("batching_demo").setLevel(logging.INFO)
+    ctx.obj = Settings.from_environment(os.environ)
+
+
+for command in (dev, db, psql, main_group, batcher, compare, demo):
+    main.add_command(command)

@@ -1,0 +1,112 @@
+"""Options that several commands share, each also an environment variable."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from batching_demo.contracts import MAX_BATCH_BYTES, BatcherSettings, WritePath
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+DEFAULTS = BatcherSettings()
+
+
+def option(*declarations: str, variable: str, help: str, **attributes: Any) -> Decorator[Any]:
+    """Declare an option that BATCHING_DEMO_<variable> sets too, both shown by --help."""
+    attributes.setdefault("show_default", True)
+    return click.option(
+        *declarations,
+        envvar=f"BATCHING_DEMO_{variable}",
+        show_envvar=True,
+        help=help,
+        **attributes,
+    )
+
+
+max_records = option(
+    "--max-records",
+    variable="MAX_RECORDS",
+    type=click.IntRange(min=1),
+    default=DEFAULTS.max_records,
+    help="Records in a batch, and in one submission, at most.",
+)
+max_bytes = option(
+    "--max-bytes",
+    variable="MAX_BYTES",
+    type=click.IntRange(min=1, max=MAX_BATCH_BYTES),
+    default=DEFAULTS.max_bytes,
+    help="Encoded bytes in a batch, at most.",
+)
+linger = option(
+    "--linger",
+    variable="LINGER",
+    type=click.FloatRange(min=0),
+    default=DEFAULTS.linger_seconds,
+    help="Seconds that the oldest record may wait for its batch to fill.",
+)
+shards = option(
+    "--shards",
+    variable="SHARDS",
+    type=click.IntRange(min=1, max=1000),
+    default=1,
+    help="Batcher workflows that share the load.",
+)
+records_per_workflow = option(
+    "--records-per-workflow",
+    variable="RECORDS_PER_WORKFLOW",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Records that each main workflow loads, prepares and submits.",
+)
+key = option(
+    "--key",
+    "key_columns",
+    variable="KEY",
+    multiple=True,
+    metavar="COLUMN",
+    show_default=False,
+    help="Column whose text is the idempotency key; several are joined. Without it, every record"
+    " is its own: the content's digest and the line.",
+)
+input_file = option(
+    "--input",
+    "input_path",
+    variable="INPUT",
+    metavar="FILE",
+    show_default=False,
+    help="CSV file with a header, or NDJSON file. [default: the bundled flights]",
+)
+input_format = option(
+    "--format",
+    "input_format",
+    variable="FORMAT",
+    type=click.Choice(["csv", "ndjson"]),
+    show_default=False,
+    help="What the input is, when its suffix does not say.",
+)
+delimiter = option(
+    "--delimiter",
+    variable="DELIMITER",
+    default=",",
+    help="Character between the fields of a CSV file; \\t is a tab.",
+)
+max_open = option(
+    "--max-open",
+    variable="MAX_OPEN",
+    type=click.IntRange(min=1),
+    default=1000,
+    help="Main workflows under way at a time.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
+
+
+def write_path(**attributes: Any) -> Decorator[Any]:
+    """Declare --write-path, for one path or for several."""
+    return option(
+        "--write-path",
+        variable="WRITE_PATH",
+        type=click.Choice([path.value for path in WritePath]),
+        help="How prepared records reach Postgres.",
+        **attributes,
+    )

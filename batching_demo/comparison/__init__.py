@@ -1,0 +1,1 @@
+"""Run the write paths side by side and report what Postgres and Temporal counted."""

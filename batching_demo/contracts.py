@@ -1,0 +1,234 @@
+"""All that the two services share: names, messages, shard routing and the encoding of records."""
+
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from temporalio import workflow
+
+MAIN_TASK_QUEUE = "main-workflow-queue"
+BATCHER_TASK_QUEUE = "batcher-queue"
+
+KIB = 1024
+MAX_KEY_BYTES = 512
+MAX_RECORD_BYTES = 256 * KIB
+MAX_SUBMISSION_BYTES = 128 * KIB
+MAX_BATCH_BYTES = 512 * KIB
+MAX_SLICE_BYTES = 512 * KIB
+
+DEFAULT_RUN_LABEL = "first"
+
+
+class WritePath(StrEnum):
+    """How prepared records reach Postgres."""
+
+    BATCHED = "batched"
+    UNBATCHED = "unbatched"
+
+
+class Verdict(StrEnum):
+    """What became of one record."""
+
+    WRITTEN = "written"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+
+
+VERDICT_BY_CODE = {verdict.value[0]: verdict for verdict in Verdict}
+"""Verdicts travel as one letter a record: w, d, c or r."""
+
+
+def batcher_workflow_id(shard: int) -> str:
+    """Name the batcher workflow of a shard."""
+    return f"batcher-{shard}"
+
+
+def shard_for(key: str, shards: int) -> int:
+    """Spread keys over shards, the same way in every process and for ever."""
+    return zlib.crc32(key.encode()) % shards
+
+
+@dataclass(frozen=True)
+class SubmissionHeader:
+    """What the batcher may know of a submission without reading its records."""
+
+    submission_id: str
+    requester: str
+    """Workflow id of whoever gets the verdicts."""
+    records: int
+    length: int
+    """Bytes of the encoded records."""
+    source: str = ""
+    run_label: str = DEFAULT_RUN_LABEL
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why one record of a submission was not stored."""
+
+    position: int
+    reason: str
+    sqlstate: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdict of every record of one submission, in its order."""
+
+    submission_id: str
+    codes: str
+    batch_id: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class BatcherSettings:
+    """When a batcher flushes, and how many writes it keeps in flight."""
+
+    max_records: int = 100
+    max_bytes: int = MAX_BATCH_BYTES
+    linger_seconds: float = 20.0
+    max_in_flight: int = 2
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class BatcherInput:
+    """What a batcher workflow is started with."""
+
+    shard: int
+    settings: BatcherSettings
+    version: int = 1
+
+
+@workflow.defn(name="BatcherWorkflow")
+class Batcher:
+    """Typed stub of the batcher workflow, for those who start it."""
+
+    @workflow.run
+    async def run(self, batcher_input: BatcherInput, carried: bytes) -> None:
+        """Collect submissions and write them in bulk, for ever."""
+        raise NotImplementedError
+
+
+SUBMIT_SIGNAL = "submit"
+"""Signal of a batcher; its arguments are list[SubmissionHeader], and bytes: the encoded records of
+those submissions joined in that order."""
+
+VERDICTS_SIGNAL = "verdicts"
+"""Signal of a requester; its one argument is a list[Verdicts]."""
+
+WRITE_UNBATCHED_ACTIVITY = "write_unbatched"
+"""Activity of the batcher service with the arguments of `submit`; returns list[Verdicts]."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRecord:
+    """One record ready to be stored, or already rejected with its reason."""
+
+    key: str
+    line: int
+    payload: str
+    """JSON text of the object; of a rejected record the raw text."""
+    content_hash: bytes
+    """SHA-256 of the canonical payload; empty for a rejected record."""
+    rejection: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordColumns:
+    """Decoded records, a list for every field, so that no object per record is made."""
+
+    keys: list[str]
+    lines: list[int]
+    payloads: list[str]
+    hashes: list[bytes]
+    rejections: list[str]
+
+
+_PREFIX = struct.Struct("<BI")
+_ENTRY = struct.Struct("<QIIH32s")
+_ENCODING_VERSION = 1
+_NO_HASH = bytes(32)
+
+
+class EncodingError(ValueError):
+    """The bytes are not encoded records."""
+
+
+def encode_records(records: Sequence[PreparedRecord]) -> bytes:
+    """Encode records: a prefix, an entry of lengths for each, then all their texts."""
+    entries = [_PREFIX.pack(_ENCODING_VERSION, len(records))]
+    texts: list[bytes] = []
+    for record in records:
+        key, payload = record.key.encode(), record.payload.encode()
+        rejection = record.rejection.encode()
+        content_hash = record.content_hash or _NO_HASH
+        entries.append(
+            _ENTRY.pack(record.line, len(key), len(payload), len(rejection), content_hash)
+        )
+        texts += (key, payload, rejection)
+    return b"".join(entries + texts)
+
+
+def encoded_size(record: PreparedRecord) -> int:
+    """Tell how many bytes a record adds to its submission."""
+    texts = len(record.key.encode()) + len(record.payload.encode()) + len(record.rejection.encode())
+    return _ENTRY.size + texts
+
+
+def decode_records(encoded: bytes) -> RecordColumns:
+    """Decode records into columns.
+
+    Raises:
+        EncodingError: the bytes were not made by `encode_records`.
+    """
+    try:
+        return _decode(encoded)
+    except (struct.error, UnicodeDecodeError, IndexError) as error:
+        raise EncodingError(f"not encoded records ({type(error).__name__})") from None
+
+
+def _decode(encoded: bytes) -> RecordColumns:
+    version, count = _PREFIX.unpack_from(encoded)
+    if version != _ENCODING_VERSION:
+        raise EncodingError(f"records are encoded in version {version}, not {_ENCODING_VERSION}")
+    position = _PREFIX.size + count * _ENTRY.size
+    columns = RecordColumns([], [], [], [], [])
+    for line, key, payload, rejection, content_hash in _ENTRY.iter_unpack(
+        memoryview(encoded)[_PREFIX.size : position]
+    ):
+        columns.lines.append(line)
+        columns.hashes.append(content_hash)
+        columns.keys.append(encoded[position : position + key].decode())
+        position += key
+        columns.payloads.append(encoded[position : position + payload].decode())
+        position += payload
+        columns.rejections.append(encoded[position : position + rejection].decode())
+        position += rejection
+    if position != len(encoded):
+        raise EncodingError(f"records end at byte {position} of {len(encoded)}")
+    return columns
+
+
+def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[bytes]:
+    """Cut joined records into those of each submission.
+
+    Raises:
+        EncodingError: the headers announce other lengths, or more records than fit into them.
+    """
+    parts: list[bytes] = []
+    position = 0
+    for header in headers:
+        if not 0 < header.records * _ENTRY.size < header.length:
+            raise EncodingError(f"{header.length} bytes cannot hold {header.records} records")
+        parts.append(records[position : position + header.length])
+        position += header.length
+    if position != len(records):
+        raise EncodingError(f"headers announce {position} bytes, {len(records)} came")
+    return parts

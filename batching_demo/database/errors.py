@@ -1,0 +1,71 @@
+"""Tell poison from outage, by SQLSTATE."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy.exc import DBAPIError
+
+
+class FailureKind(StrEnum):
+    """Who has to act on a failed statement."""
+
+    POISON = "poison"
+    """A record: isolate it."""
+    OPERATOR = "operator"
+    """A person: nothing is wrong with the records; keep trying."""
+    OUTAGE = "outage"
+    """Nobody: try again later."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed statement, with nothing of its parameters."""
+
+    kind: FailureKind
+    reason: str
+    sqlstate: str | None = None
+
+
+_POISON_CLASSES = ("22", "23", "54")
+_RAISED_BY_A_TRIGGER = "P0001"
+_OPERATOR_ADVICE = {
+    "42P01": "the schema is not migrated: run `batching-demo db upgrade`",
+    "42703": "the schema is older than this worker: run `batching-demo db upgrade`",
+    "42501": "the database role lacks a privilege: grant INSERT and SELECT on the tables",
+    "28P01": "the password in DATABASE_URL is wrong",
+    "28000": "the role in DATABASE_URL may not log in",
+    "3D000": "the database in DATABASE_URL does not exist: create it, and migrate it",
+}
+_OPERATOR_CLASSES = {
+    "42": "the schema or the role's privileges do not fit: run `batching-demo db upgrade`",
+    "28": "Postgres refuses the login: check DATABASE_URL",
+    "3D": "the database in DATABASE_URL does not exist",
+    "3F": "the schema on the search path does not exist",
+}
+OUTAGE_ADVICE = "Postgres does not answer as it should: is it running, and is DATABASE_URL right?"
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Find the SQLSTATE; SQLAlchemy wraps most asyncpg errors in a plain DBAPIError."""
+    cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    sqlstate = getattr(cause, "sqlstate", None)
+    return sqlstate if isinstance(sqlstate, str) else None
+
+
+def classify(error: BaseException) -> Failure:
+    """Say who has to act; whatever has no SQLSTATE is an outage."""
+    sqlstate = sqlstate_of(error)
+    if sqlstate is None:
+        return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)
+    if sqlstate[:2] in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER:
+        return Failure(FailureKind.POISON, f"refused by Postgres: {_condition(error)}", sqlstate)
+    advice = _OPERATOR_ADVICE.get(sqlstate) or _OPERATOR_CLASSES.get(sqlstate[:2])
+    if advice:
+        return Failure(FailureKind.OPERATOR, advice, sqlstate)
+    return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE, sqlstate)
+
+
+def _condition(error: BaseException) -> str:
+    """Name the condition; the message itself may quote the record."""
+    cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    return type(cause).__name__.removesuffix("Error")

@@ -1,0 +1,46 @@
+"""The tables, as Alembic compares them with the database."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+records = Table(
+    "records",
+    metadata,
+    # Replayed batches use up identity values, so ids have gaps.
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # Batches are sorted by key in Python; "C" is the same order, and the cheapest to compare.
+    Column("idempotency_key", Text(collation="C"), nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("submission_id", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("batch_id", Uuid, nullable=False),
+    Column("write_path", Text, nullable=False),
+    Column("run_label", Text, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

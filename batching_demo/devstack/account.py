@@ -1,0 +1,57 @@
+"""The system user that Postgres runs as, since it refuses to run as root."""
+
+import os
+import pwd
+import stat
+import subprocess
+from pathlib import Path
+from typing import TypedDict
+
+from batching_demo.devstack.errors import DevStackError
+
+SERVER_USER = "pgserver"
+
+
+class RunAs(TypedDict, total=False):
+    """The arguments of subprocess that change the user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def server_account() -> pwd.struct_passwd | None:
+    """Find or make the server's user if we are root; None means that we ourselves will do."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        return _create_account()
+
+
+def _create_account() -> pwd.struct_passwd:
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", SERVER_USER]
+    try:
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        return pwd.getpwnam(SERVER_USER)
+    except (OSError, subprocess.CalledProcessError, KeyError) as error:
+        raise DevStackError(
+            f"Postgres does not run as root and its user cannot be created: run"
+            f" `{' '.join(command)}`, or run this as a normal user"
+        ) from error
+
+
+def run_as(account: pwd.struct_passwd | None) -> RunAs:
+    """Give subprocess the arguments that make it change to the server's user."""
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def barrier(path: Path) -> Path | None:
+    """Find the outermost part of a path that other users may not enter or run."""
+    for part in (*reversed(path.parents), path):
+        if not part.stat().st_mode & stat.S_IXOTH:
+            return part
+    return None

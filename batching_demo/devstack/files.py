@@ -1,0 +1,46 @@
+"""Files in the state directory: written whole or not at all, and one owner at a time."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batching_demo.devstack.errors import DevStackError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, so that nobody ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    Path(name).replace(path)
+
+
+@contextmanager
+def exclusively(state_directory: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the state directory's lock; also turns what the disk refuses into one line.
+
+    Raises:
+        DevStackError: the directory cannot be used.
+    """
+    try:
+        state_directory.mkdir(parents=True, exist_ok=True)
+        with (state_directory / "lock").open("w") as lock:
+            _acquire(lock.fileno(), report)
+            yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DevStackError(
+            f"{reason}: {error.filename or state_directory} (XDG_STATE_HOME chooses another place)"
+        ) from error
+
+
+def _acquire(lock: int, report: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        report("waiting for another `dev up` or `dev down`")
+        fcntl.flock(lock, fcntl.LOCK_EX)

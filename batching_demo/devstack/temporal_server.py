@@ -1,0 +1,88 @@
+"""A real Temporal dev server with its Web UI, independent of the process that started it."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from batching_demo.devstack.errors import DevStackError
+from batching_demo.devstack.installation import find_temporal
+from batching_demo.devstack.launch import Log, launch, server_environment, wait_until
+from batching_demo.devstack.ports import HOST, is_free
+from batching_demo.devstack.processes import find_servers, option, stop
+
+
+class TemporalServer:
+    """A Temporal dev server on 127.0.0.1 that keeps its workflows in a file.
+
+    Args:
+        directory: holds its database and its log.
+        port: where it speaks gRPC.
+        ui_port: where it serves the Web UI.
+    """
+
+    def __init__(self, directory: Path, port: int, ui_port: int) -> None:
+        self.directory = directory.resolve()
+        self.port = port
+        self.ui_port = ui_port
+        self._database = self.directory / "temporal.db"
+        self._log = self.directory / "log"
+
+    @classmethod
+    def find_running(cls, directory: Path) -> "TemporalServer | None":
+        """Find the server of a directory, whoever started it."""
+        process = cls(directory, 0, 0)._process()
+        if process is None:
+            return None
+        return cls(directory, int(option(process, "--port")), int(option(process, "--ui-port")))
+
+    @property
+    def address(self) -> str:
+        """Where clients and workers connect."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def ui_url(self) -> str:
+        """Where a browser finds the Web UI."""
+        return f"http://{HOST}:{self.ui_port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server's process is there."""
+        return self._process() is not None
+
+    def start(self) -> None:
+        """Start the server unless it runs, and wait until its default namespace answers."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        log = Log(self._log)
+        process = self._process()
+        pid = process.pid if process else self._launch(log)
+        wait_until(self._is_ready, pid, "Temporal", log)
+
+    def stop(self) -> None:
+        """Stop the server; its workflows stay on disk."""
+        # What it acknowledged is in its file by then; the rest of its five seconds of goodbyes
+        # is for other hosts, which a dev server does not have.
+        stop(find_servers(self._database), (signal.SIGTERM, 1.0))
+
+    def _launch(self, log: Log) -> int:
+        for port in (self.port, self.ui_port):
+            if not is_free(port):
+                raise DevStackError(f"port {port} for Temporal is taken by another program")
+        addresses = ["--ip", HOST, "--port", str(self.port), "--ui-port", str(self.ui_port)]
+        command = [find_temporal(), "server", "start-dev", "--db-filename", str(self._database)]
+        return launch([*command, *addresses, "--log-level", "error"], log)
+
+    def _process(self) -> psutil.Process | None:
+        return next(iter(find_servers(self._database)), None)
+
+    def _is_ready(self) -> bool:
+        query = [find_temporal(), "operator", "namespace", "describe", "--namespace", "default"]
+        answer = subprocess.run(  # noqa: S603
+            [*query, "--address", self.address],
+            check=False,
+            capture_output=True,
+            env=server_environment(self.directory),
+        )
+        return answer.returncode == 0

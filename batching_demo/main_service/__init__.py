@@ -1,0 +1,1 @@
+"""Load and prepare records, and hand them to a batcher."""

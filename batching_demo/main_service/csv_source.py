@@ -1,0 +1,118 @@
+"""CSV as the csv module reads it with strict=True over open(newline="")."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+
+from batching_demo.contracts import MAX_RECORD_BYTES
+from batching_demo.main_service.scanning import FILLER, StructureError
+
+# The module's own limit is a half of ours, and it is one for the whole process.
+csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
+
+_SHORT_ESCAPES = b'"\\\b\t\n\f\r'
+_LONG_ESCAPES = bytes(set(range(0x20)) - set(_SHORT_ESCAPES))
+_QUOTED = re.compile(rb'"(?:[^"]++|"")*+')
+
+
+class CsvGrammar:
+    """Records of a CSV file, for one scan."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter.encode()
+        special = re.escape(self._delimiter) + rb"\r\n"
+        # Plain text, a quote inside an unquoted field, or a whole quoted field.
+        fields = rb'(?:[^"\r\n]++|(?<=[^%b])"|"(?:[^"]++|"")*+"(?=[%b]))*+' % (special, special)
+        self._fields = re.compile(fields)
+        # A lone CR counts only when it is known what follows.
+        self.record = re.compile(rb"(%b)(?:\n|\r\n|\r(?=[^\n]))" % fields)
+        self._carried = b""
+        self._opened = 0
+
+    def carry(self, buffer: bytes, position: int, base: int) -> bytes:
+        """Keep a delimiter, a filler, an open or a closed quote, and a CR."""
+        self._carried = self._state(buffer, position, base)
+        return self._carried
+
+    def _state(self, buffer: bytes, position: int, base: int) -> bytes:
+        match = self._fields.match(buffer, position)
+        end = match.end() if match else position
+        if buffer[end : end + 1] == b'"':
+            return self._quoted_state(buffer, end, base)
+        content = buffer[position:end][-1:]
+        if content and (content != self._delimiter or end < len(buffer)):
+            content = FILLER
+        return content + buffer[end:]
+
+    def _quoted_state(self, buffer: bytes, opening: int, base: int) -> bytes:
+        if opening or not self._carried.startswith(b'"'):
+            self._opened = base + opening
+        match = _QUOTED.match(buffer, opening)
+        end = match.end() if match else opening
+        if end == len(buffer):
+            return b'"'
+        if end + 1 == len(buffer):
+            return b'""'
+        raise StructureError(
+            base + end + 1,
+            "text follows a closing quote; write a quote inside a quoted field twice",
+        )
+
+    def unfinished(self) -> StructureError:
+        """Point at the quote that the file leaves open."""
+        return StructureError(
+            self._opened,
+            "a quote opened here is never closed; close it, or quote the field and double it",
+        )
+
+    def line_ends(self, data: bytes, previous: bytes) -> int:
+        """Count LF, CRLF and lone CR."""
+        pairs = data.count(b"\r\n") + (data.startswith(b"\n") and previous.endswith(b"\r"))
+        return data.count(b"\n") + data.count(b"\r") - pairs
+
+
+def header(text: str, delimiter: str) -> list[str]:
+    """Read the column names, trimmed.
+
+    Raises:
+        ValueError: the names cannot name columns; the message says why.
+    """
+    lines = io.StringIO(text, newline="")
+    names = [name.strip() for name in next(csv.reader(lines, delimiter=delimiter, strict=True))]
+    for position, name in enumerate(names):
+        if not name:
+            raise ValueError(f"column {position + 1} of the header has no name; give it one")
+        if "\0" in name:
+            raise ValueError(f"the name of column {position + 1} contains a NUL; remove it")
+        if name in names[:position]:
+            raise ValueError(f"the header names column {name!r} twice; rename one of them")
+    return names
+
+
+def rows(text: str, delimiter: str, line: int) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield line, raw text and fields of each row; blank lines are no rows."""
+    lines = io.StringIO(text, newline="").readlines()
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    start = 0
+    for fields in reader:
+        if fields:
+            yield line + start, _without_line_end("".join(lines[start : reader.line_num])), fields
+        start = reader.line_num
+
+
+def _without_line_end(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def names_size(columns: list[str]) -> int:
+    """Tell how many bytes a JSON object of these columns has besides its values' text."""
+    return len(json.dumps(dict.fromkeys(columns, ""), ensure_ascii=False).encode())
+
+
+def escapes_size(data: bytes) -> int:
+    """Tell by how many bytes JSON escapes can lengthen this text at most."""
+    short = len(data) - len(data.translate(None, _SHORT_ESCAPES))
+    long = len(data) - len(data.translate(None, _LONG_ESCAPES))
+    return short + 5 * long

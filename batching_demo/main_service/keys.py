@@ -1,0 +1,44 @@
+"""Make the idempotency key of a record from its key columns."""
+
+from collections.abc import Mapping, Sequence
+
+from batching_demo.contracts import MAX_KEY_BYTES
+from batching_demo.main_service.json_text import integer_text, is_number
+from batching_demo.main_service.rejection import RejectionError
+
+SEPARATOR = "|"
+ESCAPE = "\\"
+
+
+def key_of(members: Mapping[str, object], columns: Sequence[str]) -> str:
+    """Join the texts of the key columns, so that no two different lists of texts are joined alike.
+
+    The text of a single column is the key as it stands.
+
+    Raises:
+        RejectionError: a key column has no usable value, or the key is too long.
+    """
+    parts = [_text(members, column) for column in columns]
+    key = parts[0] if len(parts) == 1 else SEPARATOR.join(map(_escaped, parts))
+    size = len(key.encode())
+    if size > MAX_KEY_BYTES:
+        raise RejectionError("key_too_long", f"the key has {size} bytes, at most {MAX_KEY_BYTES}")
+    return key
+
+
+def _escaped(part: str) -> str:
+    return part.replace(ESCAPE, ESCAPE + ESCAPE).replace(SEPARATOR, ESCAPE + SEPARATOR)
+
+
+def _text(members: Mapping[str, object], column: str) -> str:
+    if column not in members:
+        raise RejectionError("key_missing", f"no key column {column!r}")
+    value = members[column]
+    text = integer_text(value) if is_number(value) else value
+    if value is None:
+        raise RejectionError("key_null", f"key column {column!r} is null")
+    if not isinstance(text, str):
+        raise RejectionError("key_type", f"key column {column!r} is neither text nor an integer")
+    if not text or text.isspace():
+        raise RejectionError("key_empty", f"key column {column!r} is empty or blank")
+    return text

@@ -1,0 +1,26 @@
+"""The worker of the main service."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from batching_demo.contracts import MAIN_TASK_QUEUE
+from batching_demo.main_service.activities import load_records, prepare_records
+from batching_demo.main_service.workflows import MainWorkflow
+from batching_demo.temporal import GRACEFUL_SHUTDOWN
+
+THREADS = 8
+
+
+def build_worker(client: Client) -> Worker:
+    """Build a worker whose activities run in threads: they read files and burn CPU."""
+    return Worker(
+        client,
+        task_queue=MAIN_TASK_QUEUE,
+        workflows=[MainWorkflow],
+        activities=[load_records, prepare_records],
+        activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
+        max_concurrent_activities=THREADS,
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+    )

@@ -1,0 +1,77 @@
+"""One frozen object from the environment; Temporal's connection belongs to temporalio.envconfig."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+DATABASE_URL = "DATABASE_URL"
+
+
+class SettingsError(Exception):
+    """Something that the user has to set is missing or wrong; the message says what to do."""
+
+
+class DevStackAddresses(BaseModel):
+    """Where the embedded servers listen, as `dev up` left it in the state directory."""
+
+    model_config = ConfigDict(frozen=True)
+
+    database_url: str
+    temporal_address: str
+    ui_url: str
+
+    @classmethod
+    def read(cls, state_directory: Path) -> "DevStackAddresses | None":
+        """Read what `dev up` left, or None if no embedded servers are running."""
+        try:
+            return cls.model_validate_json(cls.path(state_directory).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    @staticmethod
+    def path(state_directory: Path) -> Path:
+        """Name the file that `dev up` writes and `dev down` removes."""
+        return state_directory / "devstack.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every command needs to know of its surroundings."""
+
+    state_directory: Path
+    database_url: str | None = None
+    devstack: DevStackAddresses | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Take the environment first, then whatever embedded servers are running."""
+        state_directory = find_state_directory(environ)
+        devstack = DevStackAddresses.read(state_directory)
+        fallback = devstack.database_url if devstack else None
+        return cls(state_directory, environ.get(DATABASE_URL) or fallback, devstack)
+
+    @property
+    def required_database_url(self) -> str:
+        """The database's URL.
+
+        Raises:
+            SettingsError: no environment and no embedded server names one.
+        """
+        if self.database_url is None:
+            raise SettingsError(
+                f"no database: set {DATABASE_URL}, or start an embedded one with"
+                " `batching-demo dev up`"
+            )
+        return self.database_url
+
+
+def find_state_directory(environ: Mapping[str, str]) -> Path:
+    """Find the state directory: XDG_STATE_HOME, or what is usual for this user."""
+    if state_home := environ.get("XDG_STATE_HOME"):
+        return Path(state_home) / "batching-demo"
+    if os.geteuid() == 0:
+        return Path("/var/lib/batching-demo")
+    return Path(environ.get("HOME") or Path.home()) / ".local" / "state" / "batching-demo"

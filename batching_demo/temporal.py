@@ -1,0 +1,82 @@
+"""Connect to Temporal, and run a worker until it is told to stop."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from batching_demo.settings import Settings, SettingsError
+
+DEFAULT_ADDRESS = "localhost:7233"
+GRACEFUL_SHUTDOWN = timedelta(seconds=70)
+"""Longer than an activity may take, so that a write in flight is finished."""
+LONGEST_RETRY_SECONDS = 15.0
+KILLED_BY_SECOND_SIGNAL = 130
+logger = logging.getLogger(__name__)
+
+
+class TemporalUnavailableError(Exception):
+    """Temporal does not answer; the message names the address and what to do."""
+
+
+async def connect(settings: Settings) -> Client:
+    """Connect as temporalio.envconfig says, else to the embedded server, else to localhost.
+
+    Raises:
+        SettingsError: a TEMPORAL_* variable or the configuration file is wrong.
+        TemporalUnavailableError: nothing answers there.
+    """
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise SettingsError(f"Temporal's client configuration: {error}") from None
+    embedded = settings.devstack.temporal_address if settings.devstack else DEFAULT_ADDRESS
+    config.setdefault("target_host", embedded)
+    try:
+        return await Client.connect(**config)
+    except (RPCError, RuntimeError) as error:
+        raise TemporalUnavailableError(
+            f"Temporal does not answer at {config.get('target_host')} ({_first_line(error)}):"
+            " start one with `batching-demo dev up`, or set TEMPORAL_ADDRESS"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+async def connect_patiently(settings: Settings) -> Client:
+    """Connect like `connect`, trying again for as long as nothing answers; say so each time."""
+    pause = 1.0
+    while True:
+        try:
+            return await connect(settings)
+        except TemporalUnavailableError as error:
+            logger.warning("%s; trying again in %.0f s", error, pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
+
+async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:
+    """Poll until SIGINT or SIGTERM, then finish what is running; a second signal leaves at once."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(KILLED_BY_SECOND_SIGNAL)
+        logger.info("stopping: finishing what is running; once more to leave at once")
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    async with worker:
+        started()
+        await stop.wait()

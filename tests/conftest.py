@@ -1,0 +1,113 @@
+"""Real servers: one Postgres and one Temporal for the session, a database and a namespace a test."""
+
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from batching_demo.database.engine import create_engine, create_migration_engine
+from batching_demo.database.migrations import upgrade
+from batching_demo.devstack.ports import find_free_port
+from batching_demo.devstack.postgres import PostgresServer
+
+# Nothing of the machine's own configuration may reach a test.
+for name in list(os.environ):
+    if name.startswith(("TEMPORAL_", "BATCHING_DEMO_", "PG")) or name == "DATABASE_URL":
+        del os.environ[name]
+
+NAMESPACES = [f"test-{number}" for number in range(200)]
+TEMPLATE = "template_batching_demo"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    # pytest's own directories are private, and root's Postgres runs as another user.
+    directory = Path(tempfile.mkdtemp(prefix="batching-demo-"))
+    directory.chmod(0o755)
+    server = PostgresServer(directory / "postgres", find_free_port())
+    server.initialise()
+    server.start()
+    yield server
+    server.stop("immediate")
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: PostgresServer) -> str:
+    """A migrated database that each test's own is copied from."""
+    admin = create_engine(postgres.url, application_name="tests")
+    async with admin.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
+    await admin.dispose()
+    migration = create_migration_engine(url_of(postgres, TEMPLATE))
+    async with migration.connect() as connection:
+        await connection.run_sync(upgrade)
+    await migration.dispose()
+    return TEMPLATE
+
+
+def url_of(postgres: PostgresServer, database: str) -> str:
+    """Give the URL of a database of the session's server."""
+    url = make_url(postgres.url).set(database=database)
+    return url.render_as_string(hide_password=False)
+
+
+async def _create_database(postgres: PostgresServer, template: str) -> str:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(postgres.url, application_name="tests")
+    async with admin.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    await admin.dispose()
+    return url_of(postgres, name)
+
+
+@pytest.fixture
+async def database_url(postgres: PostgresServer, template: str) -> str:
+    """A migrated database of this test's own."""
+    return await _create_database(postgres, template)
+
+
+@pytest.fixture
+async def empty_database_url(postgres: PostgresServer) -> str:
+    """A database without a schema."""
+    return await _create_database(postgres, "template0")
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(database_url, application_name="tests", pool_size=10)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    arguments = [part for name in NAMESPACES for part in ("--namespace", name)]
+    # Continue-as-new is suggested early, so that tests meet it.
+    arguments += ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=400"]
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        dev_server_extra_args=arguments,
+        dev_server_log_level="error",
+    )
+    async with environment:
+        yield environment
+
+
+_unused = iter(NAMESPACES)
+
+
+@pytest.fixture
+async def client(temporal: WorkflowEnvironment) -> Client:
+    """A client in a namespace of this test's own, so that workflow ids and queues never meet."""
+    address = temporal.client.service_client.config.target_host
+    return await Client.connect(address, namespace=next(_unused))

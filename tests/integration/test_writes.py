@@ -1,0 +1,215 @@
+"""Verdicts on real Postgres: a function of the table and the record, whatever happens meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from batching_demo.batcher_service.outcomes import gather
+from batching_demo.contracts import PreparedRecord, WritePath
+from batching_demo.database.engine import create_engine
+from batching_demo.database.errors import FailureKind
+from batching_demo.database.rows import Rows, Stamp
+from batching_demo.database.statements import INSERT_ROWS
+from batching_demo.database.writes import Write, WriteFailedError, write_batch, write_unbatched
+from tests.helpers import fetch, record, scalar, submission
+
+POISON = '{"text": "\\u0000"}'
+
+
+def rows_of(*submissions: tuple[str, Sequence[PreparedRecord]]) -> Rows:
+    made = [submission(name, records) for name, records in submissions]
+    return gather([header for header, _ in made], [encoded for _, encoded in made]).rows
+
+
+def poison(key: str) -> PreparedRecord:
+    return PreparedRecord(key, 1, POISON, bytes(range(32)))
+
+
+async def write(engine: AsyncEngine, rows: Rows) -> str:
+    return "".join((await write_batch(engine, rows, uuid4(), 0)).codes)
+
+
+class Statements:
+    """Counts the INSERTs and SELECTs that an engine sends."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.sent: list[str] = []
+        event.listen(engine.sync_engine, "before_cursor_execute", self._count)
+
+    def _count(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        self.sent.append(statement.split(maxsplit=1)[0])
+
+    @property
+    def inserts(self) -> int:
+        return self.sent.count("INSERT")
+
+
+async def test_fresh_keys_take_one_statement(engine: AsyncEngine) -> None:
+    statements = Statements(engine)
+    rows = rows_of(("s", [record(f"k{number}") for number in range(100)]))
+    assert await write(engine, rows) == "w" * 100
+    assert statements.sent == ["INSERT"]
+    assert await scalar(engine, "SELECT count(*) FROM records") == 100
+
+
+async def test_an_empty_batch_sends_nothing(engine: AsyncEngine) -> None:
+    statements = Statements(engine)
+    assert await write(engine, Rows()) == ""
+    assert statements.sent == []
+
+
+async def test_every_column_is_stored(engine: AsyncEngine) -> None:
+    batch_id = uuid4()
+    one = record("k", {"n": 1}, line=7)
+    await write_batch(engine, rows_of(("s", [record("other"), one])), batch_id, 3)
+    found = await fetch(
+        engine,
+        "SELECT source, line, payload->>'n', content_hash, submission_id, position, batch_id,"
+        " write_path, run_label, shard FROM records WHERE idempotency_key = 'k'",
+    )
+    assert found == [
+        ("test", 7, "1", one.content_hash, "s", 1, batch_id, "batched", "first", 3),
+    ]
+
+
+async def test_the_same_submission_again_is_written(engine: AsyncEngine) -> None:
+    rows = rows_of(("s", [record("a"), record("b")]))
+    assert await write(engine, rows) == "ww"
+    assert await write(engine, rows) == "ww"
+    assert await scalar(engine, "SELECT count(*) FROM records") == 2
+
+
+async def test_another_submission_is_duplicate_or_conflict(engine: AsyncEngine) -> None:
+    await write(engine, rows_of(("s", [record("a"), record("b")])))
+    result = await write_batch(
+        engine, rows_of(("t", [record("a"), record("b", {"other": 1}), record("c")])), uuid4(), 0
+    )
+    assert "".join(result.codes) == "dcw"
+    assert result.problems[1].position == 1
+    assert "other content" in result.problems[1].reason
+    stored = await scalar(engine, "SELECT payload FROM records WHERE idempotency_key = 'b'")
+    assert stored == {"key": "b"}
+
+
+async def test_one_key_many_times_in_a_batch(engine: AsyncEngine) -> None:
+    rows = rows_of(
+        ("s", [record("b"), record("a"), record("a"), record("a", {"x": 1})]), ("t", [record("a")])
+    )
+    assert await write(engine, rows) == "wwdcd"
+    assert await write(engine, rows) == "wwdcd"
+
+
+async def test_the_next_record_of_a_key_is_tried_if_the_first_is_refused(
+    engine: AsyncEngine,
+) -> None:
+    assert await write(engine, rows_of(("s", [poison("a"), record("a"), record("a")]))) == "rwd"
+
+
+async def test_rejected_by_preparation_is_answered_and_not_sent(engine: AsyncEngine) -> None:
+    rejected = PreparedRecord("", 4, "nonsense", b"", rejection="not_json: no object")
+    result = await write_batch(engine, rows_of(("s", [record("a"), rejected])), uuid4(), 0)
+    assert "".join(result.codes) == "wr"
+    assert result.problems[1].reason == "not_json: no object"
+
+
+async def test_any_keys_and_payloads_come_back(engine: AsyncEngine) -> None:
+    keys = ["", " ", "é", "😀", "{}", '"', "\\", "NULL", "a\nb", "A", "a", "a "]
+    rows = rows_of(("s", [record(key, {"text": key, "none": None}) for key in keys]))
+    assert await write(engine, rows) == "w" * len(keys)
+    stored = await fetch(engine, "SELECT idempotency_key, payload->>'text' FROM records")
+    assert sorted(stored) == sorted((key, key) for key in keys)
+
+
+@pytest.mark.parametrize("bad", [[0], [50], [99], [37], [0, 50, 99], [10, 11, 12], [5, 55, 77]])
+async def test_bad_records_cost_their_neighbours_nothing(
+    engine: AsyncEngine, bad: list[int]
+) -> None:
+    statements = Statements(engine)
+    records = [record(f"k{number:02}") for number in range(100)]
+    for position in bad:
+        records[position] = poison(f"k{position:02}")
+    result = await write_batch(engine, rows_of(("s", records)), uuid4(), 0)
+    assert [position for position, code in enumerate(result.codes) if code == "r"] == bad
+    assert set(result.codes) == {"w", "r"}
+    assert {problem.sqlstate for problem in result.problems.values()} == {"22P05"}
+    assert statements.inserts <= (14 if len(bad) == 1 else 34)
+    assert await scalar(engine, "SELECT count(*) FROM records") == 100 - len(bad)
+
+
+async def test_only_bad_records(engine: AsyncEngine) -> None:
+    rows = rows_of(("s", [poison(f"k{number}") for number in range(10)]))
+    assert await write(engine, rows) == "r" * 10
+
+
+async def test_two_writes_of_one_submission_at_once_give_the_same_verdicts(
+    engine: AsyncEngine,
+) -> None:
+    for attempt in range(30):
+        records = [record(f"{attempt}-{number}") for number in range(20)]
+        rows = rows_of((f"s{attempt}", [*records, record(f"{attempt}-0", {"other": 1})]))
+        results = await asyncio.gather(*(write(engine, rows) for _ in range(3)))
+        assert results == ["w" * 20 + "c"] * 3
+
+
+async def test_the_same_keys_in_opposite_order_do_not_deadlock(engine: AsyncEngine) -> None:
+    for attempt in range(5):
+        up = [record(f"{attempt}-{number:04}") for number in range(1000)]
+        results = await asyncio.gather(
+            write(engine, rows_of((f"up{attempt}", up))),
+            write(engine, rows_of((f"down{attempt}", up[::-1]))),
+        )
+        assert "".join(results).count("w") == 1000
+        assert "".join(results).count("d") == 1000
+
+
+async def test_a_key_committed_meanwhile_is_found(engine: AsyncEngine) -> None:
+    # Another session holds the key in an open transaction; our INSERT waits for its commit.
+    first = rows_of(("s", [record("a")]))
+    async with engine.connect() as other:
+        other = await other.execution_options(isolation_level="READ COMMITTED")
+        async with other.begin():
+            stamp = Stamp(uuid4(), WritePath.BATCHED, 0)
+            await other.execute(INSERT_ROWS, first.arrays([0], stamp))
+            waiting = asyncio.create_task(write(engine, rows_of(("t", [record("a")]))))
+            await asyncio.sleep(0.2)
+            assert not waiting.done()
+    assert await waiting == "d"
+
+
+async def test_looking_first_gives_the_same_verdicts(engine: AsyncEngine) -> None:
+    rows = rows_of(("s", [record("a"), record("b"), record("b")]))
+    await write(engine, rows_of(("s", [record("a")])))
+    result = await write_batch(engine, rows, uuid4(), 0, look_first=True)
+    assert "".join(result.codes) == "wwd"
+
+
+async def test_unbatched_gives_the_same_verdicts_one_commit_each(engine: AsyncEngine) -> None:
+    statements = Statements(engine)
+    rows = rows_of(("s", [record("a"), poison("b"), record("c"), record("c"), record("d", {})]))
+    result: Write = await write_unbatched(engine, rows)
+    assert "".join(result.codes) == "wrwdw"
+    assert statements.inserts == 4
+    counted = await fetch(engine, "SELECT write_path, rows, batches FROM write_counts")
+    assert counted == [("unbatched", 3, 3)]
+
+
+async def test_no_schema_is_an_operators_matter(empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url, application_name="tests")
+    with pytest.raises(WriteFailedError, match="db upgrade") as failed:
+        await write(engine, rows_of(("s", [record("a")])))
+    await engine.dispose()
+    assert failed.value.failure.kind is FailureKind.OPERATOR
+
+
+async def test_errors_never_carry_what_was_to_be_stored(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("ALTER TABLE records ADD CHECK (payload ? 'absent')"))
+    secret = PreparedRecord("k", 1, '{"secret": "hunter2"}', bytes(32))
+    result = await write_batch(engine, rows_of(("s", [secret])), uuid4(), 0)
+    problem = result.problems[0]
+    assert problem.sqlstate == "23514"
+    assert "hunter2" not in problem.reason

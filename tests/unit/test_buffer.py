@@ -1,0 +1,140 @@
+"""The buffer loses nothing, doubles nothing, keeps its bounds and its order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from batching_demo.batcher_service.buffer import Buffer, FlushReason, Submission
+from batching_demo.contracts import BatcherSettings, SubmissionHeader
+
+SETTINGS = BatcherSettings(max_records=10, max_bytes=3_000, linger_seconds=5)
+
+
+def waiting(name: str, records: int = 1, length: int = 10, at: float = 0.0) -> Submission:
+    return Submission(SubmissionHeader(name, "requester", records, length), bytes(length), at)
+
+
+def test_an_empty_buffer_is_never_due() -> None:
+    buffer = Buffer(SETTINGS)
+    assert buffer.due_at() is None
+    assert buffer.is_due(1e9) is None
+    assert buffer.take() == []
+
+
+def test_records_make_a_batch_due() -> None:
+    buffer = Buffer(SETTINGS, [waiting(str(number)) for number in range(9)])
+    assert buffer.is_due(0) is None
+    buffer.add(waiting("9"))
+    assert buffer.is_due(0) is FlushReason.RECORDS
+
+
+def test_bytes_make_a_batch_due() -> None:
+    buffer = Buffer(SETTINGS, [waiting("a", length=3_000)])
+    assert buffer.is_due(0) is FlushReason.BYTES
+
+
+def test_linger_counts_from_the_oldest_and_later_ones_do_not_restart_it() -> None:
+    buffer = Buffer(SETTINGS, [waiting("a", at=100.0)])
+    buffer.add(waiting("b", at=104.0))
+    assert buffer.due_at() == 105.0
+    assert buffer.is_due(104.9) is None
+    assert buffer.is_due(105.0) is FlushReason.AGE
+
+
+def test_without_linger_a_record_is_due_at_once() -> None:
+    buffer = Buffer(BatcherSettings(linger_seconds=0), [waiting("a", at=100.0)])
+    assert buffer.is_due(100.0) is FlushReason.AGE
+
+
+def test_a_batch_is_whole_submissions() -> None:
+    buffer = Buffer(SETTINGS, [waiting("a", records=6), waiting("b", records=6)])
+    assert [taken.header.submission_id for taken in buffer.take()] == ["a"]
+    assert buffer.records == 6
+
+
+def test_a_submission_over_the_cap_is_a_batch_by_itself() -> None:
+    buffer = Buffer(SETTINGS, [waiting("big", records=500), waiting("small")])
+    assert [taken.header.submission_id for taken in buffer.take()] == ["big"]
+
+
+def test_a_submission_is_not_buffered_twice_while_it_waits_or_is_written() -> None:
+    buffer = Buffer(SETTINGS, [waiting("a")])
+    assert not buffer.add(waiting("a"))
+    taken = buffer.take()
+    assert not buffer.add(waiting("a"))
+    buffer.settle(taken)
+    assert buffer.add(waiting("a"))
+
+
+@given(st.lists(st.tuples(st.integers(1, 15), st.integers(1, 4_000)), max_size=60))
+def test_taking_everything_keeps_order_and_bounds(sizes: list[tuple[int, int]]) -> None:
+    submissions = [
+        waiting(str(number), records, length) for number, (records, length) in enumerate(sizes)
+    ]
+    buffer = Buffer(SETTINGS, submissions)
+    batches = []
+    while batch := buffer.take():
+        batches.append(batch)
+        if len(batch) > 1:
+            assert sum(one.header.records for one in batch) <= SETTINGS.max_records
+            assert sum(one.size for one in batch) <= SETTINGS.max_bytes
+    assert [one for batch in batches for one in batch] == submissions
+    assert (buffer.records, buffer.bytes) == (0, 0)
+
+
+class BufferMachine(RuleBasedStateMachine):
+    """Any order of arriving, taking, settling and giving back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffer = Buffer(SETTINGS)
+        self.taken: list[list[Submission]] = []
+        self.waits: list[Submission] = []
+        self.settled: list[Submission] = []
+        self.number = 0
+
+    @rule(records=st.integers(1, 12), length=st.integers(1, 2_000))
+    def arrive(self, records: int, length: int) -> None:
+        one = waiting(str(self.number), records, length, at=float(self.number))
+        self.number += 1
+        assert self.buffer.add(one)
+        self.waits.append(one)
+
+    @precondition(lambda self: self.waits)
+    @rule()
+    def take(self) -> None:
+        batch = self.buffer.take()
+        assert batch == self.waits[: len(batch)]
+        assert batch
+        del self.waits[: len(batch)]
+        self.taken.append(batch)
+
+    @precondition(lambda self: self.taken)
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        batch = self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1)))
+        self.buffer.settle(batch)
+        self.settled += batch
+
+    @precondition(lambda self: self.taken)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        batch = self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1)))
+        self.buffer.give_back(batch)
+        self.waits = batch + self.waits
+
+    @precondition(lambda self: self.waits)
+    @rule()
+    def arrive_again(self) -> None:
+        assert not self.buffer.add(self.waits[0])
+
+    @invariant()
+    def nothing_is_lost_or_doubled(self) -> None:
+        assert list(self.buffer) == self.waits
+        assert self.buffer.records == sum(one.header.records for one in self.waits)
+        assert self.buffer.bytes == sum(one.size for one in self.waits)
+        everything = [*self.waits, *(one for batch in self.taken for one in batch), *self.settled]
+        assert len(everything) == self.number
+
+
+TestBufferMachine = BufferMachine.TestCase

@@ -1,0 +1,59 @@
+"""docker-compose.yml against the compose schema, and what must hold of its secrets."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
+DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
+SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
+MAIN_SERVICE = ("main-worker", "main-start")
+
+
+def test_the_file_fits_the_compose_schema() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+
+    result = subprocess.run([*check, COMPOSE], capture_output=True, text=True)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_images_are_pinned_to_a_full_version(name: str) -> None:
+    assert re.fullmatch(r"[\w./-]+:\d+(\.\d+)+", SERVICES[name]["image"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_passwords_come_from_outside(name: str) -> None:
+    environment = SERVICES[name].get("environment", {})
+
+    passwords = [value for key, value in environment.items() if re.search("PASSWORD|PWD", key)]
+
+    assert all(value.startswith("${POSTGRES_PASSWORD:?") for value in passwords)
+    assert not re.search(r"://[^/@\s]*:[^/@\s]*@", str(environment))
+
+
+@pytest.mark.parametrize("name", MAIN_SERVICE)
+def test_the_main_service_knows_nothing_of_the_database(name: str) -> None:
+    service = SERVICES[name]
+
+    assert set(service["environment"]) == {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
+    assert service["networks"] == ["temporal"]
+    assert not {"env_file", "secrets", "network_mode"} & set(service)
+
+
+def test_postgres_is_reached_by_those_on_the_database_network_only() -> None:
+    assert SERVICES["postgres"]["networks"] == ["database"]
+    assert "ports" not in SERVICES["postgres"]
+    assert DOCUMENT["networks"]["database"] == {"internal": True}
+
+
+def test_starters_run_only_when_asked_for() -> None:
+    on_request = {name for name, service in SERVICES.items() if "profiles" in service}
+
+    assert on_request == {"batcher-start", "main-start"}

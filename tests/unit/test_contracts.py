@@ -1,0 +1,89 @@
+"""The encoding of records keeps everything and refuses everything else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batching_demo.contracts import (
+    EncodingError,
+    PreparedRecord,
+    SubmissionHeader,
+    decode_records,
+    encode_records,
+    encoded_size,
+    shard_for,
+    split,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+records = st.builds(
+    PreparedRecord,
+    key=texts,
+    line=st.integers(0, 2**63),
+    payload=texts,
+    content_hash=st.binary(min_size=32, max_size=32),
+    rejection=texts,
+)
+
+
+@given(st.lists(records, max_size=20))
+def test_records_come_back_as_they_went(originals: list[PreparedRecord]) -> None:
+    columns = decode_records(encode_records(originals))
+    back = zip(
+        columns.keys,
+        columns.lines,
+        columns.payloads,
+        columns.hashes,
+        columns.rejections,
+        strict=True,
+    )
+    assert [PreparedRecord(*fields) for fields in back] == originals
+
+
+@given(st.lists(records, max_size=5), st.data())
+def test_cut_or_longer_bytes_are_refused(
+    originals: list[PreparedRecord], data: st.DataObject
+) -> None:
+    encoded = encode_records(originals)
+    cut = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
+    for wrong in (cut, encoded + b"x"):
+        with pytest.raises(EncodingError):
+            decode_records(wrong)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_decode_or_are_refused(anything: bytes) -> None:
+    try:
+        decode_records(anything)
+    except EncodingError:
+        return
+
+
+def test_a_version_from_the_future_is_refused() -> None:
+    with pytest.raises(EncodingError, match="version 9"):
+        decode_records(b"\x09" + encode_records([])[1:])
+
+
+@given(records)
+def test_encoded_size_is_what_a_record_adds(record: PreparedRecord) -> None:
+    one, two = encode_records([record]), encode_records([record, record])
+    assert encoded_size(record) == len(two) - len(one)
+
+
+def test_split_refuses_lengths_that_do_not_fit() -> None:
+    header = SubmissionHeader("id", "requester", records=1, length=100)
+    assert split([header], bytes(100)) == [bytes(100)]
+    for wrong in (bytes(99), bytes(101)):
+        with pytest.raises(EncodingError, match="announce"):
+            split([header], wrong)
+
+
+@pytest.mark.parametrize("records", [0, -1, 3, 10**12])
+def test_split_refuses_more_records_than_fit(records: int) -> None:
+    with pytest.raises(EncodingError, match="cannot hold"):
+        split([SubmissionHeader("id", "requester", records, 100)], bytes(100))
+
+
+def test_shards_never_change() -> None:
+    # A key that moved to another shard would only lose speed, but every process has to agree.
+    assert [shard_for(key, 8) for key in ("a", "b", "flight 1", "é")] == [3, 1, 3, 6]

@@ -1,0 +1,212 @@
+"""The batcher workflow on a real Temporal server and a real Postgres."""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import workflow
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import Worker
+
+from batching_demo.batcher_service.messages import BatcherStatus
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.batcher_service.workflows import BatcherWorkflow
+from batching_demo.contracts import (
+    SUBMIT_SIGNAL,
+    VERDICTS_SIGNAL,
+    BatcherSettings,
+    PreparedRecord,
+    Verdicts,
+    batcher_workflow_id,
+)
+from tests.helpers import batcher_service, eventually, fetch, record, scalar, submission
+
+REQUESTER_QUEUE = "requesters"
+
+
+@workflow.defn
+class Requester:
+    """Collects the verdicts that it is sent."""
+
+    def __init__(self) -> None:
+        self.received: list[Verdicts] = []
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal(name=VERDICTS_SIGNAL)
+    def verdicts(self, verdicts: list[Verdicts]) -> None:
+        self.received += verdicts
+
+    @workflow.query
+    def answers(self) -> list[Verdicts]:
+        return self.received
+
+
+async def submit(
+    client: Client, *submissions: tuple[str, Sequence[PreparedRecord]], requester: str = "nobody"
+) -> None:
+    made = [submission(name, records, requester) for name, records in submissions]
+    await client.get_workflow_handle(batcher_workflow_id(0)).signal(
+        SUBMIT_SIGNAL,
+        args=[[header for header, _ in made], b"".join(encoded for _, encoded in made)],
+    )
+
+
+async def status(client: Client) -> BatcherStatus:
+    handle = client.get_workflow_handle(batcher_workflow_id(0))
+    return await handle.query(BatcherWorkflow.status)
+
+
+async def rows(engine: AsyncEngine) -> int:
+    return int(str(await scalar(engine, "SELECT count(*) FROM records")))
+
+
+async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = 20) -> None:
+    async def check() -> None:
+        assert await rows(engine) == expected
+
+    await eventually(check, within=within)
+
+
+async def batch_sizes(engine: AsyncEngine) -> list[object]:
+    found = await fetch(engine, "SELECT count(*) FROM records GROUP BY batch_id ORDER BY min(id)")
+    return [size for (size,) in found]
+
+
+async def test_a_full_batch_is_one_insert(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_records=10, linger_seconds=60))
+    async with batcher_service(client, engine):
+        await asyncio.gather(*(submit(client, (f"s{n}", [record(f"k{n}")])) for n in range(25)))
+        await expect_rows(engine, 20)
+        assert await batch_sizes(engine) == [10, 10]
+        assert (await status(client)).buffered_records == 5
+
+
+async def test_a_partial_batch_is_written_after_its_linger(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=1))
+    async with batcher_service(client, engine):
+        await submit(client, ("s", [record("a"), record("b")]))
+        await expect_rows(engine, 2)
+        found = await status(client)
+        assert found.totals.batches == {"age": 1}
+        assert found.totals.verdicts["written"] == 2
+
+
+async def test_bytes_make_a_batch(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_bytes=4_000, linger_seconds=60))
+    async with batcher_service(client, engine):
+        for number in range(5):
+            await submit(client, (f"s{number}", [record(f"k{number}", {"text": "x" * 1_000})]))
+        await expect_rows(engine, 3)
+        assert (await status(client)).totals.batches == {"bytes": 1}
+
+
+async def test_signals_before_any_worker_are_kept(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
+    await asyncio.gather(*(submit(client, (f"s{n}", [record(f"k{n}")])) for n in range(150)))
+    async with batcher_service(client, engine):
+        await expect_rows(engine, 150)
+
+
+async def test_every_requester_gets_its_own_verdicts(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.5))
+    async with (
+        batcher_service(client, engine),
+        Worker(client, task_queue=REQUESTER_QUEUE, workflows=[Requester]),
+    ):
+        for name in ("one", "two", "gone"):
+            await client.start_workflow(Requester.run, id=name, task_queue=REQUESTER_QUEUE)
+        await client.get_workflow_handle("gone").terminate()
+        await submit(client, ("gone/0", [record("x")]), requester="gone")
+        await submit(client, ("one/0", [record("a"), record("b")]), requester="one")
+        await submit(client, ("two/0", [record("b"), record("a", {})]), requester="two")
+
+        async def check() -> dict[str, Verdicts]:
+            answers: dict[str, Verdicts] = {}
+            for name in ("one", "two"):
+                for answer in await client.get_workflow_handle(name).query(Requester.answers):
+                    answers[answer.submission_id] = answer
+            assert len(answers) == 2
+            return answers
+
+        answers = await eventually(check)
+    assert answers["one/0"].codes == "ww"
+    assert answers["two/0"].codes == "dc"
+    assert [problem.position for problem in answers["two/0"].problems] == [1]
+    assert answers["two/0"].batch_id
+    assert await rows(engine) == 3
+
+
+async def test_nothing_is_lost_over_many_runs(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_records=10, linger_seconds=0.3))
+    async with batcher_service(client, engine):
+        for wave in range(12):
+            await asyncio.gather(
+                *(submit(client, (f"s{wave}-{n}", [record(f"k{wave}-{n}")])) for n in range(50))
+            )
+        await expect_rows(engine, 600)
+        found = await status(client)
+    handle = client.get_workflow_handle(batcher_workflow_id(0))
+    first_run = await client.get_workflow_handle(
+        batcher_workflow_id(0), run_id=(await handle.describe()).raw_description.
+        workflow_execution_info.first_run_id
+    ).describe()
+    assert first_run.status is WorkflowExecutionStatus.CONTINUED_AS_NEW
+    assert found.totals.verdicts["written"] == 600
+
+
+async def test_malformed_signals_do_no_harm(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
+    handle = client.get_workflow_handle(batcher_workflow_id(0))
+    header, encoded = submission("lies", [record("z")])
+    wrong: list[list[object]] = [
+        [],
+        [1],
+        [[header]],
+        [[header], encoded, 3],
+        [None, None],
+        [[header], "text"],
+        ["nonsense", encoded],
+        [[{"submission_id": "x"}], encoded],
+        [[header], encoded + b"more"],
+        [[], b""],
+    ]
+    async with batcher_service(client, engine):
+        for arguments in wrong:
+            await handle.signal(SUBMIT_SIGNAL, args=arguments)
+        await submit(client, ("s", [record("a")]))
+        await expect_rows(engine, 1)
+
+
+async def test_bytes_that_are_no_records_are_rejected_and_the_others_stored(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
+    good, encoded = submission("good", [record("a")])
+    bad = [submission(f"bad{n}", [record("b")])[0] for n in range(2)]
+    nonsense = [bytes(bad[0].length), encoded[: bad[1].length].ljust(bad[1].length, b"?")]
+    async with batcher_service(client, engine):
+        await client.get_workflow_handle(batcher_workflow_id(0)).signal(
+            SUBMIT_SIGNAL, args=[[bad[0], good], nonsense[0] + encoded]
+        )
+        await expect_rows(engine, 1)
+
+        async def check() -> None:
+            assert (await status(client)).totals.verdicts == {
+                "written": 1, "duplicate": 0, "conflict": 0, "rejected": 1,
+            }
+
+        await eventually(check)
+
+
+async def test_starting_twice_changes_nothing_and_names_differences(client: Client) -> None:
+    first = await start_batchers(client, 2, BatcherSettings(linger_seconds=3))
+    assert [started.is_new for started in first] == [True, True]
+    again = await start_batchers(client, 2, BatcherSettings(linger_seconds=3))
+    assert [(started.is_new, started.differences) for started in again] == [(False, [])] * 2
+    other = await start_batchers(client, 1, BatcherSettings(linger_seconds=4, max_records=7))
+    assert other[0].differences == ["max_records is 100, not 7", "linger_seconds is 3.0, not 4"]
