@@ -6,7 +6,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection, text
 
-from batching_demo.database.engine import create_migration_engine
+from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.models import metadata
 from batching_demo.settings import Settings
 
@@ -32,7 +32,9 @@ def run_on(connection: Connection) -> None:
 
 async def run_online() -> None:
     settings = Settings.from_environment(os.environ)
-    engine = create_migration_engine(settings.required_database_url)
+    engine = create_transactional_engine(
+        settings.required_database_url, application_name="alembic"
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run_on)
     await engine.dispose()

@@ -7,6 +7,9 @@ import signal
 from collections.abc import Callable
 from datetime import timedelta
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
@@ -14,6 +17,8 @@ from temporalio.worker import Worker
 
 from batching_demo.settings import Settings, SettingsError
 
+TEMPORAL_ADDRESS = "TEMPORAL_ADDRESS"
+"""The variable of temporalio.envconfig."""
 DEFAULT_ADDRESS = "localhost:7233"
 GRACEFUL_SHUTDOWN = timedelta(seconds=70)
 """Longer than an activity may take, so that a write in flight is finished."""
@@ -62,6 +67,18 @@ async def connect_patiently(settings: Settings) -> Client:
             logger.warning("%s; trying again in %.0f s", error, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
+
+async def has_pollers(client: Client, task_queue: str) -> bool:
+    """Tell whether some worker has polled a task queue in the last minutes."""
+    description = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    return len(description.pollers) > 0
 
 
 async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:

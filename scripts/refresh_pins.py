@@ -29,7 +29,7 @@ def resolve(pyproject: str) -> list[str]:
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory)
         (copy / "pyproject.toml").write_text(pyproject)
-        subprocess.run([find_uv(), "lock", "--quiet", "--project", copy], check=True)  # noqa: S603
+        subprocess.run([find_uv(), "lock", "--quiet", "--project", copy], check=True)
         packages = tomllib.loads((copy / "uv.lock").read_text())["package"]
     return sorted(pin(package) for package in packages if "registry" in package["source"])
 

@@ -1,4 +1,4 @@
-"""Real servers: one Postgres and one Temporal for the session, a database and a namespace a test."""
+"""Real servers: a Postgres and a Temporal a session, a database and a namespace a test."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from batching_demo.database.engine import create_engine, create_migration_engine
+from batching_demo.database.engine import create_engine, create_transactional_engine
 from batching_demo.database.migrations import upgrade
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
@@ -48,7 +48,9 @@ async def template(postgres: PostgresServer) -> str:
     async with admin.connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
     await admin.dispose()
-    migration = create_migration_engine(url_of(postgres, TEMPLATE))
+    migration = create_transactional_engine(
+        url_of(postgres, TEMPLATE), application_name="tests"
+    )
     async with migration.connect() as connection:
         await connection.run_sync(upgrade)
     await migration.dispose()

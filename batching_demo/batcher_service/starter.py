@@ -50,17 +50,17 @@ async def _start(client: Client, shard: int, settings: BatcherSettings) -> Start
     return Started(workflow_id, is_new=True, differences=[])
 
 
-async def running_settings(client: Client, shard: int) -> Mapping[str, object]:
+async def running_settings(client: Client, shard: int) -> Mapping[str, float]:
     """Read the settings of a running batcher, as it was started."""
     description = await client.get_workflow_handle(batcher_workflow_id(shard)).describe()
-    memo: Mapping[str, object] = await description.memo_value(SETTINGS_MEMO, default={})
+    memo: Mapping[str, float] = await description.memo_value(SETTINGS_MEMO, default={})
     return memo
 
 
-def _differences(running: Mapping[str, object], wanted: BatcherSettings) -> list[str]:
+def _differences(running: Mapping[str, float], wanted: BatcherSettings) -> list[str]:
     named = [field.name for field in fields(BatcherSettings) if field.name != "version"]
     return [
-        f"{name} is {running[name]}, not {getattr(wanted, name)}"
+        f"{name} is {running[name]:g}, not {getattr(wanted, name):g}"
         for name in named
         if name in running and running[name] != getattr(wanted, name)
     ]

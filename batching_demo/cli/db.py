@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from batching_demo.database.engine import create_migration_engine, database_url
+from batching_demo.database.engine import create_transactional_engine, database_url
 from batching_demo.database.migrations import newest_revision, upgrade
 from batching_demo.settings import Settings
 
@@ -30,7 +30,9 @@ def upgrade_command(settings: Settings) -> None:
 
 async def migrate(settings: Settings) -> None:
     """Migrate the database of the settings."""
-    engine = create_migration_engine(settings.required_database_url)
+    engine = create_transactional_engine(
+        settings.required_database_url, application_name="batching-demo db upgrade"
+    )
     try:
         async with engine.connect() as connection:
             await connection.run_sync(upgrade)

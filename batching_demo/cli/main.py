@@ -9,13 +9,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from batching_demo.cli.batcher_service import batcher
-from batching_demo.cli.compare import compare
+from batching_demo.cli.compare import compare_command
 from batching_demo.cli.db import db
 from batching_demo.cli.demo import demo
 from batching_demo.cli.dev import dev
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED, REFUSED
 from batching_demo.cli.main_service import main_group
 from batching_demo.cli.psql import psql
+from batching_demo.comparison.compare import ComparisonError
 from batching_demo.database.errors import classify
 from batching_demo.database.writes import WriteFailedError
 from batching_demo.main_service.sources import SourceError
@@ -31,23 +32,30 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except SourceError as error:
-            raise _failure(str(error), REFUSED) from None
-        except (SettingsError, TemporalUnavailableError) as error:
-            raise _failure(str(error), FAILED) from None
+            raise Failure(str(error), REFUSED) from None
+        except (SettingsError, TemporalUnavailableError, ComparisonError) as error:
+            raise Failure(str(error), FAILED) from None
         except WriteFailedError as error:
-            raise _failure(error.failure.reason, FAILED) from None
+            raise Failure(error.failure.reason, FAILED) from None
         except SQLAlchemyError as error:
-            raise _failure(f"{classify(error).reason} ({_name(error)})", FAILED) from None
+            raise Failure(f"{classify(error).reason} ({_name(error)})", FAILED) from None
         except RPCError as error:
-            raise _failure(f"Temporal: {error.message} ({error.status.name})", FAILED) from None
+            raise Failure(f"Temporal: {error.message} ({error.status.name})", FAILED) from None
         except KeyboardInterrupt:
-            raise _failure("interrupted", INTERRUPTED) from None
+            raise Failure("interrupted", INTERRUPTED) from None
 
 
-def _failure(message: str, exit_code: int) -> click.ClickException:
-    failure = click.ClickException(message)
-    failure.exit_code = exit_code
-    return failure
+class Failure(click.ClickException):
+    """Ends a command with one line and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self._exit_code = exit_code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click reads it from the instance
+        """The code that the process ends with."""
+        return self._exit_code
 
 
 def _name(error: Exception) -> str:
@@ -69,5 +77,5 @@ def main(ctx: click.Context) -> None:
     ctx.obj = Settings.from_environment(os.environ)
 
 
-for command in (dev, db, psql, main_group, batcher, compare, demo):
+for command in (dev, db, psql, main_group, batcher, compare_command, demo):
     main.add_command(command)

@@ -66,14 +66,14 @@ def create_engine(text: str, *, application_name: str, pool_size: int = 5) -> As
     )
 
 
-def create_migration_engine(text: str) -> AsyncEngine:
-    """Make an engine with transactions, for one connection that may wait long for locks."""
+def create_transactional_engine(text: str, *, application_name: str) -> AsyncEngine:
+    """Make an engine with transactions, for migrations and readings that may wait long."""
     return create_async_engine(
         database_url(text),
         poolclass=NullPool,
         hide_parameters=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {"application_name": "batching-demo migration"},
+            "server_settings": {"application_name": application_name},
         },
     )

@@ -33,7 +33,7 @@ def server_account() -> pwd.struct_passwd | None:
 def _create_account() -> pwd.struct_passwd:
     command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", SERVER_USER]
     try:
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True)
         return pwd.getpwnam(SERVER_USER)
     except (OSError, subprocess.CalledProcessError, KeyError) as error:
         raise DevStackError(

@@ -43,7 +43,7 @@ def run_to_end(
         DevStackError: it failed; the message quotes what it said.
     """
     with log.path.open("ab") as output:
-        result = subprocess.run(  # noqa: S603
+        result = subprocess.run(
             command,
             check=False,
             input=standard_input.encode(),
@@ -64,7 +64,7 @@ def launch(
     # The shell leaves it to init, so that whoever stops it need not be who has to reap it.
     script = '"$@" >&2 & echo $!'
     with log.path.open("ab") as output:
-        shell = subprocess.run(  # noqa: S603
+        shell = subprocess.run(
             ["/bin/sh", "-c", script, "sh", *command],
             check=True,
             stdin=subprocess.DEVNULL,

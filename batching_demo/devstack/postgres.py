@@ -16,7 +16,7 @@ from batching_demo.devstack.files import write_atomically
 from batching_demo.devstack.installation import POSTGRES_VERSION, postgres_for
 from batching_demo.devstack.launch import Log, launch, run_to_end, wait_until
 from batching_demo.devstack.ports import HOST, is_free
-from batching_demo.devstack.processes import find_servers, option, stop
+from batching_demo.devstack.processes import find_orphans, find_servers, option, stop
 
 USER = "postgres"
 DATABASE = "batching_demo"
@@ -42,6 +42,7 @@ class PostgresServer:
         self.data_directory = data_directory.resolve()
         self.port = port
         self._cluster = self.data_directory / str(POSTGRES_VERSION)
+        self._lock = self._cluster / "postmaster.pid"
         self._password = self.data_directory / "password"
         self._log = self.data_directory / "log"
 
@@ -91,14 +92,22 @@ class PostgresServer:
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server: fast rolls back and flushes, immediate is a crash."""
         stop(find_servers(self._cluster), *STOPS[mode])
+        self._bury()
 
     def _launch(self, log: Log) -> int:
         if not is_free(self.port):
             raise DevStackError(f"port {self.port} for Postgres is taken by another program")
+        self._bury()
         account = server_account()
         programs = postgres_for(account, self.data_directory)
         address = ["-h", HOST, "-p", str(self.port), "-k", ""]
         return launch([programs / "postgres", "-D", self._cluster, *address], log, account)
+
+    def _bury(self) -> None:
+        # Of a killed server Postgres only asks whether its process id is in use: it takes a
+        # zombie, or after a restart of the machine any other program, for the server itself.
+        stop(find_orphans(self._cluster), (signal.SIGQUIT, 5.0))
+        self._lock.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:
         return next(iter(find_servers(self._cluster)), None)
@@ -106,7 +115,7 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         process = self._process()
         try:
-            lines = (self._cluster / "postmaster.pid").read_text().split()
+            lines = self._lock.read_text().split()
         except FileNotFoundError:
             return False
         # A killed server leaves its file behind, and that one says ready as well.

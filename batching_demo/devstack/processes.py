@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,10 +57,19 @@ def registered(state_directory: Path) -> list[Worker]:
 
 def find_servers(directory: Path) -> list[psutil.Process]:
     """Find servers whose command line names a file or directory in here."""
+    return _outermost(lambda process: _names(process, directory))
+
+
+def find_orphans(directory: Path) -> list[psutil.Process]:
+    """Find what a killed Postgres left: its children work in the directory of its cluster."""
+    return _outermost(lambda process: process.info["cwd"] == str(directory))
+
+
+def _outermost(belongs: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
     found = {
         process.pid: process
-        for process in psutil.process_iter(["name", "cmdline", "ppid"])
-        if process.info["name"] in SERVER_PROGRAMS and _names(process, directory)
+        for process in psutil.process_iter(["name", "cmdline", "cwd", "ppid"])
+        if process.info["name"] in SERVER_PROGRAMS and belongs(process)
     }
     # A child that has just been forked still shows its parent's command line.
     return [process for process in found.values() if process.info["ppid"] not in found]

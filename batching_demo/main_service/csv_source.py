@@ -24,7 +24,10 @@ class CsvGrammar:
         self._delimiter = delimiter.encode()
         special = re.escape(self._delimiter) + rb"\r\n"
         # Plain text, a quote inside an unquoted field, or a whole quoted field.
-        fields = rb'(?:[^"\r\n]++|(?<=[^%b])"|"(?:[^"]++|"")*+"(?=[%b]))*+' % (special, special)
+        fields = rb'(?:[^"\r\n]++|(?<=[^%b])"|"[^"]*+"(?:"[^"]*+")*+(?=[%b]))*+' % (
+            special,
+            special,
+        )
         self._fields = re.compile(fields)
         # A lone CR counts only when it is known what follows.
         self.record = re.compile(rb"(%b)(?:\n|\r\n|\r(?=[^\n]))" % fields)

@@ -17,7 +17,8 @@ MAX_INTEGER_DIGITS = 4_000
 
 _MARK = "\udfff"
 _INTEGER = re.compile(f"{_MARK}(-?[0-9]+){_MARK}")
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# The closing quote is optional: to go on behind every quote of a string without end takes minutes.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 # All that may follow a backslash: no NUL, and a high surrogate only before a low one.
 _STORABLE = re.compile(
     r"(?:[^\\]++|\\[^u]|\\u(?!0000|[dD][89a-fA-F])"
@@ -104,8 +105,7 @@ def _too_deep() -> RejectionError:
 
 
 def _integer(text: str) -> str:
-    digits = len(text.lstrip("-"))
-    if digits > MAX_INTEGER_DIGITS:
+    if len(text) > MAX_INTEGER_DIGITS and (digits := len(text.lstrip("-"))) > MAX_INTEGER_DIGITS:
         raise RejectionError(
             "integer_too_long", f"an integer of {digits} digits, at most {MAX_INTEGER_DIGITS}"
         )

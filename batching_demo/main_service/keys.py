@@ -31,14 +31,14 @@ def _escaped(part: str) -> str:
 
 
 def _text(members: Mapping[str, object], column: str) -> str:
+    value = members.get(column)
+    text = integer_text(value) if is_number(value) else value
+    if isinstance(text, str):
+        if not text or text.isspace():
+            raise RejectionError("key_empty", f"key column {column!r} is empty or blank")
+        return text
     if column not in members:
         raise RejectionError("key_missing", f"no key column {column!r}")
-    value = members[column]
-    text = integer_text(value) if is_number(value) else value
     if value is None:
         raise RejectionError("key_null", f"key column {column!r} is null")
-    if not isinstance(text, str):
-        raise RejectionError("key_type", f"key column {column!r} is neither text nor an integer")
-    if not text or text.isspace():
-        raise RejectionError("key_empty", f"key column {column!r} is empty or blank")
-    return text
+    raise RejectionError("key_type", f"key column {column!r} is neither text nor an integer")

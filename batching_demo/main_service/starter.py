@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from temporalio.client import (
@@ -15,6 +16,7 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from batching_demo.contracts import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.messages import MainInput, MainResult, Slice, Source
@@ -57,6 +59,8 @@ class Outcome:
     workflow_id: str
     records: int
     result: MainResult
+    finished_at: float
+    """Seconds after this run began."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,14 @@ class Starter:
         self._options = options
         self._on_change = on_change
         self._run_id = run_id(source, options)
+        self._began = time.monotonic()
+        self._open: dict[str, WorkflowHandle[MainWorkflow, MainResult]] = {}
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
 
     async def run(self, slices: Iterable[Slice]) -> Summary:
         """Start what has not been done yet, and wait for the verdicts if asked to."""
-        began = time.monotonic()
         turn = asyncio.Semaphore(self._options.max_open if self._options.wait else STARTS_AT_ONCE)
         try:
             async with asyncio.TaskGroup() as group:
@@ -121,7 +129,7 @@ class Starter:
                     task.add_done_callback(lambda _: turn.release())
         except* Exception as errors:
             raise errors.exceptions[0] from None
-        self.summary.seconds = time.monotonic() - began
+        self.summary.seconds = self._elapsed()
         return self.summary
 
     async def _take(self, slice_: Slice) -> None:
@@ -162,14 +170,22 @@ class Starter:
     async def _gather(
         self, handle: WorkflowHandle[MainWorkflow, MainResult], slice_: Slice
     ) -> None:
+        self._open[handle.id] = handle
         try:
             result = await handle.result()
         except WorkflowFailureError as error:
             cause = error.cause.__cause__ or error.cause
             self.summary.failures.append(f"{handle.id}: {cause}")
             return
+        del self._open[handle.id]
         self.summary.add(slice_.records, result)
-        self.outcomes.append(Outcome(handle.id, slice_.records, result))
+        self.outcomes.append(Outcome(handle.id, slice_.records, result, self._elapsed()))
+
+    async def terminate_open(self, reason: str) -> None:
+        """Terminate the workflows that were waited for and still run."""
+        for handle in self._open.values():
+            with suppress(RPCError):
+                await handle.terminate(reason=reason)
 
     def _input(self, slice_: Slice) -> MainInput:
         options = self._options

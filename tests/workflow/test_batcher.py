@@ -209,4 +209,4 @@ async def test_starting_twice_changes_nothing_and_names_differences(client: Clie
     again = await start_batchers(client, 2, BatcherSettings(linger_seconds=3))
     assert [(started.is_new, started.differences) for started in again] == [(False, [])] * 2
     other = await start_batchers(client, 1, BatcherSettings(linger_seconds=4, max_records=7))
-    assert other[0].differences == ["max_records is 100, not 7", "linger_seconds is 3.0, not 4"]
+    assert other[0].differences == ["max_records is 100, not 7", "linger_seconds is 3, not 4"]

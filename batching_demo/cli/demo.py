@@ -1,0 +1,107 @@
+"""`batching-demo demo`: everything at once, from nothing to the table."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.cli.compare import build_request, comparison_options, run_comparison, show
+from batching_demo.cli.db import migrate
+from batching_demo.cli.dev import one_line_errors, report
+from batching_demo.comparison.compare import Request
+from batching_demo.comparison.results import PathResult
+from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, BatcherSettings
+from batching_demo.settings import DATABASE_URL, Settings
+from batching_demo.temporal import TEMPORAL_ADDRESS, connect, has_pollers
+
+LONGEST_START_SECONDS = 30
+
+
+@click.command()
+@comparison_options
+@click.option("--keep", is_flag=True, help="Leave servers and workers running.")
+@click.pass_obj
+def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> None:
+    """Start all that is needed, compare the write paths, print the table, and clean up.
+
+    Starts the embedded servers unless the environment names others, both workers as processes of
+    their own, and a batcher. Servers that run already are left running.
+
+    \b
+    Examples:
+      batching-demo demo
+      batching-demo demo --records 1000 --keep
+    """
+    request = build_request(**chosen)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with one_line_errors(), ExitStack() as cleanup:
+        settings = _servers(settings, cleanup, keep=keep)
+        asyncio.run(migrate(settings))
+        _workers(settings, cleanup, keep=keep)
+        results = asyncio.run(_compare(settings, request, quiet=as_json))
+        show(results, as_json=as_json)
+        if not as_json:
+            _say_what_next(settings, keep=keep)
+
+
+def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
+    """Start the embedded servers, unless the environment names both."""
+    if os.environ.get(DATABASE_URL) and os.environ.get(TEMPORAL_ADDRESS):
+        return settings
+    from batching_demo.devstack import stack
+
+    if not keep and not stack.status(settings.state_directory).is_running:
+        cleanup.callback(stack.down, settings.state_directory, report)
+    stack.up(settings.state_directory, report)
+    return Settings.from_environment(os.environ)
+
+
+def _workers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> None:
+    from batching_demo.devstack.workers import start_workers, stop_workers
+
+    report(f"starting a worker of each service, logs in {settings.state_directory}")
+    workers = start_workers(settings.state_directory)
+    if not keep:
+        cleanup.callback(stop_workers, workers)
+
+
+async def _compare(settings: Settings, request: Request, *, quiet: bool) -> list[PathResult]:
+    client = await connect(settings)
+    wanted = BatcherSettings(max_records=request.max_records, linger_seconds=request.linger_seconds)
+    for started in await start_batchers(client, request.shards, wanted):
+        for difference in started.differences:
+            report(f"{started.workflow_id} runs already: {difference}")
+    async with asyncio.timeout(LONGEST_START_SECONDS):
+        for queue in (MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE):
+            while not await has_pollers(client, queue):
+                await asyncio.sleep(0.1)
+    return await run_comparison(settings, request, quiet=quiet)
+
+
+def _say_what_next(settings: Settings, *, keep: bool) -> None:
+    program = _program()
+    if not keep:
+        click.echo(f"The servers are stopped; `{program} dev up` starts them with this data.")
+    elif settings.devstack:
+        click.echo(f"Web UI: {settings.devstack.ui_url}")
+    click.echo("Look at the rows:")
+    click.echo(f"  {program} psql -- -c 'select * from write_counts'")
+    click.echo(
+        f"  {program} psql -- -c 'select idempotency_key, batch_id, payload from records limit 3'"
+    )
+    if keep:
+        click.echo(f"Stop everything: {program} dev down")
+
+
+def _program() -> str:
+    """Say how the user can call this program from where they are."""
+    if shutil.which("batching-demo"):
+        return "batching-demo"
+    return os.path.relpath(Path(sys.argv[0]))

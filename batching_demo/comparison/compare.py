@@ -1,0 +1,117 @@
+"""Run the same records through each write path, and measure what it cost."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.comparison.postgres_counts import (
+    Counters,
+    batch_rows,
+    checkpoint,
+    read_counters,
+)
+from batching_demo.comparison.results import Measured, PathResult, result
+from batching_demo.comparison.temporal_counts import (
+    batcher_events_since,
+    batcher_runs,
+    events_per_workflow,
+)
+from batching_demo.contracts import WritePath
+from batching_demo.main_service.messages import Source
+from batching_demo.main_service.sources import slices
+from batching_demo.main_service.starter import RunOptions, Starter, Summary
+
+OnChange = Callable[[WritePath, Summary], None]
+
+
+class ComparisonError(Exception):
+    """The comparison did not finish; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compare."""
+
+    source: Source
+    key_columns: list[str]
+    records: int
+    paths: Sequence[WritePath]
+    records_per_workflow: int
+    max_records: int
+    shards: int
+    linger_seconds: float
+    max_open: int
+
+
+async def compare(
+    client: Client, engine: AsyncEngine, request: Request, on_change: OnChange
+) -> list[PathResult]:
+    """Run each path under a run label of its own, which its keys are prefixed with.
+
+    Raises:
+        ComparisonError: a main workflow failed.
+    """
+    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return [
+        result(await _measure(client, engine, request, path, f"{stamp}-{path}", on_change))
+        for path in request.paths
+    ]
+
+
+async def _measure(
+    client: Client,
+    engine: AsyncEngine,
+    request: Request,
+    path: WritePath,
+    run_label: str,
+    on_change: OnChange,
+) -> Measured:
+    await checkpoint(engine)
+    before = await read_counters(engine)
+    runs = await batcher_runs(client, request.shards)
+    options = _options(request, path, run_label)
+    starter = Starter(client, request.source, options, lambda summary: on_change(path, summary))
+    planned = slices(request.source, request.records_per_workflow, limit=request.records)
+    try:
+        summary = await starter.run(planned)
+    except asyncio.CancelledError:
+        await starter.terminate_open("the comparison was interrupted")
+        raise
+    if summary.failures:
+        raise ComparisonError(f"{path}: {summary.failures[0]}")
+    workflow_ids = [outcome.workflow_id for outcome in starter.outcomes]
+    main_events = await events_per_workflow(client, workflow_ids)
+    batcher_events = await batcher_events_since(client, runs)
+    batches = await batch_rows(engine, run_label)
+    known = Counters(before.commits + len(batches), before.wal_bytes)
+    after = await read_counters(engine, at_least=known)
+    return Measured(
+        path=path,
+        run_label=run_label,
+        summary=summary,
+        outcomes=starter.outcomes,
+        batches=batches,
+        max_records=request.max_records,
+        cost=after.since(before),
+        main_events=main_events,
+        batcher_events=batcher_events,
+    )
+
+
+def _options(request: Request, path: WritePath, run_label: str) -> RunOptions:
+    return RunOptions(
+        key_columns=request.key_columns,
+        records_per_workflow=request.records_per_workflow,
+        max_records=request.max_records,
+        shards=request.shards,
+        linger_seconds=request.linger_seconds,
+        write_path=path,
+        run_label=run_label,
+        key_prefix=f"{run_label}:",
+        max_open=request.max_open,
+    )

@@ -1,0 +1,43 @@
+"""Refuse to compare where a path would wait for ever."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from batching_demo.comparison.compare import ComparisonError, Request
+from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.temporal import has_pollers
+
+
+async def check(client: Client, engine: AsyncEngine, request: Request) -> None:
+    """Check schema, workers and batchers.
+
+    Raises:
+        ComparisonError: one is missing; the message names the command that helps.
+        SQLAlchemyError: the database does not answer, or has no schema.
+    """
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT FROM write_counts LIMIT 0"))
+    for queue, service in ((MAIN_TASK_QUEUE, "main"), (BATCHER_TASK_QUEUE, "batcher")):
+        if not await has_pollers(client, queue):
+            raise ComparisonError(
+                f"no worker polls {queue}: start one with `batching-demo {service} worker`"
+            )
+    for shard in range(request.shards):
+        await _check_batcher(client, batcher_workflow_id(shard), request.shards)
+
+
+async def _check_batcher(client: Client, workflow_id: str, shards: int) -> None:
+    try:
+        description = await client.get_workflow_handle(workflow_id).describe()
+        running = description.status is WorkflowExecutionStatus.RUNNING
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        running = False
+    if not running:
+        raise ComparisonError(
+            f"{workflow_id} does not run: start it with `batching-demo batcher start"
+            f" --shards {shards}`"
+        )

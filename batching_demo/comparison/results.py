@@ -1,0 +1,114 @@
+"""What one write path cost, worked out of what was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from uuid import UUID
+
+from batching_demo.comparison.postgres_counts import Counters
+from batching_demo.contracts import WritePath
+from batching_demo.main_service.starter import Outcome, Summary
+
+
+@dataclass(frozen=True)
+class PathResult:
+    """One column of the comparison."""
+
+    write_path: str
+    run_label: str
+    records: int
+    written: int
+    duplicate: int
+    conflict: int
+    rejected: int
+    batches: int
+    rows_per_batch: float
+    commits: int
+    wal_bytes: int
+    seconds: float
+    """From the first start to the last verdict, without the tail."""
+    records_per_second: float
+    verdict_p50_seconds: float
+    """From submission to verdict, over main workflows."""
+    verdict_p95_seconds: float
+    history_events_per_record: float
+    """Main workflows and batchers together."""
+    main_events_per_record: float
+    batcher_events_per_record: float
+    tail_records: int
+    """Records of a last partial batch, which waits for its linger."""
+    tail_seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All readings of one run."""
+
+    path: WritePath
+    run_label: str
+    summary: Summary
+    outcomes: Sequence[Outcome]
+    batches: dict[UUID, int]
+    """Rows of each batch, in the order they were written."""
+    max_records: int
+    cost: Counters
+    main_events: float
+    """Per main workflow."""
+    batcher_events: int
+
+
+def result(measured: Measured) -> PathResult:
+    """Put the readings of a run into proportion to its records."""
+    summary, tail = measured.summary, _tail(measured)
+    records = max(1, summary.read)
+    main_events = measured.main_events * summary.workflows / records
+    batcher_events = measured.batcher_events / records
+    verdict_seconds = [outcome.result.verdict_seconds for outcome in measured.outcomes]
+    rows = sum(measured.batches.values())
+    return PathResult(
+        write_path=measured.path.value,
+        run_label=measured.run_label,
+        records=summary.read,
+        written=summary.written,
+        duplicate=summary.duplicate,
+        conflict=summary.conflict,
+        rejected=summary.rejected,
+        batches=len(measured.batches),
+        rows_per_batch=round(rows / max(1, len(measured.batches)), 1),
+        commits=measured.cost.commits,
+        wal_bytes=measured.cost.wal_bytes,
+        seconds=round(tail.starts_after, 3),
+        records_per_second=round((summary.read - tail.records) / tail.starts_after, 1),
+        verdict_p50_seconds=round(_percentile(verdict_seconds, 50), 3),
+        verdict_p95_seconds=round(_percentile(verdict_seconds, 95), 3),
+        history_events_per_record=round(main_events + batcher_events, 2),
+        main_events_per_record=round(main_events, 2),
+        batcher_events_per_record=round(batcher_events, 2),
+        tail_records=tail.records,
+        tail_seconds=round(summary.seconds - tail.starts_after, 3),
+    )
+
+
+@dataclass(frozen=True)
+class _Tail:
+    records: int
+    starts_after: float
+    """Seconds."""
+
+
+def _tail(measured: Measured) -> _Tail:
+    """Find the last batch if it is a partial one that came after full ones."""
+    outcomes, whole = measured.outcomes, _Tail(0, max(1e-9, measured.summary.seconds))
+    if measured.path is not WritePath.BATCHED or len(measured.batches) < 2:
+        return whole
+    last, rows = list(measured.batches.items())[-1]
+    if rows >= measured.max_records:
+        return whole
+    before = [one.finished_at for one in outcomes if str(last) not in one.result.batch_ids]
+    return _Tail(rows, max(before)) if before else whole
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    if len(values) < 2:
+        return sum(values)
+    return quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -1,0 +1,64 @@
+"""What Temporal recorded: events in the histories of main workflows and of batchers."""
+
+import asyncio
+from collections.abc import Sequence
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
+
+from batching_demo.contracts import batcher_workflow_id
+
+SAMPLE = 500
+AT_ONCE = 20
+Runs = dict[str, tuple[str, int]]
+"""Run id and history length, by workflow id."""
+
+
+async def events_per_workflow(client: Client, workflow_ids: Sequence[str]) -> float:
+    """Average the history length of workflows; of more than 500, of 500 spread evenly."""
+    step = max(1, len(workflow_ids) // SAMPLE)
+    chosen = workflow_ids[::step]
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def length(workflow_id: str) -> int:
+        async with turn:
+            return (await client.get_workflow_handle(workflow_id).describe()).history_length
+
+    lengths = await asyncio.gather(*(length(workflow_id) for workflow_id in chosen))
+    return sum(lengths) / max(1, len(lengths))
+
+
+async def batcher_runs(client: Client, shards: int) -> Runs:
+    """Note where the batchers' histories stand."""
+    runs: Runs = {}
+    for shard in range(shards):
+        workflow_id = batcher_workflow_id(shard)
+        description = await client.get_workflow_handle(workflow_id).describe()
+        runs[workflow_id] = (description.run_id, description.history_length)
+    return runs
+
+
+async def batcher_events_since(client: Client, before: Runs) -> int:
+    """Count the events of batchers since then, over all their runs."""
+    events = 0
+    for workflow_id, (run_id, length) in before.items():
+        events -= length
+        following: str | None = run_id
+        while following:
+            handle = client.get_workflow_handle(workflow_id, run_id=following)
+            description = await handle.describe()
+            events += description.history_length
+            following = None
+            if description.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
+                following = await _next_run(client, workflow_id, description.run_id)
+    return events
+
+
+async def _next_run(client: Client, workflow_id: str, run_id: str) -> str | None:
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    async for event in handle.fetch_history_events(
+        event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT
+    ):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+            return event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return None

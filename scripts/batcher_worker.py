@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""Run a worker of the batcher service: the same as `batching-demo batcher worker`."""
+
+import sys
+
+from batching_demo.cli import main
+
+if __name__ == "__main__":
+    main(["batcher", "worker", *sys.argv[1:]])

@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""Start main workflows: the same as `batching-demo main start`."""
+
+import sys
+
+from batching_demo.cli import main
+
+if __name__ == "__main__":
+    main(["main", "start", *sys.argv[1:]])

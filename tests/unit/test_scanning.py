@@ -1,0 +1,114 @@
+import csv
+import io
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batching_demo.main_service.csv_source import CsvGrammar
+from batching_demo.main_service.ndjson_source import NdjsonGrammar
+from batching_demo.main_service.scanning import Grammar, StructureError, count_lines, scan
+
+
+def csv_text(delimiter: str = ",") -> st.SearchStrategy[str]:
+    return st.text(st.sampled_from('a"\r\né' + delimiter), max_size=30)
+
+
+def pieces(text: str, cuts: list[int]) -> list[bytes]:
+    data = text.encode()
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    return [data[start:end] for start, end in pairwise(places)]
+
+
+def lines_before(text: bytes, grammar: Grammar) -> int:
+    return count_lines([text], grammar)
+
+
+def rows_of_csv_module(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, line = [], 1
+    for row in reader:
+        if row:
+            rows.append((line, row))
+        line = reader.line_num + 1
+    return rows
+
+
+@given(st.data(), st.sampled_from(",;\t|x^]-\\ "), st.lists(st.integers(0, 1000)))
+def test_csv_records_are_those_of_the_csv_module(
+    data: st.DataObject, delimiter: str, cuts: list[int]
+) -> None:
+    text = data.draw(csv_text(delimiter))
+    try:
+        expected = rows_of_csv_module(text, delimiter)
+    except csv.Error:
+        with pytest.raises(StructureError):
+            list(scan(pieces(text, cuts), CsvGrammar(delimiter)))
+        return
+    found = []
+    for start, end in scan(pieces(text, cuts), CsvGrammar(delimiter)):
+        line = 1 + lines_before(text.encode()[:start], CsvGrammar(delimiter))
+        record = text.encode()[start:end].decode()
+        found += [
+            (line + first - 1, row) for first, row in rows_of_csv_module(record, delimiter)
+        ]
+    assert found == expected
+
+
+@given(csv_text(), st.lists(st.integers(0, 1000)))
+def test_where_a_csv_is_wrong_does_not_depend_on_the_pieces(text: str, cuts: list[int]) -> None:
+    def outcome(parts: list[bytes]) -> tuple[int, str] | None:
+        try:
+            list(scan(parts, CsvGrammar(",")))
+        except StructureError as error:
+            return error.offset, str(error)
+        return None
+
+    assert outcome(pieces(text, cuts)) == outcome([text.encode()])
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        (b'a,"b', 2),
+        (b'a,"b""', 2),
+        (b'a,"b"\n"c,"d"', 10),
+        (b'"a" ,b', 3),
+        (b'x\n"a"b,c\n', 5),
+        (b'"ok"\r\n"""', 6),
+    ],
+)
+def test_where_a_csv_is_wrong(text: bytes, offset: int) -> None:
+    for parts in ([text], [text[at : at + 1] for at in range(len(text))]):
+        with pytest.raises(StructureError) as failure:
+            list(scan(parts, CsvGrammar(",")))
+        assert failure.value.offset == offset
+
+
+@given(
+    st.text(st.sampled_from("{} \t\r\n\u2028\u0085\x0b"), max_size=30),
+    st.lists(st.integers(0, 1000)),
+)
+def test_ndjson_records_are_lines_that_are_not_blank(text: str, cuts: list[int]) -> None:
+    expected = [line for line in text.split("\n") if line.strip(" \t\r")]
+    spans = scan(pieces(text, cuts), NdjsonGrammar())
+    assert [text.encode()[start:end].decode() for start, end in spans] == expected
+
+
+@given(csv_text(), st.lists(st.integers(0, 1000)))
+def test_line_ends_are_those_of_universal_newlines(text: str, cuts: list[int]) -> None:
+    lines = io.StringIO(text + "x", newline="").readlines()
+    assert count_lines(pieces(text, cuts), CsvGrammar(",")) == len(lines) - 1
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("piece", [b'"', b'""', b"a", b",", b'a"', b'"",', b"\r", b'"\n"'])
+def test_time_grows_with_length_only(piece: bytes) -> None:
+    part = piece * (262_144 // len(piece))
+    try:
+        spans = list(scan([part] * 4, CsvGrammar(",")))
+    except StructureError as error:
+        assert error.offset <= 4 * len(part)
+    else:
+        assert all(0 <= start < end <= 4 * len(part) for start, end in spans)
