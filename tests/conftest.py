@@ -48,9 +48,7 @@ async def template(postgres: PostgresServer) -> str:
     async with admin.connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
     await admin.dispose()
-    migration = create_transactional_engine(
-        url_of(postgres, TEMPLATE), application_name="tests"
-    )
+    migration = create_transactional_engine(url_of(postgres, TEMPLATE), application_name="tests")
     async with migration.connect() as connection:
         await connection.run_sync(upgrade)
     await migration.dispose()
@@ -113,3 +111,14 @@ async def client(temporal: WorkflowEnvironment) -> Client:
     """A client in a namespace of this test's own, so that workflow ids and queues never meet."""
     address = temporal.client.service_client.config.target_host
     return await Client.connect(address, namespace=next(_unused))
+
+
+@pytest.fixture
+def servers(client: Client, database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that uses this test's database and namespace."""
+    return {
+        "DATABASE_URL": database_url,
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": client.namespace,
+        "XDG_STATE_HOME": str(tmp_path),
+    }

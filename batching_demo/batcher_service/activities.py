@@ -21,8 +21,8 @@ from batching_demo.contracts import (
     Verdicts,
     split,
 )
-from batching_demo.database.errors import FailureKind
-from batching_demo.database.writes import WriteFailedError, write_batch, write_unbatched
+from batching_demo.database.errors import DatabaseFailedError, FailureKind
+from batching_demo.database.writes import write_batch, write_unbatched
 
 HEARTBEAT_SECONDS = 3
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ async def _watched() -> AsyncIterator[None]:
     heartbeat = asyncio.create_task(_heartbeat())
     try:
         yield
-    except WriteFailedError as error:
+    except DatabaseFailedError as error:
         failure = error.failure
         logger.warning("cannot write (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
         kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"

@@ -19,6 +19,7 @@ from batching_demo.comparison.report import table
 from batching_demo.comparison.results import PathResult
 from batching_demo.contracts import WritePath
 from batching_demo.database.engine import create_transactional_engine
+from batching_demo.database.errors import database_errors
 from batching_demo.main_service.starter import Summary
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
@@ -110,8 +111,8 @@ async def run_comparison(settings: Settings, request: Request, *, quiet: bool) -
         settings.required_database_url, application_name="batching-demo compare"
     )
     try:
-        await check(client, engine, request)
-        with _progress(request, quiet=quiet) as on_change:
+        with database_errors(), _progress(request, quiet=quiet) as on_change:
+            await check(client, engine, request)
             return await compare(client, engine, request, on_change)
     finally:
         await engine.dispose()

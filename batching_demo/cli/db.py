@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from batching_demo.database.engine import create_transactional_engine, database_url
+from batching_demo.database.errors import database_errors
 from batching_demo.database.migrations import newest_revision, upgrade
 from batching_demo.settings import Settings
 
@@ -34,8 +35,9 @@ async def migrate(settings: Settings) -> None:
         settings.required_database_url, application_name="batching-demo db upgrade"
     )
     try:
-        async with engine.connect() as connection:
-            await connection.run_sync(upgrade)
+        with database_errors():
+            async with engine.connect() as connection:
+                await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
 

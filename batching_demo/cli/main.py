@@ -5,7 +5,6 @@ import os
 from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from batching_demo.cli.batcher_service import batcher
@@ -17,8 +16,8 @@ from batching_demo.cli.exit_codes import FAILED, INTERRUPTED, REFUSED
 from batching_demo.cli.main_service import main_group
 from batching_demo.cli.psql import psql
 from batching_demo.comparison.compare import ComparisonError
-from batching_demo.database.errors import classify
-from batching_demo.database.writes import WriteFailedError
+from batching_demo.database.engine import database_url
+from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.main_service.sources import SourceError
 from batching_demo.settings import Settings, SettingsError
 from batching_demo.temporal import TemporalUnavailableError
@@ -35,10 +34,8 @@ class CommandGroup(click.Group):
             raise Failure(str(error), REFUSED) from None
         except (SettingsError, TemporalUnavailableError, ComparisonError) as error:
             raise Failure(str(error), FAILED) from None
-        except WriteFailedError as error:
-            raise Failure(error.failure.reason, FAILED) from None
-        except SQLAlchemyError as error:
-            raise Failure(f"{classify(error).reason} ({_name(error)})", FAILED) from None
+        except DatabaseFailedError as error:
+            raise Failure(f"{error} ({_database(ctx.obj)})", FAILED) from None
         except RPCError as error:
             raise Failure(f"Temporal: {error.message} ({error.status.name})", FAILED) from None
         except KeyboardInterrupt:
@@ -58,8 +55,10 @@ class Failure(click.ClickException):
         return self._exit_code
 
 
-def _name(error: Exception) -> str:
-    return type(getattr(error, "orig", None) or error).__name__
+def _database(settings: Settings) -> str:
+    """Name the database, without the password."""
+    url = database_url(settings.required_database_url)
+    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
 
 
 @click.group(cls=CommandGroup)

@@ -80,4 +80,4 @@ async def batch_rows(engine: AsyncEngine, run_label: str) -> dict[UUID, int]:
     """Count the rows of every batch of a run, in the order they were written."""
     async with engine.begin() as connection:
         found = await connection.execute(_BATCHES, {"label": run_label})
-        return {batch_id: rows for batch_id, rows in found}
+        return {batch_id: int(rows) for batch_id, rows in found}

@@ -1,9 +1,12 @@
 """Tell poison from outage, by SQLSTATE."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy.exc import DBAPIError
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 
 class FailureKind(StrEnum):
@@ -24,6 +27,23 @@ class Failure:
     kind: FailureKind
     reason: str
     sqlstate: str | None = None
+
+
+class DatabaseFailedError(Exception):
+    """Postgres did not do what was asked; the message carries none of what was to be stored."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn whatever the drivers raise, parameters and all, into a `DatabaseFailedError`."""
+    try:
+        yield
+    except (SQLAlchemyError, PostgresError, InterfaceError, OSError) as error:
+        raise DatabaseFailedError(classify(error)) from None
 
 
 _POISON_CLASSES = ("22", "23", "54")

@@ -5,30 +5,20 @@ overlap another one: a key that was not inserted is looked up in a statement of 
 COMMITTED; within one statement, rows that others commit meanwhile stay invisible).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID, uuid4
 
-from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.contracts import Problem, Verdict, WritePath
-from batching_demo.database.errors import Failure, FailureKind, classify
+from batching_demo.database.errors import Failure, FailureKind, classify, database_errors
 from batching_demo.database.rows import Rows, Stamp
 from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS, SELECT_STORED
 
 WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
 OTHER_CONTENT = "conflict: the key is stored with other content"
-
-
-class WriteFailedError(Exception):
-    """Postgres could not be written to; no record is to blame."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
 
 
 Insert = Callable[[Sequence[int]], Awaitable[set[str]]]
@@ -156,17 +146,18 @@ async def write_batch(
             that takes a quarter of the time.
 
     Raises:
-        WriteFailedError: no record is to blame; all may be tried again.
+        DatabaseFailedError: no record is to blame; all may be tried again.
     """
     stamp = Stamp(batch_id, WritePath.BATCHED, shard)
-    async with _connection(engine) as connection:
+    with database_errors():
+        async with engine.connect() as connection:
 
-        async def insert(chosen: Sequence[int]) -> set[str]:
-            inserted = await connection.execute(INSERT_ROWS, rows.arrays(chosen, stamp))
-            return set(inserted.scalars())
+            async def insert(chosen: Sequence[int]) -> set[str]:
+                inserted = await connection.execute(INSERT_ROWS, rows.arrays(chosen, stamp))
+                return set(inserted.scalars())
 
-        write = Write(connection, rows, insert, rows_per_statement=max(1, len(rows)))
-        await write.run(look_first=look_first)
+            write = Write(connection, rows, insert, rows_per_statement=max(1, len(rows)))
+            await write.run(look_first=look_first)
     return write
 
 
@@ -174,25 +165,16 @@ async def write_unbatched(engine: AsyncEngine, rows: Rows) -> Write:
     """Write each row with an INSERT and a commit of its own, as a batch of one.
 
     Raises:
-        WriteFailedError: no record is to blame; all may be tried again.
+        DatabaseFailedError: no record is to blame; all may be tried again.
     """
-    async with _connection(engine) as connection:
-
-        async def insert(chosen: Sequence[int]) -> set[str]:
-            stamp = Stamp(uuid4(), WritePath.UNBATCHED, shard=0)
-            inserted = await connection.execute(INSERT_ROW, rows.values(chosen[0], stamp))
-            return set(inserted.scalars())
-
-        write = Write(connection, rows, insert, rows_per_statement=1)
-        await write.run()
-    return write
-
-
-@asynccontextmanager
-async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Lend a connection; whatever fails on it comes out without its parameters."""
-    try:
+    with database_errors():
         async with engine.connect() as connection:
-            yield connection
-    except (SQLAlchemyError, OSError, PostgresError, InterfaceError) as error:
-        raise WriteFailedError(classify(error)) from None
+
+            async def insert(chosen: Sequence[int]) -> set[str]:
+                stamp = Stamp(uuid4(), WritePath.UNBATCHED, shard=0)
+                inserted = await connection.execute(INSERT_ROW, rows.values(chosen[0], stamp))
+                return set(inserted.scalars())
+
+            write = Write(connection, rows, insert, rows_per_statement=1)
+            await write.run()
+    return write

@@ -46,11 +46,19 @@ class PostgresServer:
         self._password = self.data_directory / "password"
         self._log = self.data_directory / "log"
 
+    def __str__(self) -> str:
+        return f"Postgres on port {self.port}, data in {self.data_directory}"
+
     @classmethod
     def find_running(cls, data_directory: Path) -> "PostgresServer | None":
         """Find the server of a directory, whoever started it."""
         process = cls(data_directory, 0)._process()
         return cls(data_directory, int(option(process, "-p"))) if process else None
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """What it listens on."""
+        return (self.port,)
 
     @property
     def address(self) -> str:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.files import exclusively, write_atomically
 from batching_demo.devstack.installation import find_postgres, find_temporal
-from batching_demo.devstack.ports import choose_port
+from batching_demo.devstack.ports import choose_port, is_free
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.processes import Worker, find_servers, registered, stop
 from batching_demo.devstack.temporal_server import TemporalServer
@@ -19,6 +21,7 @@ TEMPORAL_PORT = 7233
 UI_PORT = 8233
 
 Report = Callable[[str], None]
+Server = TypeVar("Server", PostgresServer, TemporalServer)
 
 
 @dataclass(frozen=True)
@@ -82,24 +85,39 @@ def down(state_directory: Path, report: Report) -> None:
 
 def _postgres_up(state_directory: Path, report: Report, undo: ExitStack) -> PostgresServer:
     directory = _postgres_directory(state_directory)
-    running = PostgresServer.find_running(directory)
-    server = running or PostgresServer(directory, choose_port(POSTGRES_PORT))
-    if running is None:
-        report(f"starting Postgres on port {server.port}, data in {directory}")
-        undo.callback(server.stop)
-        server.initialise()
-    server.start()
-    return server
+    if running := PostgresServer.find_running(directory):
+        running.start()
+        return running
+    new = PostgresServer(directory, POSTGRES_PORT)
+    undo.callback(new.stop)
+    new.initialise()
+    return _start(lambda: PostgresServer(directory, choose_port(POSTGRES_PORT)), report)
 
 
 def _temporal_up(state_directory: Path, report: Report, undo: ExitStack) -> TemporalServer:
     directory = _temporal_directory(state_directory)
-    running = TemporalServer.find_running(directory)
-    server = running or TemporalServer(directory, choose_port(TEMPORAL_PORT), choose_port(UI_PORT))
-    if running is None:
-        report(f"starting Temporal on port {server.port}, Web UI on port {server.ui_port}")
-        undo.callback(server.stop)
-    server.start()
+    if running := TemporalServer.find_running(directory):
+        running.start()
+        return running
+    undo.callback(TemporalServer(directory, TEMPORAL_PORT, UI_PORT).stop)
+    return _start(
+        lambda: TemporalServer(directory, choose_port(TEMPORAL_PORT), choose_port(UI_PORT)), report
+    )
+
+
+def _start(make: Callable[[], Server], report: Report) -> Server:
+    server = make()
+    report(f"starting {server}")
+    try:
+        server.start()
+    except DevStackError:
+        if all(map(is_free, server.ports)):
+            raise
+        # Somebody took a port between our look at it and the server's.
+        server.stop()
+        server = make()
+        report(f"starting {server}")
+        server.start()
     return server
 
 

@@ -33,6 +33,9 @@ class TemporalServer:
         self._database = self.directory / "temporal.db"
         self._log = self.directory / "log"
 
+    def __str__(self) -> str:
+        return f"Temporal on port {self.port}, Web UI on port {self.ui_port}"
+
     @classmethod
     def find_running(cls, directory: Path) -> "TemporalServer | None":
         """Find the server of a directory, whoever started it."""
@@ -40,6 +43,11 @@ class TemporalServer:
         if process is None:
             return None
         return cls(directory, int(option(process, "--port")), int(option(process, "--ui-port")))
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """What it listens on."""
+        return (self.port, self.ui_port)
 
     @property
     def address(self) -> str:
@@ -71,7 +79,7 @@ class TemporalServer:
         stop(find_servers(self._database), (signal.SIGTERM, 0.5))
 
     def _launch(self, log: Log) -> int:
-        for port in (self.port, self.ui_port):
+        for port in self.ports:
             if not is_free(port):
                 raise DevStackError(f"port {port} for Temporal is taken by another program")
         addresses = ["--ip", HOST, "--port", str(self.port), "--ui-port", str(self.ui_port)]

@@ -20,7 +20,7 @@ from batching_demo.main_service.scanning import (
 )
 from batching_demo.main_service.source_file import SourceError, grammar_for, opened
 
-_ENTRY_BYTES = 256
+_ENTRY_BYTES = 192
 """What a prepared record may add to payload and key: lengths, hash, key prefix or reason."""
 
 

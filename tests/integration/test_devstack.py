@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -40,22 +40,32 @@ def ignore(line: str) -> None:
     """Report nothing."""
 
 
-@pytest.fixture
-def directory() -> Iterator[Path]:
+@contextmanager
+def state_directory() -> Iterator[Path]:
     # pytest's own directories are private, and root's Postgres runs as another user.
     path = Path(tempfile.mkdtemp(prefix="batching-demo-"))
     path.chmod(0o755)
-    yield path
-    stack.down(path, ignore)
-    shutil.rmtree(path)
+    try:
+        yield path
+    finally:
+        stack.down(path, ignore)
+        shutil.rmtree(path)
 
 
 @pytest.fixture
-def server(directory: Path) -> PostgresServer:
-    server = PostgresServer(directory / "postgres", find_free_port())
-    server.initialise()
-    server.start()
-    return server
+def directory() -> Iterator[Path]:
+    with state_directory() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A server of this file's own, for these tests treat it badly."""
+    with state_directory() as path:
+        server = PostgresServer(path / "postgres", find_free_port())
+        server.initialise()
+        server.start()
+        yield server
 
 
 def left_running(directory: Path) -> list[list[str]]:
@@ -138,6 +148,19 @@ async def test_taken_ports_are_avoided(directory: Path) -> None:
 
     for port in usual:
         assert f":{port}" not in addresses.model_dump_json()
+    assert await query(addresses.database_url, "SELECT 1") == 1
+
+
+async def test_a_port_lost_at_the_last_moment_is_replaced(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        believed_free = iter([taken.getsockname()[1]])
+        monkeypatch.setattr(
+            stack, "choose_port", lambda usual: next(believed_free, None) or find_free_port()
+        )
+        addresses = stack.up(directory, ignore)
+
     assert await query(addresses.database_url, "SELECT 1") == 1
 
 

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.batcher_service.outcomes import gather
 from batching_demo.contracts import PreparedRecord, WritePath
 from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import FailureKind
+from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.rows import Rows, Stamp
 from batching_demo.database.statements import INSERT_ROWS
-from batching_demo.database.writes import Write, WriteFailedError, write_batch, write_unbatched
+from batching_demo.database.writes import Write, write_batch, write_unbatched
 from tests.helpers import fetch, record, scalar, submission
 
 POISON = '{"text": "\\u0000"}'
@@ -199,7 +199,7 @@ async def test_unbatched_gives_the_same_verdicts_one_commit_each(engine: AsyncEn
 
 async def test_no_schema_is_an_operators_matter(empty_database_url: str) -> None:
     engine = create_engine(empty_database_url, application_name="tests")
-    with pytest.raises(WriteFailedError, match="db upgrade") as failed:
+    with pytest.raises(DatabaseFailedError, match="db upgrade") as failed:
         await write(engine, rows_of(("s", [record("a")])))
     await engine.dispose()
     assert failed.value.failure.kind is FailureKind.OPERATOR

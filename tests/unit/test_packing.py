@@ -6,7 +6,7 @@ from batching_demo.main_service.messages import Submission
 from batching_demo.main_service.packing import pack, unpack
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.text(), st.binary())))
+@given(st.lists(st.tuples(st.integers(0, 9), st.text(), st.binary(min_size=100))))
 def test_what_is_packed_is_unpacked(parts: list[tuple[int, str, bytes]]) -> None:
     submissions = [
         Submission(shard, SubmissionHeader(f"{text}/{index}", text, 1, len(records), text))

@@ -48,15 +48,15 @@ def prepared_line(line: str, *key_columns: str) -> PreparedRecord:
 @given(
     st.lists(st.lists(any_text | csv_like, min_size=2, max_size=2), max_size=12),
     st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
     small_numbers,
     small_numbers,
 )
 def test_every_text_of_a_csv_survives(
-    rows: list[list[str]], line_end: str, quoting: int, chunk: int, records_per_workflow: int
+    rows: list[list[str]], line_end: str, chunk: int, records_per_workflow: int
 ) -> None:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator=line_end, quoting=quoting).writerows([["a", "b"], *rows])  # type: ignore[arg-type]  # typeshed wants a literal
+    writer = csv.writer(text, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    writer.writerows([["a", "b"], *rows])
     records = prepared_text("x.csv", text.getvalue(), [], records_per_workflow, chunk)
     for row, record in zip(rows, records, strict=True):
         if "\0" in "".join(row):
@@ -99,11 +99,7 @@ def test_any_csv_is_read_as_the_csv_module_reads_it(
 @given(st.lists(any_text | st.sampled_from(["{}", '{"a": 1}', "[", " "]), max_size=12))
 def test_every_line_that_is_not_blank_is_a_record(lines: list[str]) -> None:
     text = '{"first": 1}\n' + "\n".join(lines)
-    expected = [
-        number
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.strip(" \t\r")
-    ]
+    expected = [number for number, line in enumerate(text.split("\n"), 1) if line.strip(" \t\r")]
     records = prepared_text("x.ndjson", text, [])
     assert [record.line for record in records] == expected
     for record in records:

@@ -152,8 +152,8 @@ async def test_nothing_is_lost_over_many_runs(client: Client, engine: AsyncEngin
         found = await status(client)
     handle = client.get_workflow_handle(batcher_workflow_id(0))
     first_run = await client.get_workflow_handle(
-        batcher_workflow_id(0), run_id=(await handle.describe()).raw_description.
-        workflow_execution_info.first_run_id
+        batcher_workflow_id(0),
+        run_id=(await handle.describe()).raw_description.workflow_execution_info.first_run_id,
     ).describe()
     assert first_run.status is WorkflowExecutionStatus.CONTINUED_AS_NEW
     assert found.totals.verdicts["written"] == 600
@@ -197,7 +197,10 @@ async def test_bytes_that_are_no_records_are_rejected_and_the_others_stored(
 
         async def check() -> None:
             assert (await status(client)).totals.verdicts == {
-                "written": 1, "duplicate": 0, "conflict": 0, "rejected": 1,
+                "written": 1,
+                "duplicate": 0,
+                "conflict": 0,
+                "rejected": 1,
             }
 
         await eventually(check)

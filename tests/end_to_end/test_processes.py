@@ -1,0 +1,107 @@
+"""All four processes through scripts/, as a person would start them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.helpers import eventually, fetch, scalar
+
+ROOT = Path(__file__).parents[2]
+
+
+async def start(environment: dict[str, str], script: str, *arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "scripts" / script),
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def finish(process: Process) -> tuple[int | None, str, str]:
+    output, errors = await process.communicate()
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def run(environment: dict[str, str], script: str, *arguments: str) -> tuple[int, str]:
+    code, output, errors = await finish(await start(environment, script, *arguments))
+    assert code is not None
+    assert "Traceback" not in errors
+    return code, output
+
+
+@asynccontextmanager
+async def worker(environment: dict[str, str], script: str) -> AsyncIterator[Process]:
+    process = await start(environment, script)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        code, _, errors = await finish(process)
+        assert code in (0, -signal.SIGKILL), errors
+
+
+async def load(environment: dict[str, str], *arguments: str) -> dict[str, int]:
+    code, output = await run(environment, "start_main_workflows.py", "--json", *arguments)
+    assert code == 0
+    counts: dict[str, int] = json.loads(output)
+    return counts
+
+
+@pytest.mark.timeout(180)
+async def test_four_processes_and_a_killed_worker(
+    servers: dict[str, str], engine: AsyncEngine
+) -> None:
+    async with AsyncExitStack() as workers:
+        await workers.enter_async_context(worker(servers, "main_worker.py"))
+        doomed = await workers.enter_async_context(worker(servers, "batcher_worker.py"))
+        code, output = await run(
+            servers, "start_batcher.py", "--linger", "2", "--max-records", "20"
+        )
+        assert (code, output) == (0, "batcher-0: started\n")
+
+        loading = asyncio.create_task(load(servers, "--workflows", "150"))
+
+        async def some_rows() -> None:
+            assert int(str(await scalar(engine, "SELECT count(*) FROM records"))) >= 20
+
+        await eventually(some_rows, within=60)
+        doomed.kill()
+        await doomed.wait()
+        await workers.enter_async_context(worker(servers, "batcher_worker.py"))
+        counts = await loading
+        assert (counts["read"], counts["written"], counts["workflows"]) == (150, 150, 150)
+        assert await fetch(
+            engine, "SELECT count(*), count(DISTINCT idempotency_key) FROM records"
+        ) == [(150, 150)]
+
+        second = await load(servers, "--workflows", "150")
+        assert (second["already_done"], second["written"]) == (150, 0)
+        again = await load(servers, "--workflows", "30", "--again")
+        assert (again["duplicate"], again["written"]) == (30, 0)
+        assert await scalar(engine, "SELECT count(*) FROM records") == 150
+
+
+async def test_a_worker_waits_for_temporal_and_says_so(servers: dict[str, str]) -> None:
+    nowhere = {**servers, "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+    process = await start(nowhere, "main_worker.py")
+    assert process.stderr
+    line = (await process.stderr.readline()).decode()
+    assert "Temporal does not answer at 127.0.0.1:1" in line
+    assert "trying again" in line
+    process.send_signal(signal.SIGINT)
+    code, _, errors = await finish(process)
+    assert (code, "Traceback" in errors) == (130, False)

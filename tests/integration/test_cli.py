@@ -1,0 +1,210 @@
+"""What a user meets: help, refusals, missing servers. One line each, no traceback."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.cli import main
+from batching_demo.contracts import BatcherSettings
+from batching_demo.devstack.ports import find_free_port
+from tests.helpers import both_services
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty state directory, and servers that are not there."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{find_free_port()}")
+    nothing = f"postgresql://nobody:hunter2@127.0.0.1:{find_free_port()}/nothing"
+    monkeypatch.setenv("DATABASE_URL", nothing)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+async def aside(*arguments: str) -> Result:
+    """Run a command on an event loop of its own, while this test's workers run."""
+    return await asyncio.to_thread(run, *arguments)
+
+
+def assert_one_line(result: Result, exit_code: int, *said: str) -> None:
+    lines = result.stderr.strip().splitlines()
+    assert result.exit_code == exit_code, result.output
+    assert [line for line in lines if line.startswith("Error: ")] == lines[-1:], lines
+    for words in said:
+        assert words in lines[-1]
+    assert "Traceback" not in result.output
+    assert "hunter2" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("path", [(), *commands(main)], ids=" ".join)
+def test_every_command_has_help(path: Sequence[str]) -> None:
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
+def test_every_command_shows_an_example(path: Sequence[str]) -> None:
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
+    if not isinstance(command, click.Group):
+        assert "Example" in (command.help or "")
+
+
+@pytest.mark.usefixtures("environment")
+class TestRefusals:
+    """Before any server is asked."""
+
+    def test_a_file_that_does_not_exist(self) -> None:
+        result = run("main", "start", "--input", "absent.csv")
+        assert_one_line(result, 2, "absent.csv")
+
+    def test_a_missing_key_column(self, tmp_path: Path) -> None:
+        path = tmp_path / "orders.csv"
+        path.write_text("id,item\n1,apple\n")
+        result = run("main", "start", "--input", str(path), "--key", "order")
+        assert_one_line(result, 2, "order", "id", "item")
+
+    def test_a_format_that_nothing_tells(self, tmp_path: Path) -> None:
+        path = tmp_path / "orders.txt"
+        path.write_text("id,item\n1,apple\n")
+        assert_one_line(run("main", "start", "--input", str(path)), 2, "--format")
+
+    def test_a_delimiter_that_is_none(self) -> None:
+        assert_one_line(run("main", "start", "--delimiter", "ab"), 2, "--delimiter")
+
+    def test_more_records_than_there_are(self) -> None:
+        assert_one_line(run("compare", "--records", "5000"), 2, "2000")
+
+    def test_a_database_url_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@localhost/db")
+        assert_one_line(run("db", "upgrade"), 1, "postgresql://")
+
+
+@pytest.mark.usefixtures("environment")
+class TestMissingServers:
+    """Each is named, with what to do about it."""
+
+    @pytest.mark.parametrize(
+        "command", [("main", "start"), ("batcher", "start"), ("compare",)], ids=" ".join
+    )
+    def test_temporal_is_down(self, command: Sequence[str]) -> None:
+        assert_one_line(run(*command), 1, "Temporal", "127.0.0.1", "dev up")
+
+    def test_postgres_is_down(self) -> None:
+        assert_one_line(run("db", "upgrade"), 1, "Postgres", "DATABASE_URL")
+
+    def test_no_database_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("DATABASE_URL")
+        for command in (("db", "url"), ("batcher", "worker"), ("psql",)):
+            assert_one_line(run(*command), 1, "DATABASE_URL", "dev up")
+
+
+@pytest.fixture
+def on_servers(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("on_servers")
+class TestOnServers:
+    """With real servers, but something else missing."""
+
+    async def test_no_schema(
+        self, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DATABASE_URL", empty_database_url)
+        assert_one_line(await aside("compare"), 1, "batching-demo db upgrade")
+
+    async def test_a_wrong_password(
+        self, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = make_url(servers["DATABASE_URL"]).set(password="hunter2%")
+        monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+        assert_one_line(await aside("db", "upgrade"), 1, "password in DATABASE_URL is wrong")
+
+    async def test_no_such_database(
+        self, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = make_url(servers["DATABASE_URL"]).set(database="absent")
+        monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+        assert_one_line(await aside("db", "upgrade"), 1, "database in DATABASE_URL does not exist")
+
+    async def test_no_worker(self) -> None:
+        assert_one_line(await aside("compare"), 1, "batching-demo main worker")
+
+    async def test_no_batcher(self, client: Client, engine: AsyncEngine) -> None:
+        async with both_services(client, engine):
+            assert_one_line(await aside("compare"), 1, "batching-demo batcher start")
+
+    async def test_starting_a_batcher_twice(self) -> None:
+        first = await aside("batcher", "start", "--linger", "3")
+        assert (first.exit_code, first.stdout) == (0, "batcher-0: started\n")
+        again = await aside("batcher", "start", "--linger", "4")
+        assert again.exit_code == 0
+        assert "runs already" in again.stdout
+        assert "linger_seconds is 3, not 4" in again.stdout
+
+    @pytest.mark.parametrize("content", ["", "id,item\n", "id,item"])
+    async def test_no_records(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "orders.csv"
+        path.write_text(content)
+        result = await aside("main", "start", "--input", str(path))
+        assert result.exit_code == 0
+        assert "0 records" in result.stdout
+
+    async def test_counts_without_waiting(self) -> None:
+        result = await aside("main", "start", "--no-wait", "--json")
+        assert result.exit_code == 0
+        counts = json.loads(result.stdout)
+        assert counts.pop("seconds") > 0
+        assert counts == {
+            "read": 5,
+            "written": None,
+            "duplicate": None,
+            "conflict": None,
+            "rejected": None,
+            "already_done": 0,
+            "pending": 5,
+            "workflows": 5,
+        }
+
+    async def test_counts_and_exit_code_of_conflicts(
+        self, client: Client, engine: AsyncEngine, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "orders.ndjson"
+        path.write_text('{"id": 1}\n{"id": 1, "x": 1}\n{"id": null}\n')
+        await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
+        arguments = ["main", "start", "--input", str(path), "--key", "id", "--json"]
+        async with both_services(client, engine):
+            result = await aside(*arguments, "--records-per-workflow", "3")
+            assert result.exit_code == 3
+            counts = json.loads(result.stdout)
+            counted = [counts[name] for name in ("read", "written", "conflict", "rejected")]
+            assert counted == [3, 1, 1, 1]
+            assert "pending" not in counts
+            again = await aside(*arguments, "--records-per-workflow", "3", "--again=second")
+        counts = json.loads(again.stdout)
+        counted = [counts[name] for name in ("read", "duplicate", "conflict", "rejected")]
+        assert counted == [3, 1, 1, 1]
