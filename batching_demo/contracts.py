@@ -63,6 +63,8 @@ class SubmissionHeader:
     """Bytes of the encoded records."""
     source: str = ""
     run_label: str = DEFAULT_RUN_LABEL
+    malformed: str = ""
+    """Why the batcher refuses it whole; its bytes are then any text that shows what came."""
     version: int = 1
 
 
@@ -72,6 +74,8 @@ class Problem:
 
     position: int
     reason: str
+    """A short code, the same for all problems of a kind."""
+    detail: str = ""
     sqlstate: str | None = None
 
 
@@ -83,6 +87,16 @@ class Verdicts:
     codes: str
     batch_id: str | None = None
     problems: list[Problem] = field(default_factory=list)
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Submissions that the batcher has no room for now; nothing of them is kept."""
+
+    submission_ids: list[str]
+    retry_after_seconds: float
+    """When to submit them again; they are admitted in the order of being turned away."""
     version: int = 1
 
 
@@ -122,6 +136,9 @@ those submissions joined in that order."""
 
 VERDICTS_SIGNAL = "verdicts"
 """Signal of a requester; its one argument is a list[Verdicts]."""
+
+BUSY_SIGNAL = "busy"
+"""Signal of a requester; its one argument is a `Busy`."""
 
 WRITE_UNBATCHED_ACTIVITY = "write_unbatched"
 """Activity of the batcher service with the arguments of `submit`; returns list[Verdicts]."""
@@ -225,7 +242,8 @@ def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[bytes]:
     parts: list[bytes] = []
     position = 0
     for header in headers:
-        if not 0 < header.records * _ENTRY.size < header.length:
+        fits = 0 < header.records * _ENTRY.size < header.length
+        if not fits and not header.malformed:
             raise EncodingError(f"{header.length} bytes cannot hold {header.records} records")
         parts.append(records[position : position + header.length])
         position += header.length

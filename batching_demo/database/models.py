@@ -2,6 +2,8 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Identity,
@@ -43,4 +45,29 @@ records = Table(
     Column("run_label", Text, nullable=False),
     Column("shard", SmallInteger, nullable=False),
     Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # Digest of reason, key or source and line, and record: a repeat is the same letter.
+    Column("identity", LargeBinary, nullable=False, unique=True),
+    Column("idempotency_key", Text(collation="C")),
+    Column("source", Text, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    # ASCII with other characters and controls escaped, so that a NUL can be kept.
+    Column("record", Text, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("sqlstate", Text),
+    Column("requester", Text, nullable=False),
+    Column("run_label", Text, nullable=False),
+    Column("batch_id", Uuid),
+    Column("status", Text, nullable=False, server_default="open"),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("first_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("last_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("status IN ('open', 'retried', 'discarded')", name="status"),
 )
