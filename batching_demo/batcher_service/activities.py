@@ -12,10 +12,11 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from batching_demo.batcher_service.confirmations import confirm
-from batching_demo.batcher_service.messages import BatchHeader, BatchResult
+from batching_demo.batcher_service.confirmations import confirm, send_to_all
+from batching_demo.batcher_service.messages import BatchHeader, BatchResult, TurnedAway
 from batching_demo.batcher_service.outcomes import count, gather
 from batching_demo.contracts import (
+    BUSY_SIGNAL,
     WRITE_UNBATCHED_ACTIVITY,
     SubmissionHeader,
     Verdicts,
@@ -47,12 +48,20 @@ class WriteActivities:
                 UUID(batch.batch_id),
                 batch.shard,
                 look_first=batch.attempt > 1,
+                rows_per_statement=batch.rows_per_statement,
             )
             answers = gathered.verdicts(write, batch.batch_id)
             await confirm(self._client, batch.submissions, answers)
         result = count(answers)
         _log(batch, result, time.monotonic() - started)
         return result
+
+    @activity.defn
+    async def answer_busy(self, turned_away: list[TurnedAway]) -> None:
+        """Tell requesters to submit again later."""
+        await send_to_all(
+            self._client, BUSY_SIGNAL, {one.requester: one.busy for one in turned_away}
+        )
 
     @activity.defn(name=WRITE_UNBATCHED_ACTIVITY)
     async def write_unbatched(

@@ -1,7 +1,7 @@
 """The heart of the batcher: which submissions wait, when a batch is due, what it takes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,9 +59,13 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def knows(self, submission: Submission) -> bool:
+        """Tell whether a submission waits or is being written already."""
+        return submission.header.submission_id in self._known
+
     def add(self, submission: Submission) -> bool:
-        """Append a submission, unless it waits or is being written already."""
-        if submission.header.submission_id in self._known:
+        """Append a submission, unless it is known."""
+        if self.knows(submission):
             return False
         self._known[submission.header.submission_id] = None
         self._waiting.append(submission)
@@ -105,7 +109,7 @@ class Buffer:
         for submission in submissions:
             del self._known[submission.header.submission_id]
 
-    def give_back(self, submissions: list[Submission]) -> None:
+    def give_back(self, submissions: Sequence[Submission]) -> None:
         """Put submissions that were taken back in front, in their order."""
         self._waiting.extendleft(reversed(submissions))
         for submission in submissions:

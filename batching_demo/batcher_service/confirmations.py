@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -16,29 +16,35 @@ logger = logging.getLogger(__name__)
 async def confirm(
     client: Client, headers: Sequence[SubmissionHeader], answers: Sequence[Verdicts]
 ) -> None:
-    """Signal each requester once, with all its answers.
-
-    A requester that cannot be reached loses nothing: its records are decided, and it asks again
-    if it still runs.
-    """
-    requester_of = {header.submission_id: header.requester for header in headers}
+    """Signal each requester once, with all its answers."""
     by_requester: dict[str, list[Verdicts]] = {}
-    for answer in answers:
-        by_requester.setdefault(requester_of[answer.submission_id], []).append(answer)
+    for header, answer in zip(headers, answers, strict=True):
+        # A malformed signal may have named nobody.
+        if header.requester:
+            by_requester.setdefault(header.requester, []).append(answer)
+    await send_to_all(client, VERDICTS_SIGNAL, by_requester)
+
+
+async def send_to_all(client: Client, signal: str, messages: Mapping[str, object]) -> None:
+    """Signal many workflows, each its own message.
+
+    One that cannot be reached costs the others nothing: its records are decided, and it asks
+    again if it still runs.
+    """
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def send(requester: str, verdicts: list[Verdicts]) -> None:
+    async def send(workflow_id: str, message: object) -> None:
         async with turn:
-            await _signal(client, requester, verdicts)
+            try:
+                await client.get_workflow_handle(workflow_id).signal(signal, message)
+            except RPCError as error:
+                _log(workflow_id, error)
 
-    await asyncio.gather(*(send(*one) for one in by_requester.items()))
+    await asyncio.gather(*(send(*one) for one in messages.items()))
 
 
-async def _signal(client: Client, requester: str, verdicts: list[Verdicts]) -> None:
-    try:
-        await client.get_workflow_handle(requester).signal(VERDICTS_SIGNAL, verdicts)
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            logger.info("requester %s is closed; its records are decided", requester)
-        else:
-            logger.warning("requester %s not reached: %s", requester, error.status.name)
+def _log(workflow_id: str, error: RPCError) -> None:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        logger.info("%s is closed; its records are decided", workflow_id)
+    else:
+        logger.warning("%s not reached: %s", workflow_id, error.status.name)

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, field
 
 from pydantic import TypeAdapter
 
+from batching_demo.batcher_service.admission import FIRST_GUESS_BYTES_PER_SECOND, Place
 from batching_demo.batcher_service.buffer import Submission
-from batching_demo.contracts import SubmissionHeader, split
+from batching_demo.batcher_service.health import Health
+from batching_demo.contracts import Busy, SubmissionHeader, split
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class BatchHeader:
     reason: str
     submissions: list[SubmissionHeader]
     attempt: int = 1
+    rows_per_statement: int | None = None
+    """Set where whole batches have run into the statement timeout."""
     version: int = 1
 
 
@@ -30,6 +34,23 @@ class BatchResult:
     duplicate: int = 0
     conflict: int = 0
     rejected: int = 0
+    refused_by_postgres: int = 0
+    """Those of the rejected that preparation had passed."""
+    version: int = 1
+
+    @property
+    def all_refused(self) -> bool:
+        """Whether Postgres refused every record that it was sent."""
+        sent = self.written + self.duplicate + self.conflict + self.refused_by_postgres
+        return self.refused_by_postgres == sent > 0
+
+
+@dataclass(frozen=True)
+class TurnedAway:
+    """Submissions of one requester that there was no room for."""
+
+    requester: str
+    busy: Busy
     version: int = 1
 
 
@@ -41,6 +62,8 @@ class Totals:
     """By flush reason."""
     verdicts: dict[str, int] = field(default_factory=dict)
     """Records by verdict."""
+    turned_away: int = 0
+    """Submissions answered busy, each time they were."""
 
     def add(self, reason: str, result: BatchResult) -> None:
         """Count one batch."""
@@ -56,9 +79,13 @@ class BatcherStatus:
     shard: int
     buffered_records: int
     buffered_bytes: int
+    oldest_age_seconds: float
     in_flight: int
+    in_line: int
+    """Submissions turned away whose place is kept."""
     consecutive_failures: int
     last_error: str
+    """With what to do about it; empty while all is well."""
     totals: Totals
     version: int = 1
 
@@ -69,9 +96,10 @@ class Carried:
 
     submissions: list[SubmissionHeader] = field(default_factory=list)
     received_at: list[float] = field(default_factory=list)
+    line: list[Place] = field(default_factory=list)
+    bytes_per_second: float = FIRST_GUESS_BYTES_PER_SECOND
     totals: Totals = field(default_factory=Totals)
-    consecutive_failures: int = 0
-    last_error: str = ""
+    health: Health = field(default_factory=Health)
     version: int = 1
 
 

@@ -8,7 +8,7 @@ from batching_demo.batcher_service.messages import BatchResult
 from batching_demo.contracts import (
     VERDICT_BY_CODE,
     EncodingError,
-    Problem,
+    RecordColumns,
     SubmissionHeader,
     Verdict,
     Verdicts,
@@ -17,41 +17,40 @@ from batching_demo.contracts import (
 from batching_demo.database.rows import Rows
 from batching_demo.database.writes import Write
 
+SHOWN_OF_MALFORMED = 4096
+"""Bytes of a malformed submission that its dead letter keeps."""
+
 
 @dataclass
 class Gathered:
     """The rows of one write, and whose they are."""
 
     rows: Rows = field(default_factory=Rows)
-    owners: list[SubmissionHeader] = field(default_factory=list)
-    """Submissions in `rows`, in order; each has as many rows as its header says."""
-    unreadable: list[Verdicts] = field(default_factory=list)
-    """Answers to submissions whose bytes are no records."""
+    owners: list[tuple[SubmissionHeader, int]] = field(default_factory=list)
+    """Submissions in `rows`, in order, with their number of rows."""
 
     def add(self, header: SubmissionHeader, encoded: bytes) -> None:
-        """Append the records of a submission."""
+        """Append the records of a submission; of a malformed one, a row that shows what came."""
         try:
-            columns = decode_records(encoded)
+            columns = _columns(header, encoded)
         except EncodingError as error:
-            self.unreadable.append(_reject_all(header, f"malformed: {error}"))
-            return
-        if len(columns.keys) != header.records:
-            reason = f"malformed: {len(columns.keys)} records came, {header.records} announced"
-            self.unreadable.append(_reject_all(header, reason))
-            return
+            columns = _one_rejected(encoded, f"malformed: {error}")
         self.rows.append(header, columns)
-        self.owners.append(header)
+        self.owners.append((header, len(columns.keys)))
 
     def verdicts(self, write: Write, batch_id: str | None) -> list[Verdicts]:
         """Cut the codes and problems of a finished write into answers."""
-        answers = list(self.unreadable)
+        answers = []
         start = 0
-        for header in self.owners:
-            end = start + header.records
-            problems = [write.problems[row] for row in range(start, end) if row in write.problems]
-            codes = "".join(write.codes[start:end])
+        for header, count in self.owners:
+            codes = "".join(write.codes[start : start + count])
+            problems = [
+                write.problems[row] for row in range(start, start + count) if row in write.problems
+            ]
+            if count != header.records:
+                codes = Verdict.REJECTED[0] * header.records
             answers.append(Verdicts(header.submission_id, codes, batch_id, problems))
-            start = end
+            start += count
         return answers
 
 
@@ -68,9 +67,20 @@ def count(answers: Sequence[Verdicts]) -> BatchResult:
     codes = Counter[str]()
     for answer in answers:
         codes.update(answer.codes)
-    return BatchResult(**{VERDICT_BY_CODE[code].value: number for code, number in codes.items()})
+    by_verdict = {VERDICT_BY_CODE[code].value: number for code, number in codes.items()}
+    refused = sum(problem.sqlstate is not None for answer in answers for problem in answer.problems)
+    return BatchResult(**by_verdict, refused_by_postgres=refused)
 
 
-def _reject_all(header: SubmissionHeader, reason: str) -> Verdicts:
-    problems = [Problem(position, reason) for position in range(header.records)]
-    return Verdicts(header.submission_id, Verdict.REJECTED[0] * header.records, None, problems)
+def _columns(header: SubmissionHeader, encoded: bytes) -> RecordColumns:
+    if header.malformed:
+        raise EncodingError(header.malformed)
+    columns = decode_records(encoded)
+    if len(columns.keys) != header.records:
+        raise EncodingError(f"{len(columns.keys)} records came, {header.records} announced")
+    return columns
+
+
+def _one_rejected(encoded: bytes, rejection: str) -> RecordColumns:
+    text = encoded[:SHOWN_OF_MALFORMED].decode(errors="backslashreplace")
+    return RecordColumns([""], [0], [text], [b""], [rejection])

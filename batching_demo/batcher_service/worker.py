@@ -17,7 +17,7 @@ def build_worker(client: Client, engine: AsyncEngine, pool_size: int) -> Worker:
         client,
         task_queue=BATCHER_TASK_QUEUE,
         workflows=[BatcherWorkflow],
-        activities=[activities.write_batch, activities.write_unbatched],
+        activities=[activities.write_batch, activities.write_unbatched, activities.answer_busy],
         max_concurrent_activities=pool_size,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )

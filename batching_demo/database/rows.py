@@ -27,6 +27,7 @@ class Rows:
     rejections: list[str] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     submission_ids: list[str] = field(default_factory=list)
+    requesters: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     run_labels: list[str] = field(default_factory=list)
 
@@ -43,6 +44,7 @@ class Rows:
         self.rejections += columns.rejections
         self.positions += range(count)
         self.submission_ids += [header.submission_id] * count
+        self.requesters += [header.requester] * count
         self.sources += [header.source] * count
         self.run_labels += [header.run_label] * count
 

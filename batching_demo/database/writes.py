@@ -13,12 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.contracts import Problem, Verdict, WritePath
+from batching_demo.database.dead_letters import DeadLetter, bury
 from batching_demo.database.errors import Failure, FailureKind, classify, database_errors
 from batching_demo.database.rows import Rows, Stamp
 from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS, SELECT_STORED
 
 WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
-OTHER_CONTENT = "conflict: the key is stored with other content"
+REFUSED = "refused_by_postgres"
+OTHER_CONTENT = ("conflict", "the key is stored with other content")
 
 
 Insert = Callable[[Sequence[int]], Awaitable[set[str]]]
@@ -56,7 +58,8 @@ class Write:
         undecided = []
         for row, rejection in enumerate(self._rows.rejections):
             if rejection:
-                self._reject(row, rejection)
+                reason, _, detail = rejection.partition(": ")
+                self._refuse(row, REJECTED, reason, detail)
             else:
                 undecided.append(row)
         return undecided
@@ -91,7 +94,7 @@ class Write:
     async def _isolate(self, bad: Sequence[int], failure: Failure) -> None:
         """Bisect rows known to hold a bad one, each half its own statement."""
         if len(bad) == 1:
-            self._reject(bad[0], failure.reason, failure.sqlstate)
+            self._refuse(bad[0], REJECTED, REFUSED, failure.reason, failure.sqlstate)
             return
         left, right = bad[: len(bad) // 2], bad[len(bad) // 2 :]
         left_failure = await self._try(left)
@@ -117,8 +120,7 @@ class Write:
 
     def _compare(self, row: int, found: Row[tuple[str, bytes, str, int]]) -> None:
         if found.content_hash != self._rows.hashes[row]:
-            self.codes[row] = CONFLICT
-            self.problems[row] = Problem(self._rows.positions[row], OTHER_CONTENT)
+            self._refuse(row, CONFLICT, *OTHER_CONTENT)
         elif (found.submission_id, found.position) == (
             self._rows.submission_ids[row],
             self._rows.positions[row],
@@ -127,15 +129,43 @@ class Write:
         else:
             self.codes[row] = DUPLICATE
 
-    def _reject(self, row: int, reason: str, sqlstate: str | None = None) -> None:
-        self.codes[row] = REJECTED
-        self.problems[row] = Problem(self._rows.positions[row], reason, sqlstate)
+    def _refuse(
+        self, row: int, code: str, reason: str, detail: str, sqlstate: str | None = None
+    ) -> None:
+        self.codes[row] = code
+        self.problems[row] = Problem(self._rows.positions[row], reason, detail, sqlstate)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Make a letter of every record that was not stored."""
+        rows = self._rows
+        return [
+            DeadLetter(
+                key=rows.keys[row],
+                source=rows.sources[row],
+                line=rows.lines[row],
+                record=rows.payloads[row],
+                reason=problem.reason,
+                detail=problem.detail,
+                sqlstate=problem.sqlstate,
+                requester=rows.requesters[row],
+                run_label=rows.run_labels[row],
+            )
+            for row, problem in self.problems.items()
+        ]
 
 
 async def write_batch(
-    engine: AsyncEngine, rows: Rows, batch_id: UUID, shard: int, *, look_first: bool = False
+    engine: AsyncEngine,
+    rows: Rows,
+    batch_id: UUID,
+    shard: int,
+    *,
+    look_first: bool = False,
+    rows_per_statement: int | None = None,
 ) -> Write:
     """Write rows with one bulk INSERT and whatever else they need, and decide each.
+
+    What cannot be stored becomes dead letters.
 
     Args:
         engine: commits every statement by itself.
@@ -144,6 +174,7 @@ async def write_batch(
         shard: the batcher that collected them.
         look_first: look all keys up before inserting; on a repetition most are there, and
             that takes a quarter of the time.
+        rows_per_statement: cuts the INSERT into smaller ones, where a whole one takes too long.
 
     Raises:
         DatabaseFailedError: no record is to blame; all may be tried again.
@@ -156,8 +187,9 @@ async def write_batch(
                 inserted = await connection.execute(INSERT_ROWS, rows.arrays(chosen, stamp))
                 return set(inserted.scalars())
 
-            write = Write(connection, rows, insert, rows_per_statement=max(1, len(rows)))
+            write = Write(connection, rows, insert, rows_per_statement or max(1, len(rows)))
             await write.run(look_first=look_first)
+            await bury(connection, write.dead_letters(), batch_id)
     return write
 
 
@@ -177,4 +209,5 @@ async def write_unbatched(engine: AsyncEngine, rows: Rows) -> Write:
 
             write = Write(connection, rows, insert, rows_per_statement=1)
             await write.run()
+            await bury(connection, write.dead_letters(), None)
     return write

@@ -24,10 +24,8 @@ class CsvGrammar:
         self._delimiter = delimiter.encode()
         special = re.escape(self._delimiter) + rb"\r\n"
         # Plain text, a quote inside an unquoted field, or a whole quoted field.
-        fields = rb'(?:[^"\r\n]++|(?<=[^%b])"|"[^"]*+"(?:"[^"]*+")*+(?=[%b]))*+' % (
-            special,
-            special,
-        )
+        fields = rb'(?:[^"\r\n]++|(?<=[^SPECIAL])"|"[^"]*+"(?:"[^"]*+")*+(?=[SPECIAL]))*+'
+        fields = fields.replace(b"SPECIAL", special)
         self._fields = re.compile(fields)
         # A lone CR counts only when it is known what follows.
         self.record = re.compile(rb"(%b)(?:\n|\r\n|\r(?=[^\n]))" % fields)
@@ -67,7 +65,8 @@ class CsvGrammar:
         """Point at the quote that the file leaves open."""
         return StructureError(
             self._opened,
-            "a quote opened here is never closed; close it, or quote the field and double it",
+            "a quote opened here is never closed; close it, or quote the whole field and write"
+            " a quote inside it twice",
         )
 
     def line_ends(self, data: bytes, previous: bytes) -> int:
@@ -84,13 +83,15 @@ def header(text: str, delimiter: str) -> list[str]:
     """
     lines = io.StringIO(text, newline="")
     names = [name.strip() for name in next(csv.reader(lines, delimiter=delimiter, strict=True))]
+    seen: set[str] = set()
     for position, name in enumerate(names):
         if not name:
             raise ValueError(f"column {position + 1} of the header has no name; give it one")
         if "\0" in name:
             raise ValueError(f"the name of column {position + 1} contains a NUL; remove it")
-        if name in names[:position]:
+        if name in seen:
             raise ValueError(f"the header names column {name!r} twice; rename one of them")
+        seen.add(name)
     return names
 
 

@@ -2,6 +2,7 @@
 
 import codecs
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ def inspect(
         raise SourceError(f"{path.name}: unknown format; add --format csv|ndjson")
     grammar = grammar_for(source_format, delimiter)
     # Opening a pipe would wait for its writer.
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise SourceError(f"{path}: not a regular file; name a CSV or NDJSON file")
     with opened(str(path), "check its name and permissions") as file:
         passed = _Pass(path.name, file, grammar)

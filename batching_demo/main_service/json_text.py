@@ -50,7 +50,10 @@ def canonical(members: Mapping[str, object]) -> str:
     Names are sorted at every depth, nothing but text that must be is escaped, numbers keep their
     source text.
     """
-    encoded = _ENCODER.encode(members)
+    try:
+        encoded = _ENCODER.encode(members)
+    except RecursionError:
+        raise _too_deep() from None
     return encoded.replace(f'"{_MARK}', "").replace(f'{_MARK}"', "")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from batching_demo.contracts import DEFAULT_RUN_LABEL, SubmissionHeader, WritePath
+from batching_demo.contracts import DEFAULT_RUN_LABEL, WritePath
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class MainInput:
     shards: int = 1
     linger_seconds: float = 20.0
     """The batcher's, to know when an answer is overdue."""
+    deadline_seconds: float | None = None
+    """When to give up waiting for verdicts; what has none then may be stored all the same."""
     version: int = 1
 
 
@@ -71,15 +73,6 @@ class PrepareInput:
     run_label: str
     max_records: int
     shards: int
-    version: int = 1
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A submission's header and the shard it goes to; its records travel beside it as bytes."""
-
-    shard: int
-    header: SubmissionHeader
     version: int = 1
 
 

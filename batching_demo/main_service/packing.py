@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from batching_demo.contracts import SubmissionHeader, split
-from batching_demo.main_service.messages import Submission
+from batching_demo.requester.parcels import Submission
 
 
 def pack(submissions: Sequence[Submission], records: bytes) -> bytes:

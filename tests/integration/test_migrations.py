@@ -40,7 +40,12 @@ async def tables(url: str) -> set[str]:
 async def test_up_check_down_up(empty_database_url: str) -> None:
     url = empty_database_url
     alembic(url, "upgrade", "head")
-    assert await tables(url) == {"alembic_version", "records", "write_counts"}
+    assert await tables(url) == {
+        "alembic_version",
+        "records",
+        "write_counts",
+        "dead_letters",
+    }
     alembic(url, "check")
     alembic(url, "downgrade", "base")
     assert await tables(url) == {"alembic_version"}

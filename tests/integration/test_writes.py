@@ -14,7 +14,7 @@ from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.rows import Rows, Stamp
 from batching_demo.database.statements import INSERT_ROWS
-from batching_demo.database.writes import Write, write_batch, write_unbatched
+from batching_demo.database.writes import OTHER_CONTENT, Write, write_batch, write_unbatched
 from tests.helpers import fetch, record, scalar, submission
 
 POISON = '{"text": "\\u0000"}'
@@ -41,18 +41,19 @@ class Statements:
         event.listen(engine.sync_engine, "before_cursor_execute", self._count)
 
     def _count(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        self.sent.append(statement.split(maxsplit=1)[0])
+        self.sent.append(" ".join(statement.split(maxsplit=3)[:3]))
 
     @property
     def inserts(self) -> int:
-        return self.sent.count("INSERT")
+        """Of records; the INSERT of dead letters is one more."""
+        return self.sent.count("INSERT INTO records")
 
 
 async def test_fresh_keys_take_one_statement(engine: AsyncEngine) -> None:
     statements = Statements(engine)
     rows = rows_of(("s", [record(f"k{number}") for number in range(100)]))
     assert await write(engine, rows) == "w" * 100
-    assert statements.sent == ["INSERT"]
+    assert statements.sent == ["INSERT INTO records"]
     assert await scalar(engine, "SELECT count(*) FROM records") == 100
 
 
@@ -90,7 +91,7 @@ async def test_another_submission_is_duplicate_or_conflict(engine: AsyncEngine) 
     )
     assert "".join(result.codes) == "dcw"
     assert result.problems[1].position == 1
-    assert "other content" in result.problems[1].reason
+    assert result.problems[1].reason == "conflict"
     stored = await scalar(engine, "SELECT payload FROM records WHERE idempotency_key = 'b'")
     assert stored == {"key": "b"}
 
@@ -113,7 +114,7 @@ async def test_rejected_by_preparation_is_answered_and_not_sent(engine: AsyncEng
     rejected = PreparedRecord("", 4, "nonsense", b"", rejection="not_json: no object")
     result = await write_batch(engine, rows_of(("s", [record("a"), rejected])), uuid4(), 0)
     assert "".join(result.codes) == "wr"
-    assert result.problems[1].reason == "not_json: no object"
+    assert (result.problems[1].reason, result.problems[1].detail) == ("not_json", "no object")
 
 
 async def test_any_keys_and_payloads_come_back(engine: AsyncEngine) -> None:
@@ -212,4 +213,47 @@ async def test_errors_never_carry_what_was_to_be_stored(engine: AsyncEngine) -> 
     result = await write_batch(engine, rows_of(("s", [secret])), uuid4(), 0)
     problem = result.problems[0]
     assert problem.sqlstate == "23514"
-    assert "hunter2" not in problem.reason
+    assert "hunter2" not in problem.reason + problem.detail
+
+
+async def test_what_is_not_stored_becomes_dead_letters(engine: AsyncEngine) -> None:
+    await write(engine, rows_of(("s", [record("taken")])))
+    nul = PreparedRecord("", 3, "a\0b\u00e9\U0001f600", b"", rejection="nul: in a value")
+    records = [poison("bad"), record("taken", {"other": "é"}), nul, record("fine")]
+    batch_id = uuid4()
+    await write_batch(engine, rows_of(("t", records)), batch_id, 0)
+    found = await fetch(
+        engine,
+        "SELECT idempotency_key, line, record, truncated, reason, detail, sqlstate, requester,"
+        " status, attempts, batch_id FROM dead_letters ORDER BY line, reason",
+    )
+    refused = "refused by Postgres: UntranslatableCharacter"
+    assert [row[:7] for row in found] == [
+        ("taken", 1, '{"other": "\\u00e9"}', False, "conflict", OTHER_CONTENT[1], None),
+        ("bad", 1, POISON, False, "refused_by_postgres", refused, "22P05"),
+        (None, 3, "a\\u0000b\\u00e9\\ud83d\\ude00", False, "nul", "in a value", None),
+    ]
+    assert {row[7:] for row in found} == {("nobody", "open", 1, batch_id)}
+
+
+async def test_a_repeat_is_the_same_letter_seen_again(engine: AsyncEngine) -> None:
+    rows = rows_of(("s", [poison("bad"), poison("bad"), record("a"), record("a", {"x": 1})]))
+    assert await write(engine, rows) == "rrwc"
+    first = await fetch(engine, "SELECT id, first_seen, last_seen FROM dead_letters ORDER BY id")
+    assert len(first) == 2
+    assert await write(engine, rows) == "rrwc"
+    again = await fetch(engine, "SELECT id, first_seen, last_seen FROM dead_letters ORDER BY id")
+    assert [row[:2] for row in again] == [row[:2] for row in first]
+    assert all(str(new[2]) > str(old[2]) for new, old in zip(again, first, strict=True))
+
+
+async def test_letters_buried_at_once_do_not_deadlock(engine: AsyncEngine) -> None:
+    rejected = [
+        PreparedRecord("", line, f"text {line}", b"", rejection="not_json: x")
+        for line in range(300)
+    ]
+    results = await asyncio.gather(
+        *(write(engine, rows_of(("s", order))) for order in (rejected, rejected[::-1]) * 3)
+    )
+    assert set(results) == {"r" * 300}
+    assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 300

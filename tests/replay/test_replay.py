@@ -26,9 +26,7 @@ def strict_sandbox() -> WorkflowRunner:
 
 
 def replayer() -> Replayer:
-    return Replayer(
-        workflows=[MainWorkflow, BatcherWorkflow], workflow_runner=strict_sandbox()
-    )
+    return Replayer(workflows=[MainWorkflow, BatcherWorkflow], workflow_runner=strict_sandbox())
 
 
 def history(path: Path) -> WorkflowHistory:
@@ -56,5 +54,5 @@ async def test_a_history_of_other_code_is_noticed() -> None:
         attributes = event.get("activityTaskScheduledEventAttributes")
         if attributes:
             attributes["activityType"]["name"] = "another_activity"
-    with pytest.raises(Exception, match="[Nn]ondetermin"):
+    with pytest.raises(Exception, match=r"[Nn]ondetermin"):
         await replayer().replay_workflow(WorkflowHistory.from_json("other", events))

@@ -1,4 +1,6 @@
+import inspect
 import json
+import sys
 from decimal import Decimal
 from typing import Never
 
@@ -24,7 +26,7 @@ objects = st.dictionaries(storable, values)
 
 def rejection_code(text: str) -> str | None:
     try:
-        parse_object(text)
+        canonical(parse_object(text))
     except RejectionError as rejection:
         return str(rejection).partition(":")[0]
     return None
@@ -212,6 +214,15 @@ def test_what_passes_is_what_json_reads_strictly(text: str) -> None:
 )
 def test_time_grows_with_length_only(text: str) -> None:
     assert rejection_code(text) in {None, "too_deep", "invalid_json", "not_finite"}
+
+
+@given(st.integers(0, 600))
+def test_little_stack_left_is_no_error(left: int) -> None:
+    def code_at(frames: int) -> str | None:
+        return code_at(frames - 1) if frames else rejection_code('{"a": ' * 500 + "1" + "}" * 500)
+
+    used = len(inspect.stack())
+    assert code_at(max(0, sys.getrecursionlimit() - used - left - 20)) in {None, "too_deep"}
 
 
 def test_integers() -> None:

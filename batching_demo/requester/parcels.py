@@ -1,10 +1,18 @@
 """Group submissions for the same shard into as few signals as their size allows."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batching_demo.contracts import MAX_BATCH_BYTES, SubmissionHeader
-from batching_demo.main_service.messages import Submission
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission's header and the shard it goes to; its records travel beside it as bytes."""
+
+    shard: int
+    header: SubmissionHeader
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -16,7 +24,10 @@ class Parcel:
     records: bytes
 
 
-def parcels(submissions: Iterable[tuple[Submission, bytes]]) -> list[Parcel]:
+Prepared = Sequence[tuple[Submission, bytes]]
+
+
+def parcels(submissions: Prepared) -> list[Parcel]:
     """Join submissions in their order while they stay under the largest message."""
     grouped: list[Parcel] = []
     last_of_shard: dict[int, int] = {}

@@ -1,0 +1,1 @@
+"""The workflow side of submitting: any workflow that has records to store uses it."""

@@ -1,0 +1,76 @@
+"""What a requester has been told about its submissions, and when to submit which again."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from batching_demo.contracts import VERDICT_BY_CODE, Busy, SubmissionHeader, Verdicts
+
+_verdicts = TypeAdapter(list[Verdicts])
+_busy = TypeAdapter(Busy)
+
+
+class Answers:
+    """Verdicts and busy answers. The same one twice, or one nobody waits for, changes nothing."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, Verdicts] = {}
+        self._due_at: dict[str, float] = {}
+
+    def read_verdicts(self, arguments: Sequence[object]) -> str | None:
+        """Take the arguments of a `verdicts` signal; say what is wrong with them, if anything."""
+        try:
+            (only,) = arguments
+            self.take(_verdicts.validate_python(only))
+        except ValidationError as error:
+            return f"{error.error_count()} fields do not fit"
+        except ValueError:
+            return f"expected one argument, got {len(arguments)}"
+        return None
+
+    def read_busy(self, arguments: Sequence[object], now: float) -> str | None:
+        """Take the arguments of a `busy` signal; say what is wrong with them, if anything."""
+        try:
+            (only,) = arguments
+            busy = _busy.validate_python(only)
+        except ValidationError as error:
+            return f"{error.error_count()} fields do not fit"
+        except ValueError:
+            return f"expected one argument, got {len(arguments)}"
+        for submission_id in busy.submission_ids:
+            self._due_at[submission_id] = now + busy.retry_after_seconds
+        return None
+
+    def take(self, verdicts: Sequence[Verdicts]) -> None:
+        """Keep the first answer to each submission."""
+        for answer in verdicts:
+            self._taken.setdefault(answer.submission_id, answer)
+
+    def answer_to(self, header: SubmissionHeader) -> Verdicts | None:
+        """Find the answer to a submission, if it has one that covers all its records."""
+        answer = self._taken.get(header.submission_id)
+        if answer is None or len(answer.codes) != header.records:
+            return None
+        return answer if all(code in VERDICT_BY_CODE for code in answer.codes) else None
+
+    def submitted(self, headers: Sequence[SubmissionHeader], again_at: float) -> None:
+        """Note when submissions that were just sent are to be sent again."""
+        for header in headers:
+            self._due_at[header.submission_id] = again_at
+
+    def due_at(self, header: SubmissionHeader) -> float:
+        """Tell when a submission is to be sent; one that never was, at once."""
+        return self._due_at.get(header.submission_id, 0.0)
+
+    def to(self, headers: Sequence[SubmissionHeader]) -> list[Verdicts]:
+        """List the answers to submissions, in their order."""
+        return [answer for header in headers if (answer := self.answer_to(header))]
+
+
+def count(answers: Sequence[Verdicts]) -> dict[str, int]:
+    """Count the records of answered submissions by verdict."""
+    codes = Counter[str]()
+    for answer in answers:
+        codes.update(answer.codes)
+    return {verdict.value: codes[code] for code, verdict in VERDICT_BY_CODE.items()}

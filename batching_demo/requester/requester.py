@@ -1,0 +1,131 @@
+"""Submit records to batchers from a workflow, and never give up on a maybe."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts import SUBMIT_SIGNAL, Verdicts, batcher_workflow_id
+    from batching_demo.requester.answers import Answers
+    from batching_demo.requester.parcels import Parcel, Prepared, parcels
+    from batching_demo.requester.undecided import describe_undecided
+
+SHORTEST_PATIENCE_SECONDS = 60.0
+LONGEST_PATIENCE_SECONDS = 600.0
+LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
+
+
+class Requester:
+    """Part of a workflow that has records to store.
+
+    The workflow makes one in its `@workflow.init`, passes the arguments of its `verdicts` and
+    `busy` signals on, and awaits `submit`.
+    """
+
+    def __init__(self) -> None:
+        self.answers = Answers()
+
+    def take_verdicts(self, arguments: Sequence[object]) -> None:
+        """Take a `verdicts` signal, whatever its arguments."""
+        if problem := self.answers.read_verdicts(arguments):
+            workflow.logger.warning("malformed verdicts signal: %s", problem)
+
+    def take_busy(self, arguments: Sequence[object]) -> None:
+        """Take a `busy` signal, whatever its arguments."""
+        if problem := self.answers.read_busy(arguments, workflow.time()):
+            workflow.logger.warning("malformed busy signal: %s", problem)
+
+    async def submit(
+        self, prepared: Prepared, *, linger_seconds: float, deadline_seconds: float | None = None
+    ) -> list[Verdicts]:
+        """Submit until every record has its verdict; an answer or a batcher may be lost.
+
+        Args:
+            prepared: submissions whose ids stay the same however often they are sent.
+            linger_seconds: the batchers', to know when an answer is overdue.
+            deadline_seconds: when to stop waiting.
+
+        Raises:
+            ApplicationError: the deadline passed; the message names records without a verdict.
+        """
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                await self._submit_until_answered(prepared, linger_seconds)
+        except TimeoutError:
+            raise ApplicationError(
+                f"deadline passed: {self._undecided(prepared)}", type="Deadline", non_retryable=True
+            ) from None
+        except asyncio.CancelledError:
+            workflow.set_current_details(f"cancelled: {self._undecided(prepared)}")
+            workflow.logger.warning("cancelled: %s", self._undecided(prepared))
+            raise
+        return self.answers.to([submission.header for submission, _ in prepared])
+
+    async def _submit_until_answered(self, prepared: Prepared, linger_seconds: float) -> None:
+        patience = max(SHORTEST_PATIENCE_SECONDS, 3 * linger_seconds)
+        while unanswered := self._unanswered(prepared):
+            now = workflow.time()
+            due = [one for one in unanswered if self.answers.due_at(one[0].header) <= now]
+            if due:
+                await self._deliver(parcels(due))
+                again_at = workflow.time() + _jittered(patience)
+                self.answers.submitted([submission.header for submission, _ in due], again_at)
+                patience = min(2 * patience, LONGEST_PATIENCE_SECONDS)
+            await self._wait_for_answers(prepared)
+
+    async def _wait_for_answers(self, prepared: Prepared) -> None:
+        """Wait until all is answered, or something is to be submitted again."""
+        next_at = self._next_at(prepared)
+        if next_at is None:
+            return
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._next_at(prepared) != next_at,
+                timeout=max(0.0, next_at - workflow.time()),
+                timeout_summary="submit again",
+            )
+
+    def _next_at(self, prepared: Prepared) -> float | None:
+        """Tell when the next submission is to be sent again; None once all are answered."""
+        unanswered = self._unanswered(prepared)
+        return min((self.answers.due_at(one.header) for one, _ in unanswered), default=None)
+
+    async def _deliver(self, undelivered: Sequence[Parcel]) -> None:
+        """Signal each parcel to its batcher; wait for batchers that do not run."""
+        pause = 1.0
+        while undelivered := await _signal_all(undelivered):
+            missing = ", ".join(dict.fromkeys(batcher_workflow_id(p.shard) for p in undelivered))
+            advice = f"waiting for {missing}: start it with `batching-demo batcher start`"
+            workflow.set_current_details(advice)
+            workflow.logger.warning(advice)
+            await workflow.sleep(_jittered(pause), summary="batcher missing")
+            pause = min(2 * pause, LONGEST_WAIT_FOR_BATCHER_SECONDS)
+        workflow.set_current_details("waiting for verdicts")
+
+    def _unanswered(self, prepared: Prepared) -> Prepared:
+        return [one for one in prepared if self.answers.answer_to(one[0].header) is None]
+
+    def _undecided(self, prepared: Prepared) -> str:
+        return describe_undecided([records for _, records in self._unanswered(prepared)])
+
+
+async def _signal_all(undelivered: Sequence[Parcel]) -> list[Parcel]:
+    """Signal parcels; give back those whose batcher does not run."""
+    delivered = await asyncio.gather(*(_signal(parcel) for parcel in undelivered))
+    return [parcel for parcel, done in zip(undelivered, delivered, strict=True) if not done]
+
+
+async def _signal(parcel: Parcel) -> bool:
+    batcher = workflow.get_external_workflow_handle(batcher_workflow_id(parcel.shard))
+    try:
+        await batcher.signal(SUBMIT_SIGNAL, args=[parcel.headers, parcel.records])
+    except ApplicationError:
+        return False
+    return True
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * workflow.random().uniform(0.9, 1.1)
