@@ -24,9 +24,10 @@ from batching_demo.database.migrations import upgrade
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.main_service import worker as main_worker
+from batching_demo.main_service.run_options import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.sources import inspect, slices
-from batching_demo.main_service.starter import RunOptions, Starter
+from batching_demo.main_service.starter import Starter
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]

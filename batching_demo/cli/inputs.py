@@ -27,6 +27,11 @@ def read_input(
     )
 
 
+def bytes_per_record(inspected: Inspected) -> float:
+    """Average the raw size of a record."""
+    return Path(inspected.source.path).stat().st_size / max(1, inspected.records)
+
+
 def _one_character(delimiter: str) -> str:
     character = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
     if len(character) != 1 or character in '"\r\n' or not character.isascii():

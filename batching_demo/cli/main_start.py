@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
-from batching_demo.cli.inputs import read_input
+from batching_demo.cli.inputs import bytes_per_record, read_input
 from batching_demo.contracts import DEFAULT_RUN_LABEL, WritePath
 from batching_demo.main_service.messages import Source
+from batching_demo.main_service.run_options import RunOptions, default_max_open
 from batching_demo.main_service.sources import slices
-from batching_demo.main_service.starter import RunOptions, Starter, Summary, counts
+from batching_demo.main_service.starter import Starter
+from batching_demo.main_service.summary import Summary, counts
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
@@ -53,6 +55,7 @@ NEW_LABEL = "new"
 )
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for all verdicts.")
 @options.max_open
+@options.deadline
 @options.as_json
 @click.pass_obj
 def start(
@@ -69,7 +72,8 @@ def start(
     write_path: str,
     again: str | None,
     wait: bool,
-    max_open: int,
+    max_open: int | None,
+    deadline: float | None,
     as_json: bool,
 ) -> None:
     """Start main workflows over an input file, and count what became of its records.
@@ -92,7 +96,9 @@ def start(
         linger_seconds=linger,
         write_path=WritePath(write_path),
         run_label=_run_label(again, quiet=as_json),
-        max_open=max_open,
+        max_open=max_open
+        or default_max_open(bytes_per_record(inspected), records_per_workflow, shards, max_records),
+        deadline_seconds=deadline,
         wait=wait,
     )
     total = inspected.records

@@ -95,8 +95,17 @@ max_open = option(
     "--max-open",
     variable="MAX_OPEN",
     type=click.IntRange(min=1),
-    default=1000,
-    help="Main workflows under way at a time.",
+    show_default=False,
+    help="Main workflows under way at a time. [default: what keeps 16 MiB outstanding per shard,"
+    " at least three batches, at most 1,000]",
+)
+deadline = option(
+    "--deadline",
+    variable="DEADLINE",
+    type=click.FloatRange(min=0, min_open=True),
+    show_default=False,
+    metavar="SECONDS",
+    help="Give up waiting for verdicts after this long. [default: never]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 

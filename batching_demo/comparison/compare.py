@@ -23,8 +23,10 @@ from batching_demo.comparison.temporal_counts import (
 )
 from batching_demo.contracts import WritePath
 from batching_demo.main_service.messages import Source
+from batching_demo.main_service.run_options import RunOptions
 from batching_demo.main_service.sources import slices
-from batching_demo.main_service.starter import RunOptions, Starter, Summary
+from batching_demo.main_service.starter import Starter
+from batching_demo.main_service.summary import Summary
 
 OnChange = Callable[[WritePath, Summary], None]
 

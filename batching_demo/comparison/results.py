@@ -7,7 +7,7 @@ from uuid import UUID
 
 from batching_demo.comparison.postgres_counts import Counters
 from batching_demo.contracts import WritePath
-from batching_demo.main_service.starter import Outcome, Summary
+from batching_demo.main_service.summary import Outcome, Summary
 
 
 @dataclass(frozen=True)

@@ -27,25 +27,23 @@ class CsvGrammar:
         fields = rb'(?:[^"\r\n]++|(?<=[^SPECIAL])"|"[^"]*+"(?:"[^"]*+")*+(?=[SPECIAL]))*+'
         fields = fields.replace(b"SPECIAL", special)
         self._fields = re.compile(fields)
-        # A lone CR counts only when it is known what follows.
-        self.record = re.compile(rb"(%b)(?:\n|\r\n|\r(?=[^\n]))" % fields)
+        # The LF of a CRLF that is cut in two is a blank line to the scan.
+        self.record = re.compile(rb"(%b)(?:\r\n?|\n)" % fields)
         self._carried = b""
         self._opened = 0
 
     def carry(self, buffer: bytes, position: int, base: int) -> bytes:
-        """Keep a delimiter, a filler, an open or a closed quote, and a CR."""
+        """Keep a delimiter, a filler, an open quote or an open and a closed one."""
         self._carried = self._state(buffer, position, base)
         return self._carried
 
     def _state(self, buffer: bytes, position: int, base: int) -> bytes:
         match = self._fields.match(buffer, position)
         end = match.end() if match else position
-        if buffer[end : end + 1] == b'"':
+        if end < len(buffer):
             return self._quoted_state(buffer, end, base)
-        content = buffer[position:end][-1:]
-        if content and (content != self._delimiter or end < len(buffer)):
-            content = FILLER
-        return content + buffer[end:]
+        last = buffer[position:][-1:]
+        return last if last in (b"", self._delimiter) else FILLER
 
     def _quoted_state(self, buffer: bytes, opening: int, base: int) -> bytes:
         if opening or not self._carried.startswith(b'"'):

@@ -122,7 +122,7 @@ def cut(
         by_shard.setdefault(shard_for(record.key, prepare_input.shards), []).append(record)
     submissions: list[Submission] = []
     encoded: list[bytes] = []
-    for shard, of_shard in sorted(by_shard.items()):
+    for shard, of_shard in by_shard.items():
         least = ceil(len(of_shard) / prepare_input.max_records)
         for count, part in _encoded_parts(of_shard, least):
             header = _header(prepare_input, len(submissions), count, len(part))

@@ -1,12 +1,9 @@
 """Start a main workflow for every slice of the input, and gather their results."""
 
 import asyncio
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 
 from temporalio.client import (
     Client,
@@ -18,81 +15,11 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from batching_demo.contracts import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
+from batching_demo.contracts import MAIN_TASK_QUEUE
 from batching_demo.main_service.messages import MainInput, MainResult, Slice, Source
+from batching_demo.main_service.run_options import RunOptions, run_id
+from batching_demo.main_service.summary import Outcome, Summary
 from batching_demo.main_service.workflows import MainWorkflow
-
-STARTS_AT_ONCE = 50
-
-
-@dataclass
-class Summary:
-    """What became of the records of one run of the starter; `read` is the sum of the others."""
-
-    read: int = 0
-    written: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    rejected: int = 0
-    already_done: int = 0
-    pending: int = 0
-    """Records without a verdict: still running, or their workflow failed."""
-    workflows: int = 0
-    started: int = 0
-    attached: int = 0
-    seconds: float = 0.0
-    failures: list[str] = field(default_factory=list)
-
-    def add(self, records: int, result: MainResult) -> None:
-        """Count the verdicts of a workflow that has ended."""
-        self.pending -= records
-        self.written += result.written
-        self.duplicate += result.duplicate
-        self.conflict += result.conflict
-        self.rejected += result.rejected
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One main workflow that this run started or attached to."""
-
-    workflow_id: str
-    records: int
-    result: MainResult
-    finished_at: float
-    """Seconds after this run began."""
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a run of the starter treats its input."""
-
-    key_columns: list[str]
-    records_per_workflow: int = 1
-    max_records: int = 100
-    shards: int = 1
-    linger_seconds: float = 20.0
-    write_path: WritePath = WritePath.BATCHED
-    run_label: str = DEFAULT_RUN_LABEL
-    key_prefix: str = ""
-    max_open: int = 1000
-    wait: bool = True
-
-
-def run_id(source: Source, options: RunOptions) -> str:
-    """Digest all that decides what a run's workflows do, so that the same run has the same ids."""
-    decides: Sequence[object] = (
-        source.digest,
-        source.format,
-        source.encoding,
-        source.delimiter,
-        options.key_columns,
-        options.key_prefix,
-        options.write_path.value,
-        options.run_label,
-        options.records_per_workflow,
-    )
-    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
 
 class Starter:
@@ -119,31 +46,43 @@ class Starter:
         return time.monotonic() - self._began
 
     async def run(self, slices: Iterable[Slice]) -> Summary:
-        """Start what has not been done yet, and wait for the verdicts if asked to."""
-        turn = asyncio.Semaphore(self._options.max_open if self._options.wait else STARTS_AT_ONCE)
+        """Start what has not been done yet, and wait for the verdicts if asked to.
+
+        Raises:
+            RPCError: Temporal stopped answering.
+        """
+        turn = asyncio.Semaphore(self._options.max_open)
+        starting: set[asyncio.Task[None]] = set()
+        waiting: set[asyncio.Task[None]] = set()
         try:
-            async with asyncio.TaskGroup() as group:
-                for slice_ in slices:
-                    await turn.acquire()
-                    task = group.create_task(self._take(slice_))
-                    task.add_done_callback(lambda _: turn.release())
-        except* Exception as errors:
-            raise errors.exceptions[0] from None
+            for slice_ in slices:
+                await turn.acquire()
+                _raise_failed(starting | waiting)
+                _keep(starting, self._take(slice_, turn, waiting))
+            await asyncio.gather(*starting)
+            if self._options.wait:
+                await asyncio.gather(*waiting)
+        finally:
+            for task in starting | waiting:
+                task.cancel()
         self.summary.seconds = self._elapsed()
         return self.summary
 
-    async def _take(self, slice_: Slice) -> None:
-        summary = self.summary
-        summary.workflows += 1
-        summary.read += slice_.records
+    async def _take(
+        self, slice_: Slice, turn: asyncio.Semaphore, waiting: set[asyncio.Task[None]]
+    ) -> None:
+        """Start a slice's workflow; whoever waits for it gives the turn back."""
+        self.summary.workflows += 1
+        self.summary.read += slice_.records
         handle = await self._start(slice_)
         if handle is None:
-            summary.already_done += slice_.records
+            self.summary.already_done += slice_.records
+            turn.release()
         else:
-            summary.pending += slice_.records
-            if self._options.wait:
-                await self._gather(handle, slice_)
-        self._on_change(summary)
+            self.summary.pending += slice_.records
+            task = _keep(waiting, self._gather(handle, slice_))
+            task.add_done_callback(lambda _: turn.release())
+        self._on_change(self.summary)
 
     async def _start(self, slice_: Slice) -> WorkflowHandle[MainWorkflow, MainResult] | None:
         """Start a workflow or attach to it; None if it has completed before."""
@@ -178,7 +117,10 @@ class Starter:
             self.summary.failures.append(f"{handle.id}: {cause}")
             return
         del self._open[handle.id]
+        if not self._options.wait:
+            return
         self.summary.add(slice_.records, result)
+        self._on_change(self.summary)
         self.outcomes.append(Outcome(handle.id, slice_.records, result, self._elapsed()))
 
     async def terminate_open(self, reason: str) -> None:
@@ -199,16 +141,23 @@ class Starter:
             max_records=options.max_records,
             shards=options.shards,
             linger_seconds=options.linger_seconds,
+            deadline_seconds=options.deadline_seconds,
         )
 
 
-def counts(summary: Summary, *, waited: bool) -> dict[str, object]:
-    """Give the counts that `--json` prints; verdicts are unknown to who did not wait for them."""
-    all_counts = asdict(summary)
-    verdicts = ("written", "duplicate", "conflict", "rejected")
-    shown: dict[str, object] = {"read": summary.read}
-    shown |= {name: all_counts[name] if waited else None for name in verdicts}
-    shown["already_done"] = summary.already_done
-    if summary.pending or not waited:
-        shown["pending"] = summary.pending
-    return shown | {"workflows": summary.workflows, "seconds": round(summary.seconds, 3)}
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    """Run something as a task, and drop it from the set when it has ended well."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(lambda done: None if _failed(done) else tasks.discard(done))
+    return task
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
+def _raise_failed(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if _failed(task):
+            task.result()

@@ -75,6 +75,9 @@ def test_the_digest_does_not_depend_on_the_name(tmp_path: Path) -> None:
         ("x.ndjson", '\n[{"key": 1}, {"key": 2}]', "line 2: the file is one JSON array"),
         ("x.ndjson", '[{"key": 1},\n{"key": 2}]', "jq -c '.[]'"),
         ("x.ndjson", '[1]\n{"key": 1}\n', None),
+        ("x.ndjson", '[1,\n{"key": 1}\n', None),
+        ("x.ndjson", "[1", None),
+        ("x.csv", b"\xef\xbb\xbfkey\n1\n\xe9\n\n\n", "line 3: byte 0xE9 is not UTF-8"),
         ("x.ndjson", "[1]\n[2]\n", None),
     ],
 )
@@ -159,10 +162,14 @@ def test_what_preparation_makes_of_a_slice_is_bounded(tmp_path: Path, row: str) 
     assert len(found) <= 1 + 10 * total / MAX_SLICE_BYTES
 
 
-def test_bad_ndjson_lines_are_bounded_too(tmp_path: Path) -> None:
-    source = inspect(write(tmp_path / "x.ndjson", "x\n" * 10_000)).source
+@pytest.mark.parametrize("line", ["x", '{"key": "' + "k" * 500 + '"}', '{"key": 1}'])
+@pytest.mark.parametrize("key_columns", [["key"], []])
+def test_what_is_made_of_ndjson_is_bounded_too(
+    tmp_path: Path, line: str, key_columns: list[str]
+) -> None:
+    source = inspect(write(tmp_path / "x.ndjson", f"{line}\n" * 10_000)).source
     for slice_ in slices(source, 100_000):
-        records = prepare(source, slice_, read_slice(source, slice_), ["key"], "")
+        records = prepare(source, slice_, read_slice(source, slice_), key_columns, "")
         assert len(encode_records(records)) <= MAX_SLICE_BYTES
 
 
@@ -176,7 +183,7 @@ def test_bad_ndjson_lines_are_bounded_too(tmp_path: Path) -> None:
 def test_an_oversized_record_is_never_read_whole(
     tmp_path: Path, name: str, content: str, line_after: int
 ) -> None:
-    big = "é" * MAX_RECORD_BYTES
+    big = "é" * (MAX_RECORD_BYTES * 11 // 20)
     path = write(tmp_path / name, content.format(big=big))
     source = inspect(path).source
     before, oversized, after = slices(source, 100)

@@ -8,9 +8,11 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.contracts import BatcherSettings, WritePath, batcher_workflow_id
+from batching_demo.main_service.run_options import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.sources import inspect, slices
-from batching_demo.main_service.starter import RunOptions, Starter, Summary
+from batching_demo.main_service.starter import Starter
+from batching_demo.main_service.summary import Summary
 from tests.helpers import batcher_service, both_services, eventually, fetch, main_service, scalar
 
 QUICK = BatcherSettings(linger_seconds=0.3)

@@ -1,0 +1,60 @@
+"""How a run of the starter treats its input, and what that makes of its identity."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batching_demo.contracts import DEFAULT_RUN_LABEL, KIB, WritePath
+from batching_demo.main_service.messages import Source
+
+MOST_OPEN = 1_000
+OUTSTANDING_BYTES_PER_SHARD = 16 * 1024 * KIB
+OUTSTANDING_BATCHES = 3
+ENCODED_PER_RAW_BYTE = 2
+"""What preparation may make of a byte of input: names, hashes, lengths."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run of the starter treats its input."""
+
+    key_columns: list[str]
+    records_per_workflow: int = 1
+    max_records: int = 100
+    shards: int = 1
+    linger_seconds: float = 20.0
+    write_path: WritePath = WritePath.BATCHED
+    run_label: str = DEFAULT_RUN_LABEL
+    key_prefix: str = ""
+    max_open: int = MOST_OPEN
+    """Main workflows under way at a time: a batcher cannot refuse what is in its history."""
+    deadline_seconds: float | None = None
+    wait: bool = True
+
+
+def default_max_open(
+    raw_bytes_per_record: float, records_per_workflow: int, shards: int, max_records: int
+) -> int:
+    """Bound what is outstanding to 16 MiB a shard, but not below what keeps batches full."""
+    bytes_per_workflow = raw_bytes_per_record * records_per_workflow * ENCODED_PER_RAW_BYTE
+    by_size = int(OUTSTANDING_BYTES_PER_SHARD * shards / max(1.0, bytes_per_workflow))
+    by_batches = math.ceil(OUTSTANDING_BATCHES * max_records * shards / records_per_workflow)
+    return min(MOST_OPEN, max(by_size, by_batches))
+
+
+def run_id(source: Source, options: RunOptions) -> str:
+    """Digest all that decides what a run's workflows do, so that the same run has the same ids."""
+    decides: Sequence[object] = (
+        source.digest,
+        source.format,
+        source.encoding,
+        source.delimiter,
+        options.key_columns,
+        options.key_prefix,
+        options.write_path.value,
+        options.run_label,
+        options.records_per_workflow,
+    )
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]

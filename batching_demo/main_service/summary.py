@@ -1,0 +1,55 @@
+"""What became of the records of one run of the starter."""
+
+from dataclasses import asdict, dataclass, field
+
+from batching_demo.main_service.messages import MainResult
+
+
+@dataclass
+class Summary:
+    """What became of the records of one run of the starter; `read` is the sum of the others."""
+
+    read: int = 0
+    written: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    already_done: int = 0
+    pending: int = 0
+    """Records without a verdict: still running, or their workflow failed."""
+    workflows: int = 0
+    started: int = 0
+    attached: int = 0
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, records: int, result: MainResult) -> None:
+        """Count the verdicts of a workflow that has ended."""
+        self.pending -= records
+        self.written += result.written
+        self.duplicate += result.duplicate
+        self.conflict += result.conflict
+        self.rejected += result.rejected
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One main workflow that this run started or attached to."""
+
+    workflow_id: str
+    records: int
+    result: MainResult
+    finished_at: float
+    """Seconds after this run began."""
+
+
+def counts(summary: Summary, *, waited: bool) -> dict[str, object]:
+    """Give the counts that `--json` prints; verdicts are unknown to who did not wait for them."""
+    all_counts = asdict(summary)
+    verdicts = ("written", "duplicate", "conflict", "rejected")
+    shown: dict[str, object] = {"read": summary.read}
+    shown |= {name: all_counts[name] if waited else None for name in verdicts}
+    shown["already_done"] = summary.already_done
+    if summary.pending or not waited:
+        shown["pending"] = summary.pending
+    return shown | {"workflows": summary.workflows, "seconds": round(summary.seconds, 3)}

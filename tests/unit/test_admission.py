@@ -1,0 +1,85 @@
+"""A full buffer is bounded, and its line is served in order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batching_demo.batcher_service.admission import (
+    LARGEST_BUFFER_BYTES,
+    LONGEST_LINE,
+    LONGEST_RETRY_SECONDS,
+    PLACE_KEPT_SECONDS,
+    SHORTEST_RETRY_SECONDS,
+    Admission,
+)
+
+HALF = LARGEST_BUFFER_BYTES // 2
+
+
+def test_what_fits_is_admitted() -> None:
+    assert Admission().ask("a", HALF, buffered=HALF, now=0) is None
+
+
+def test_what_does_not_fit_is_told_when_to_come_back() -> None:
+    wait = Admission(rate=HALF).ask("a", HALF, buffered=HALF + 1, now=0)
+    assert wait is not None
+    assert 1.9 < wait < 2.1
+
+
+def test_the_time_to_come_back_has_bounds() -> None:
+    full = LARGEST_BUFFER_BYTES
+    assert Admission(rate=1e12).ask("a", 1, full, 0) == SHORTEST_RETRY_SECONDS
+    assert Admission(rate=1e-3).ask("a", 1, full, 0) == LONGEST_RETRY_SECONDS
+    assert Admission(rate=1e12).ask("a", 1, full, 0, at_least=60) == 60
+
+
+def test_a_large_submission_does_not_starve_behind_small_ones() -> None:
+    admission = Admission()
+    assert admission.ask("large", HALF, buffered=HALF + 1, now=0) is not None
+    # There is room for a small one, but it would take what the large one waits for.
+    assert admission.ask("small", 100, buffered=HALF, now=1) is not None
+    assert admission.ask("large", HALF, buffered=HALF, now=2) is None
+    assert admission.ask("small", 100, buffered=HALF, now=3) is None
+
+
+def test_who_does_not_come_back_loses_the_place() -> None:
+    admission = Admission(rate=1e12)
+    assert admission.ask("gone", HALF, buffered=HALF + 1, now=0) is not None
+    later = PLACE_KEPT_SECONDS + 2
+    assert admission.ask("small", HALF, buffered=HALF, now=later) is None
+
+
+def test_an_empty_buffer_takes_anything() -> None:
+    assert Admission().ask("huge", 10 * LARGEST_BUFFER_BYTES, buffered=0, now=0) is None
+
+
+def test_the_line_has_an_end() -> None:
+    admission = Admission()
+    for number in range(LONGEST_LINE + 100):
+        assert admission.ask(str(number), 100, buffered=LARGEST_BUFFER_BYTES, now=0) is not None
+    assert len(admission) == LONGEST_LINE
+
+
+def test_the_rate_follows_the_writes() -> None:
+    admission = Admission(rate=100)
+    for _ in range(50):
+        admission.wrote(1_000, seconds=1)
+    assert 990 < admission.rate < 1_010
+
+
+@given(st.lists(st.integers(1, LARGEST_BUFFER_BYTES), max_size=40))
+def test_everyone_gets_in_and_in_order(sizes: list[int]) -> None:
+    admission = Admission()
+    arrivals = [(str(number), size) for number, size in enumerate(sizes)]
+    admitted: list[str] = []
+    buffered, now = LARGEST_BUFFER_BYTES, 0.0
+    for name, size in arrivals:
+        assert admission.ask(name, size, buffered, now) is not None
+    while arrivals:
+        now, buffered = now + 1, 0
+        for name, size in list(arrivals):
+            if admission.ask(name, size, buffered, now) is None:
+                buffered += size
+                assert buffered <= LARGEST_BUFFER_BYTES
+                admitted.append(name)
+                arrivals.remove((name, size))
+    assert admitted == sorted(admitted, key=int)
