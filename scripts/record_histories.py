@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
 """Record the histories that tests/replay replays; run it after workflow code has changed.
 
-A changed file here means that running workflows may break: use `workflow.patched`, or drain them
-first. Keep old files that workflows in production may still have.
+A history that no longer replays means that running workflows would break: change the code through
+`workflow.patched`, or drain them first. Keep old files that workflows in production may have.
 """
 
 import asyncio
+import gzip
 import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.batcher_service import worker as batcher_worker
 from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import BatcherSettings, WritePath, batcher_workflow_id
 from batching_demo.database.engine import create_engine, create_transactional_engine
 from batching_demo.database.migrations import upgrade
@@ -31,38 +36,93 @@ from batching_demo.main_service.starter import Starter
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
+NAMESPACES = ("plain", "outage")
+QUICK = BatcherSettings(max_records=5, linger_seconds=0.5)
 
 
-async def record(client: Client, engine: AsyncEngine) -> None:
-    """Run every workflow through what it can do, and save what happened."""
-    await start_batchers(client, 1, BatcherSettings(max_records=5, linger_seconds=0.5))
-    async with batcher_worker.build_worker(client, engine, 5), main_worker.build_worker(client):
-        batched = await load(client, 40, RunOptions(key_columns=list(FLIGHTS_KEY)))
-        await save(client.get_workflow_handle(batched), "main_batched")
-        options = RunOptions(key_columns=list(FLIGHTS_KEY), write_path=WritePath.UNBATCHED)
-        await save(client.get_workflow_handle(await load(client, 1, options)), "main_unbatched")
-    batcher = client.get_workflow_handle(batcher_workflow_id(0))
-    last = await batcher.describe()
-    first = last.raw_description.workflow_execution_info.first_run_id
-    runs = {"batcher_first_run": first, "batcher_later_run": last.run_id}
-    for name, run_id in runs.items():
-        await save(client.get_workflow_handle(batcher.id, run_id=run_id), name)
+@dataclass
+class Servers:
+    """What a scenario runs on."""
+
+    postgres: PostgresServer
+    engine: AsyncEngine
+    address: str
+    directory: Path
 
 
-async def load(client: Client, records: int, options: RunOptions) -> str:
-    """Load some flights; give back the id of the first main workflow."""
-    # A path that tells nothing of the machine: it ends up in the history.
-    path = Path(shutil.copy(flights(), tempfile.gettempdir()))
-    source = inspect(path, format=None, delimiter=",", key_columns=FLIGHTS_KEY).source
+async def record_plain(servers: Servers) -> None:
+    """Write flights on both paths, over several runs of the batcher, with a dead letter."""
+    async with services(servers, "plain") as client:
+        key = list(FLIGHTS_KEY)
+        sample = servers.directory / "flights.csv"
+        shutil.copy(flights(), sample)
+        await save(client, (await load(client, sample, 40, RunOptions(key)))[0], "main_batched")
+        unbatched = RunOptions(key, write_path=WritePath.UNBATCHED)
+        await save(client, (await load(client, sample, 1, unbatched))[0], "main_unbatched")
+        letters = servers.directory / "letters.ndjson"
+        letters.write_text('{"id": 1}\n{"id": 1, "other": true}\n{"id": null}\n')
+        options = RunOptions(["id"], records_per_workflow=3)
+        await save(client, (await load(client, letters, 3, options))[0], "main_dead_letters")
+    await save_first_and_last_run(client, "batcher")
+
+
+async def record_outage(servers: Servers) -> None:
+    """Stop Postgres until submissions are turned away, then let all be written."""
+    path = servers.directory / "large.ndjson"
+    text = "x" * 60_000
+    path.write_text("".join(f'{{"id": {number}, "text": "{text}"}}\n' for number in range(30)))
+    async with services(servers, "outage") as client:
+        servers.postgres.stop("immediate")
+        loading = asyncio.create_task(load(client, path, 30, RunOptions(["id"])))
+        batcher = client.get_workflow_handle(batcher_workflow_id(0))
+        while (status := await batcher.query(BatcherWorkflow.status)).totals.turned_away == 0:
+            await asyncio.sleep(0.5)
+        assert status.consecutive_failures > 0
+        servers.postgres.start()
+        main_ids = await loading
+        lengths = {
+            name: (await client.get_workflow_handle(name).describe()).history_length
+            for name in main_ids
+        }
+        await save(client, max(lengths, key=lambda name: lengths[name]), "main_turned_away")
+    await save_first_and_last_run(client, "batcher_outage")
+
+
+async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
+    """Load records; give back the ids of the main workflows."""
+    source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
     starter = Starter(client, source, options)
-    await starter.run(slices(source, 1, limit=records))
-    return starter.outcomes[0].workflow_id
+    await starter.run(slices(source, options.records_per_workflow, limit=records))
+    return [outcome.workflow_id for outcome in starter.outcomes]
 
 
-async def save(handle: WorkflowHandle[object, object], name: str) -> None:
+async def save_first_and_last_run(client: Client, name: str) -> None:
+    """Save how a batcher began, and how it goes on from what an earlier run left to it."""
+    last = await client.get_workflow_handle(batcher_workflow_id(0)).describe()
+    first = last.raw_description.workflow_execution_info.first_run_id
+    await save(client, batcher_workflow_id(0), f"{name}_first_run", first)
+    if first != last.run_id:
+        await save(client, batcher_workflow_id(0), f"{name}_later_run", last.run_id)
+
+
+async def save(client: Client, workflow_id: str, name: str, run_id: str | None = None) -> None:
     """Write one history, without the name of this machine."""
-    history = (await handle.fetch_history()).to_json()
-    (HISTORIES / f"{name}.json").write_text(history.replace(f"@{socket.gethostname()}", "@host"))
+    history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+    anonymous = history.to_json().replace(f"@{socket.gethostname()}", "@host")
+    packed = gzip.compress(anonymous.encode(), mtime=0)
+    (HISTORIES / f"{name}.json.gz").write_bytes(packed)
+
+
+@asynccontextmanager
+async def services(servers: Servers, namespace: str) -> AsyncIterator[Client]:
+    """Run both workers and a batcher in a namespace of their own."""
+    client = await Client.connect(servers.address, namespace=namespace)
+    await start_batchers(client, 1, QUICK)
+    async with (
+        batcher_worker.build_worker(client, servers.engine, 5),
+        main_worker.build_worker(client),
+    ):
+        yield client
 
 
 async def main() -> None:
@@ -78,10 +138,13 @@ async def main() -> None:
     engine = create_engine(postgres.url, application_name="record histories")
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        dev_server_extra_args=SUGGEST_EARLY,
+        dev_server_extra_args=[*SUGGEST_EARLY, *(f"--namespace={name}" for name in NAMESPACES)],
     )
     async with environment:
-        await record(environment.client, engine)
+        address = environment.client.service_client.config.target_host
+        servers = Servers(postgres, engine, address, directory)
+        await record_plain(servers)
+        await record_outage(servers)
     await engine.dispose()
     postgres.stop()
     shutil.rmtree(directory)

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.messages import BatchHeader, BatchResult, TurnedAway
@@ -84,7 +84,13 @@ async def _watched() -> AsyncIterator[None]:
         failure = error.failure
         logger.warning("cannot write (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
         kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"
-        raise ApplicationError(failure.reason, failure.sqlstate, type=kind) from None
+        # Benign, so that the SDK adds no traceback to the line above.
+        raise ApplicationError(
+            failure.reason,
+            failure.sqlstate,
+            type=kind,
+            category=ApplicationErrorCategory.BENIGN,
+        ) from None
     finally:
         heartbeat.cancel()
 

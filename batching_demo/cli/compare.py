@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from batching_demo.cli import options
-from batching_demo.cli.inputs import bytes_per_record, read_input
+from batching_demo.cli.inputs import InputOptions, bytes_per_record, read_input
 from batching_demo.comparison.compare import OnChange, Request, compare
 from batching_demo.comparison.preconditions import check
 from batching_demo.comparison.report import table
@@ -40,6 +40,7 @@ _OPTIONS = (
     options.input_file,
     options.input_format,
     options.delimiter,
+    options.encoding,
     options.key,
     options.max_records,
     options.shards,
@@ -57,12 +58,14 @@ def comparison_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def build_request(
+    settings: Settings,
     records: int,
     write_path: tuple[str, ...],
     records_per_workflow: int,
     input_path: str | None,
     input_format: str | None,
     delimiter: str,
+    encoding: str,
     key_columns: tuple[str, ...],
     max_records: int,
     shards: int,
@@ -70,7 +73,8 @@ def build_request(
     max_open: int | None,
 ) -> Request:
     """Turn the options of a comparison into a request; check its input."""
-    inspected, keys = read_input(input_path, input_format, delimiter, key_columns)
+    chosen = InputOptions(input_path, input_format, delimiter, encoding, key_columns)
+    inspected, keys = read_input(chosen, settings.state_directory)
     if records > inspected.records:
         raise click.BadParameter(
             f"{inspected.source.name} has only {inspected.records} records",
@@ -102,7 +106,7 @@ def compare_command(settings: Settings, /, as_json: bool, **chosen: Any) -> None
     \b
     Example: batching-demo compare --records 1000
     """
-    request = build_request(**chosen)
+    request = build_request(settings, **chosen)
     show(asyncio.run(run_comparison(settings, request, quiet=as_json)), as_json=as_json)
 
 

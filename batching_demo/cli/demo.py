@@ -39,7 +39,7 @@ def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> Non
       batching-demo demo
       batching-demo demo --records 1000 --keep
     """
-    request = build_request(**chosen)
+    request = build_request(settings, **chosen)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with one_line_errors(), ExitStack() as cleanup:
         settings = _servers(settings, cleanup, keep=keep)

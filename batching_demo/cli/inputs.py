@@ -1,30 +1,48 @@
 """The input that a starter or a comparison is asked to read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.sources import Inspected, inspect
+from batching_demo.main_service.spool import readable
 
 
-def read_input(
-    path: str | None, input_format: str | None, delimiter: str, key_columns: Sequence[str]
-) -> tuple[Inspected, list[str]]:
+@dataclass(frozen=True)
+class InputOptions:
+    """Which input to read, and as what."""
+
+    path: str | None
+    format: str | None
+    delimiter: str
+    encoding: str
+    key_columns: Sequence[str]
+
+
+def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, list[str]]:
     """Check an input, or the bundled sample if there is none; give its key columns too.
 
     Raises:
         SourceError: it cannot be read as what it should be.
     """
-    keys = list(key_columns)
-    if path is None:
-        keys = keys or list(FLIGHTS_KEY)
-    where = flights() if path is None else Path(path)
-    return (
-        inspect(where, format=input_format, delimiter=_one_character(delimiter), key_columns=keys),
-        keys,
+    delimiter = _one_character(chosen.delimiter)
+    if chosen.path is None:
+        keys = list(chosen.key_columns or FLIGHTS_KEY)
+        return inspect(flights(), key_columns=keys), keys
+    file = readable(chosen.path, chosen.encoding, state_directory / "spool")
+    keys = list(chosen.key_columns)
+    inspected = inspect(
+        file.path,
+        format=chosen.format,
+        delimiter=delimiter,
+        key_columns=keys,
+        name=file.name,
+        encoding=chosen.encoding,
     )
+    return inspected, keys
 
 
 def bytes_per_record(inspected: Inspected) -> float:

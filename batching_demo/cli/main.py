@@ -10,6 +10,7 @@ from temporalio.service import RPCError
 from batching_demo.cli.batcher_service import batcher
 from batching_demo.cli.compare import compare_command
 from batching_demo.cli.db import db
+from batching_demo.cli.dead_letters import dead_letters
 from batching_demo.cli.demo import demo
 from batching_demo.cli.dev import dev
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED, REFUSED
@@ -76,5 +77,5 @@ def main(ctx: click.Context) -> None:
     ctx.obj = Settings.from_environment(os.environ)
 
 
-for command in (dev, db, psql, main_group, batcher, compare_command, demo):
+for command in (dev, db, psql, main_group, batcher, dead_letters, compare_command, demo):
     main.add_command(command)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
-from batching_demo.cli.inputs import bytes_per_record, read_input
+from batching_demo.cli.inputs import InputOptions, bytes_per_record, read_input
 from batching_demo.contracts import DEFAULT_RUN_LABEL, WritePath
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, default_max_open
@@ -40,6 +40,7 @@ NEW_LABEL = "new"
 @options.input_file
 @options.input_format
 @options.delimiter
+@options.encoding
 @options.key
 @options.max_records
 @options.shards
@@ -65,6 +66,7 @@ def start(
     input_path: str | None,
     input_format: str | None,
     delimiter: str,
+    encoding: str,
     key_columns: tuple[str, ...],
     max_records: int,
     shards: int,
@@ -85,7 +87,8 @@ def start(
       batching-demo main start --workflows 50
       batching-demo main start --input orders.ndjson --key order_id --records-per-workflow 100
     """
-    inspected, keys = read_input(input_path, input_format, delimiter, key_columns)
+    chosen = InputOptions(input_path, input_format, delimiter, encoding, key_columns)
+    inspected, keys = read_input(chosen, settings.state_directory)
     if workflows is None and input_path is None:
         workflows = DEFAULT_WORKFLOWS
     run_options = RunOptions(

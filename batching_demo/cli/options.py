@@ -75,7 +75,8 @@ input_file = option(
     variable="INPUT",
     metavar="FILE",
     show_default=False,
-    help="CSV file with a header, or NDJSON file. [default: the bundled flights]",
+    help="CSV file with a header, or NDJSON file, either also gzipped; - is standard input."
+    " [default: the bundled flights]",
 )
 input_format = option(
     "--format",
@@ -106,6 +107,12 @@ deadline = option(
     show_default=False,
     metavar="SECONDS",
     help="Give up waiting for verdicts after this long. [default: never]",
+)
+encoding = option(
+    "--encoding",
+    variable="ENCODING",
+    default="utf-8",
+    help="What the input is encoded in.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 

@@ -1,6 +1,7 @@
 """Keep what could not be stored, each once however often it comes."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     func,
     select,
 )
@@ -41,18 +43,26 @@ class DeadLetter:
     @property
     def identity(self) -> bytes:
         """Tell letters apart, so that the same record refused again is the same letter."""
-        place = ("key", self.key) if self.key else ("place", self.source, str(self.line))
-        digest = hashlib.sha256()
-        for part in (self.reason, *place, self.record):
-            encoded = part.encode(errors="surrogatepass")
-            digest.update(len(encoded).to_bytes(8) + encoded)
-        return digest.digest()
+        return identity(self.reason, self.key, self.record, source=self.source, line=self.line)
+
+
+def identity(reason: str, key: str, record: str, *, source: str, line: int) -> bytes:
+    """Digest what tells letters apart, as it is stored, since that is what a retry submits."""
+    place = ("key", key) if key else ("place", source, str(line))
+    digest = hashlib.sha256()
+    for part in (reason, *map(storable_text, place), ascii_text(record)):
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8) + encoded)
+    return digest.digest()
 
 
 async def bury(
     connection: AsyncConnection, letters: Sequence[DeadLetter], batch_id: UUID | None
 ) -> None:
     """Store letters; one that is there already is only seen again.
+
+    One that had been retried is open again, for its record is not stored any more; one that was
+    discarded stays so.
 
     Args:
         connection: commits every statement by itself.
@@ -68,17 +78,16 @@ async def bury(
         BURY,
         {
             "identities": list(by_identity),
-            # A key stays as it is, for a retry has to use the same; only a NUL cannot be stored.
-            "keys": [letter.key.replace("\0", "\\u0000") or None for letter in once],
-            "sources": [ascii_text(letter.source) for letter in once],
+            "keys": [storable_text(letter.key) or None for letter in once],
+            "sources": [storable_text(letter.source) for letter in once],
             "lines": [letter.line for letter in once],
             "records": [ascii_text(letter.record) for letter in once],
             "truncated": [letter.reason == TRUNCATED_REASON for letter in once],
             "reasons": [letter.reason for letter in once],
             "details": [ascii_text(letter.detail) for letter in once],
             "sqlstates": [letter.sqlstate for letter in once],
-            "requesters": [ascii_text(letter.requester) for letter in once],
-            "run_labels": [ascii_text(letter.run_label) for letter in once],
+            "requesters": [storable_text(letter.requester) for letter in once],
+            "run_labels": [storable_text(letter.run_label) for letter in once],
             "batch_id": batch_id,
         },
     )
@@ -91,8 +100,29 @@ def ascii_text(text: str) -> str:
     return "".join(_escaped(character) for character in text)
 
 
+def plain_text(ascii_json: str) -> str:
+    """Write the characters that `ascii_text` escaped in JSON text as themselves again."""
+    return _ESCAPES.sub(_plain, ascii_json)
+
+
+def storable_text(text: str) -> str:
+    """Keep a text as it is, for a retry has to use the same, but for what cannot be stored."""
+    return text.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
+
+
+# A run of escapes, so that pairs of surrogates stay together; any other escape stays as it is.
+_ESCAPES = re.compile(r"((?:\\u(?!00[0-7])[0-9a-f]{4})+)|\\.", re.DOTALL)
+
+
+def _plain(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    return bytes.fromhex(match[1].replace("\\u", "")).decode("utf-16-be", "surrogatepass")
+
+
 def _escaped(character: str) -> str:
-    if character in "\n\t" or (character.isascii() and character.isprintable()):
+    # White space between the parts of a JSON text may not be escaped.
+    if character in "\r\n\t" or (character.isascii() and character.isprintable()):
         return character
     utf16 = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
@@ -119,11 +149,13 @@ def _bury() -> Insert:
     chosen = select(
         *(letter.c[name] for name in _COLUMNS), bindparam("batch_id", type_=Uuid).label("batch_id")
     )
+    reopened = case((dead_letters.c.status == "retried", "open"), else_=dead_letters.c.status)
     return (
         insert(dead_letters)
         .from_select([*_COLUMNS, "batch_id"], chosen)
         .on_conflict_do_update(
-            index_elements=[dead_letters.c.identity], set_={"last_seen": func.now()}
+            index_elements=[dead_letters.c.identity],
+            set_={"last_seen": func.now(), "status": reopened},
         )
     )
 

@@ -1,16 +1,19 @@
 """Read a slice of the input, and prepare its records; both in threads of the worker."""
 
+import logging
 import os
 import socket
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.main_service.messages import PrepareInput, Slice, Source
 from batching_demo.main_service.packing import pack
 from batching_demo.main_service.preparation import cut, prepare
 from batching_demo.main_service.sources import SourceError, read_slice
+
+logger = logging.getLogger(__name__)
 
 
 @activity.defn
@@ -19,9 +22,13 @@ def load_records(source: Source, slice_: Slice) -> bytes:
     try:
         return read_slice(source, slice_)
     except SourceError as error:
+        message = f"worker {os.getpid()}@{socket.gethostname()} cannot read its input: {error}"
+        logger.warning(message)
+        # Benign, so that the SDK adds no traceback to the line above.
         raise ApplicationError(
-            f"worker {os.getpid()}@{socket.gethostname()} cannot read its input: {error}",
+            message,
             type="Source",
+            category=ApplicationErrorCategory.BENIGN,
             # A file may still be copied or mounted to where the worker runs; one that has
             # changed never turns back into what the starter read.
             non_retryable=Path(source.path).is_file(),

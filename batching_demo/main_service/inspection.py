@@ -42,30 +42,41 @@ def inspect(
     format: str | None = None,
     delimiter: str = ",",
     key_columns: Sequence[str] = (),
+    name: str | None = None,
+    encoding: str = "utf-8",
 ) -> Inspected:
     """Read a file once, in constant memory, and refuse it unless its structure is sound.
+
+    Args:
+        path: a UTF-8 file.
+        format: csv or ndjson, if the suffix of the name does not say.
+        delimiter: between the fields of CSV.
+        key_columns: have to be in the header of CSV.
+        name: what people call the file, if it is the copy of another.
+        encoding: what that other one was in.
 
     Raises:
         SourceError: naming file, line, cause and what to do.
     """
     path = path.absolute()
-    source_format = format or FORMATS.get(path.suffix.lower(), "")
+    name = name or path.name
+    source_format = format or FORMATS.get(Path(name).suffix.lower(), "")
     if source_format not in FORMATS.values():
-        raise SourceError(f"{path.name}: unknown format; add --format csv|ndjson")
+        raise SourceError(f"{name}: unknown format; add --format csv|ndjson")
     grammar = grammar_for(source_format, delimiter)
     # Opening a pipe would wait for its writer.
     if os.path.exists(path) and not os.path.isfile(path):
         raise SourceError(f"{path}: not a regular file; name a CSV or NDJSON file")
     with opened(str(path), "check its name and permissions") as file:
-        passed = _Pass(path.name, file, grammar)
+        passed = _Pass(name, file, grammar)
         columns: list[str] = []
         if source_format == "csv":
             columns = passed.columns(delimiter)
-            _check_key_columns(path.name, columns, key_columns)
+            _check_key_columns(name, columns, key_columns)
         else:
             delimiter = ","
             passed.refuse_array()
-    source = Source(str(path), path.name, passed.digest, source_format, delimiter, columns)
+    source = Source(str(path), name, passed.digest, source_format, delimiter, columns, encoding)
     return Inspected(source, passed.records - bool(columns))
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from batching_demo.contracts import MAX_KEY_BYTES
-from batching_demo.main_service.json_text import integer_text, is_number
-from batching_demo.main_service.rejection import RejectionError
+from batching_demo.records.json_text import integer_text, is_number
+from batching_demo.records.rejection import RejectionError
 
 SEPARATOR = "|"
 ESCAPE = "\\"

@@ -18,11 +18,11 @@ from batching_demo.contracts import (
     shard_for,
 )
 from batching_demo.main_service import csv_source, ndjson_source
-from batching_demo.main_service.json_text import canonical, parse_object
 from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import PrepareInput, Slice, Source
-from batching_demo.main_service.rejection import TRUNCATED_BYTES, RejectionError, truncated
 from batching_demo.main_service.sources import is_oversized
+from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.rejection import TRUNCATED_BYTES, RejectionError, truncated
 from batching_demo.requester.parcels import Submission
 
 

@@ -6,10 +6,10 @@ import zlib
 from batching_demo.contracts import MAX_RECORD_BYTES
 from batching_demo.main_service.inspection import Inspected, inspect
 from batching_demo.main_service.messages import Slice, Source
-from batching_demo.main_service.rejection import TRUNCATED_BYTES
 from batching_demo.main_service.scanning import chunks, hashed
 from batching_demo.main_service.slicing import slices
 from batching_demo.main_service.source_file import SourceError, opened
+from batching_demo.records.rejection import TRUNCATED_BYTES
 
 __all__ = ["Inspected", "SourceError", "inspect", "is_oversized", "read_slice", "slices"]
 

@@ -1,5 +1,6 @@
 """Histories of earlier code still replay; one that does not fit is noticed."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.main_service.workflows import MainWorkflow
 
-HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
 
 
 def strict_sandbox() -> WorkflowRunner:
@@ -29,27 +30,35 @@ def replayer() -> Replayer:
     return Replayer(workflows=[MainWorkflow, BatcherWorkflow], workflow_runner=strict_sandbox())
 
 
-def history(path: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(path.stem, path.read_text())
+def name_of(path: Path) -> str:
+    return path.name.removesuffix(".json.gz")
 
 
-@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def text_of(path: Path) -> str:
+    return gzip.decompress(path.read_bytes()).decode()
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=name_of)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    await replayer().replay_workflow(history(path))
+    await replayer().replay_workflow(WorkflowHistory.from_json(name_of(path), text_of(path)))
 
 
 def test_all_histories_are_there() -> None:
-    assert {path.stem for path in HISTORIES} >= {
+    assert {name_of(path) for path in HISTORIES} >= {
         "main_batched",
         "main_unbatched",
         "batcher_first_run",
         "batcher_later_run",
+        "main_dead_letters",
+        "main_turned_away",
+        "batcher_outage_first_run",
+        "batcher_outage_later_run",
     }
 
 
 async def test_a_history_of_other_code_is_noticed() -> None:
-    path = next(path for path in HISTORIES if path.stem == "main_batched")
-    events = json.loads(path.read_text())
+    path = next(path for path in HISTORIES if name_of(path) == "main_batched")
+    events = json.loads(text_of(path))
     for event in events["events"]:
         attributes = event.get("activityTaskScheduledEventAttributes")
         if attributes:

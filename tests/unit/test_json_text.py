@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batching_demo.main_service.json_text import canonical, integer_text, parse_object
-from batching_demo.main_service.rejection import RejectionError
+from batching_demo.records.json_text import canonical, integer_text, parse_object
+from batching_demo.records.rejection import RejectionError
 
 storable = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 values = st.recursive(

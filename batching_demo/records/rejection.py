@@ -10,10 +10,19 @@ class RejectionError(Exception):
     """One bad record; its text is a code for machines, a colon and a detail for people.
 
     The detail never repeats what the record holds: reasons reach logs and histories.
+
+    Args:
+        code: the same for all problems of a kind.
+        detail: what is wrong.
+        position: of the character in the text where it goes wrong, if that is known.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
+    def __init__(self, code: str, detail: str, position: int | None = None) -> None:
+        place = "" if position is None else f" at column {position + 1}"
+        super().__init__(f"{code}: {detail}{place}")
+        self.code = code
+        self.detail = detail
+        self.position = position
 
 
 def truncated(raw: bytes) -> str:

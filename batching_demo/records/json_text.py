@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import isinf
 from typing import Never
 
-from batching_demo.main_service.rejection import RejectionError
+from batching_demo.records.rejection import RejectionError
 
 MAX_DEPTH = 500
 MAX_INTEGER_DIGITS = 4_000
@@ -94,13 +94,13 @@ def _check_escapes(text: str) -> None:
     match = _STORABLE.match(text)
     end = match.end() if match else 0
     if text.startswith("\\u0000", end):
-        raise RejectionError("nul", f"a NUL character at column {end + 1}")
+        raise RejectionError("nul", "a NUL character", end)
     if end < len(text):
-        raise RejectionError("lone_surrogate", f"half a surrogate pair at column {end + 1}")
+        raise RejectionError("lone_surrogate", "half a surrogate pair", end)
 
 
 def _invalid(message: str, position: int) -> RejectionError:
-    return RejectionError("invalid_json", f"{message.rstrip(': ')} at column {position + 1}")
+    return RejectionError("invalid_json", message.rstrip(": "), position)
 
 
 def _too_deep() -> RejectionError:

@@ -1,0 +1,157 @@
+"""Find dead letters, and note what became of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, ColumnElement, any_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from batching_demo.database.models import dead_letters
+
+
+class Status(StrEnum):
+    """What is to be done about a letter."""
+
+    OPEN = "open"
+    RETRIED = "retried"
+    """Nothing: its record is stored."""
+    DISCARDED = "discarded"
+    """Nothing: nobody wants it stored."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which letters; what is not set selects all."""
+
+    ids: tuple[int, ...] = ()
+    source: str | None = None
+    reason: str | None = None
+    status: Status | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Say the same in SQL."""
+        letter = dead_letters.c
+        conditions: list[ColumnElement[bool]] = []
+        if self.ids:
+            conditions.append(_one_of(self.ids))
+        if self.source is not None:
+            conditions.append(letter.source == self.source)
+        if self.reason is not None:
+            conditions.append(letter.reason == self.reason)
+        if self.status is not None:
+            conditions.append(letter.status == self.status.value)
+        return conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter, without its record."""
+
+    id: int
+    key: str | None
+    source: str
+    line: int
+    reason: str
+    detail: str
+    sqlstate: str | None
+    requester: str
+    run_label: str
+    batch_id: UUID | None
+    truncated: bool
+    status: str
+    attempts: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+_letter = dead_letters.c
+_COLUMNS: tuple[Column[Any], ...] = (
+    _letter.id,
+    _letter.idempotency_key,
+    _letter.source,
+    _letter.line,
+    _letter.reason,
+    _letter.detail,
+    _letter.sqlstate,
+    _letter.requester,
+    _letter.run_label,
+    _letter.batch_id,
+    _letter.truncated,
+    _letter.status,
+    _letter.attempts,
+    _letter.first_seen,
+    _letter.last_seen,
+)
+
+
+def _one_of(ids: Sequence[int]) -> ColumnElement[bool]:
+    return _letter.id == any_(bindparam("ids", list(ids), type_=ARRAY(BigInteger)))
+
+
+async def find_letters(
+    engine: AsyncEngine, selection: Selection, limit: int | None = None
+) -> list[Letter]:
+    """List letters, the oldest first."""
+    query = select(*_COLUMNS).where(*selection.conditions()).order_by(_letter.id).limit(limit)
+    async with engine.connect() as connection:
+        return [Letter(*row) for row in await connection.execute(query)]
+
+
+async def count_letters(engine: AsyncEngine, selection: Selection) -> int:
+    """Count letters."""
+    query = select(func.count()).select_from(dead_letters).where(*selection.conditions())
+    async with engine.connect() as connection:
+        return (await connection.execute(query)).scalar_one()
+
+
+async def read_letter(engine: AsyncEngine, letter_id: int) -> tuple[Letter, str] | None:
+    """Read one letter and its record."""
+    query = select(_letter.record, *_COLUMNS).where(_letter.id == letter_id)
+    async with engine.connect() as connection:
+        row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    record, *columns = row
+    return Letter(*columns), record
+
+
+async def find_identity(engine: AsyncEngine, identity: bytes) -> int | None:
+    """Find the letter of a record that was refused."""
+    query = select(_letter.id).where(_letter.identity == identity)
+    async with engine.connect() as connection:
+        return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def discard_letters(engine: AsyncEngine, ids: Sequence[int]) -> list[int]:
+    """Discard the open ones of these letters; give back which those were."""
+    discard = (
+        update(dead_letters)
+        .where(_one_of(ids), _letter.status == Status.OPEN.value)
+        .values(status=Status.DISCARDED.value)
+        .returning(_letter.id)
+    )
+    async with engine.connect() as connection:
+        return sorted((await connection.execute(discard)).scalars())
+
+
+async def note_attempt(
+    engine: AsyncEngine, letter_id: int, attempt: int, *, is_stored: bool
+) -> None:
+    """Note how an attempt ended; a record that is stored settles its letter.
+
+    Noting the same attempt twice changes nothing more.
+    """
+    note = (
+        update(dead_letters)
+        .where(_letter.id == letter_id)
+        .values(attempts=func.greatest(_letter.attempts, attempt), last_seen=func.now())
+    )
+    if is_stored:
+        note = note.values(status=Status.RETRIED.value)
+    async with engine.connect() as connection:
+        await connection.execute(note)

@@ -1,0 +1,38 @@
+"""A requester that only keeps what it is told."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts import BUSY_SIGNAL, VERDICTS_SIGNAL, Busy, Verdicts
+
+
+@workflow.defn
+class Collector:
+    """A requester that only keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.received: list[Verdicts] = []
+        self.turned_away: list[Busy] = []
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal(name=VERDICTS_SIGNAL)
+    def verdicts(self, verdicts: list[Verdicts]) -> None:
+        self.received += verdicts
+
+    @workflow.signal(name=BUSY_SIGNAL)
+    def busy(self, busy: Busy) -> None:
+        self.turned_away.append(busy)
+
+    @workflow.query
+    def answers(self) -> dict[str, str]:
+        """Codes by submission; told twice means told the same."""
+        codes = {answer.submission_id: answer.codes for answer in self.received}
+        assert all(codes[answer.submission_id] == answer.codes for answer in self.received)
+        return codes
+
+    @workflow.query
+    def busy_answers(self) -> list[Busy]:
+        return self.turned_away
