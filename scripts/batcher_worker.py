@@ -3,7 +3,7 @@
 
 import sys
 
-from batching_demo.cli import main
+from batching_demo.cli import run
 
 if __name__ == "__main__":
-    main(["batcher", "worker", *sys.argv[1:]])
+    run(["batcher", "worker", *sys.argv[1:]])

@@ -3,7 +3,7 @@
 
 import sys
 
-from batching_demo.cli import main
+from batching_demo.cli import run
 
 if __name__ == "__main__":
-    main(["main", "worker", *sys.argv[1:]])
+    run(["main", "worker", *sys.argv[1:]])

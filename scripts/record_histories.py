@@ -21,10 +21,13 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.batcher_service import worker as batcher_worker
+from batching_demo.batcher_service.retry_messages import RetryInput, retry_workflow_id
+from batching_demo.batcher_service.retry_starter import Retry, retry_letter
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import BatcherSettings, WritePath, batcher_workflow_id
 from batching_demo.database.engine import create_engine, create_transactional_engine
+from batching_demo.database.letter_queries import Selection, find_letters
 from batching_demo.database.migrations import upgrade
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
@@ -36,7 +39,7 @@ from batching_demo.main_service.starter import Starter
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
-NAMESPACES = ("plain", "outage")
+NAMESPACES = ("plain", "outage", "retry")
 QUICK = BatcherSettings(max_records=5, linger_seconds=0.5)
 
 
@@ -86,6 +89,20 @@ async def record_outage(servers: Servers) -> None:
         }
         await save(client, max(lengths, key=lambda name: lengths[name]), "main_turned_away")
     await save_first_and_last_run(client, "batcher_outage")
+
+
+async def record_retry(servers: Servers) -> None:
+    """Retry a dead letter with a payload that is in conflict too, then with one that is not."""
+    path = servers.directory / "conflict.ndjson"
+    path.write_text('{"id": "retried"}\n{"id": "retried", "other": true}\n')
+    async with services(servers, "retry") as client:
+        await load(client, path, 2, RunOptions(["id"], records_per_workflow=2))
+        (letter,) = await find_letters(servers.engine, Selection(source=path.name))
+        for attempt, key in ((2, None), (3, "corrected")):
+            retry = Retry(RetryInput(letter.id, attempt, QUICK.linger_seconds, key), b'{"n": 1}')
+            await retry_letter(client, retry)
+            name = f"retry_{'stored' if key else 'conflict'}"
+            await save(client, retry_workflow_id(letter.id, attempt), name)
 
 
 async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
@@ -145,6 +162,7 @@ async def main() -> None:
         servers = Servers(postgres, engine, address, directory)
         await record_plain(servers)
         await record_outage(servers)
+        await record_retry(servers)
     await engine.dispose()
     postgres.stop()
     shutil.rmtree(directory)

@@ -9,23 +9,41 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.database.engine import create_engine, create_transactional_engine
 from batching_demo.database.migrations import upgrade
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
+from tests.helpers import eventually
 
 # Nothing of the machine's own configuration may reach a test.
 for name in list(os.environ):
     if name.startswith(("TEMPORAL_", "BATCHING_DEMO_", "PG")) or name == "DATABASE_URL":
         del os.environ[name]
 
-NAMESPACES = [f"test-{number}" for number in range(200)]
+SESSION = pytest.StashKey[pytest.Session]()
 TEMPLATE = "template_batching_demo"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave without finalising Python: a thread of Temporal's runtime may abort that."""
+    session = config.stash.get(SESSION, None)
+    if session is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(session.exitstatus))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[SESSION] = session
 
 
 @pytest.fixture(scope="session")
@@ -91,26 +109,43 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture(scope="session")
 async def temporal() -> AsyncIterator[WorkflowEnvironment]:
-    arguments = [part for name in NAMESPACES for part in ("--namespace", name)]
-    # Continue-as-new is suggested early, so that tests meet it.
-    arguments += ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=400"]
+    settings = {
+        # Continue-as-new is suggested early, so that tests meet it.
+        "limit.historyCount.suggestContinueAsNew": "400",
+        # A new namespace is usable at once.
+        "system.namespaceCacheRefreshInterval": '"100ms"',
+    }
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        dev_server_extra_args=arguments,
+        dev_server_extra_args=[
+            part
+            for name, value in settings.items()
+            for part in ("--dynamic-config-value", f"{name}={value}")
+        ],
         dev_server_log_level="error",
     )
     async with environment:
         yield environment
 
 
-_unused = iter(NAMESPACES)
-
-
 @pytest.fixture
 async def client(temporal: WorkflowEnvironment) -> Client:
     """A client in a namespace of this test's own, so that workflow ids and queues never meet."""
+    namespace = f"test-{uuid.uuid4().hex[:12]}"
+    retention = Duration(seconds=24 * 60 * 60)
+    await temporal.client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
+    )
     address = temporal.client.service_client.config.target_host
-    return await Client.connect(address, namespace=next(_unused))
+    client = await Client.connect(address, namespace=namespace)
+
+    async def is_known() -> None:
+        with pytest.raises(RPCError) as absent:
+            await client.get_workflow_handle("absent").describe()
+        assert "amespace" not in absent.value.message
+
+    await eventually(is_known)
+    return client
 
 
 @pytest.fixture

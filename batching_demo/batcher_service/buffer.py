@@ -50,6 +50,8 @@ class Buffer:
         self._known: dict[str, None] = {}
         self.records = 0
         self.bytes = 0
+        self.is_full = False
+        """Something found no room, so that waiting longer makes no larger batch."""
         for submission in submissions:
             self.add(submission)
 
@@ -82,7 +84,7 @@ class Buffer:
         """Tell why a batch should be taken now, if one should."""
         if self.records >= self._settings.max_records:
             return FlushReason.RECORDS
-        if self.bytes >= self._settings.max_bytes:
+        if self.bytes >= self._settings.max_bytes or (self.is_full and self._waiting):
             return FlushReason.BYTES
         due_at = self.due_at()
         if due_at is not None and due_at <= now:
@@ -91,6 +93,7 @@ class Buffer:
 
     def take(self) -> list[Submission]:
         """Take the next batch out; its submissions stay known until `settle` or `give_back`."""
+        self.is_full = False
         taken: list[Submission] = []
         records = size = 0
         while self._waiting:

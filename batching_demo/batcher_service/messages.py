@@ -54,6 +54,18 @@ class TurnedAway:
     version: int = 1
 
 
+def busy_answers(turned_away: Iterable[tuple[SubmissionHeader, float]]) -> list[TurnedAway]:
+    """Join what to tell each requester; it comes back once, for all, after the longest wait."""
+    waits: dict[str, dict[str, float]] = {}
+    for header, wait in turned_away:
+        if header.requester:
+            waits.setdefault(header.requester, {})[header.submission_id] = wait
+    return [
+        TurnedAway(requester, Busy(list(waited), max(waited.values())))
+        for requester, waited in waits.items()
+    ]
+
+
 @dataclass
 class Totals:
     """What a batcher has done since it was started, over all its runs."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.batcher_service.retry_messages import (
     RetryInput,
@@ -103,9 +103,21 @@ def _explained() -> Iterator[None]:
         with database_errors():
             yield
     except RetryRefusedError as refusal:
-        raise ApplicationError(str(refusal), type="Refused", non_retryable=True) from None
+        logger.warning("cannot retry: %s", refusal)
+        raise ApplicationError(
+            str(refusal),
+            type="Refused",
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        ) from None
     except DatabaseFailedError as error:
         failure = error.failure
         logger.warning("cannot retry (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
         kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"
-        raise ApplicationError(failure.reason, failure.sqlstate, type=kind) from None
+        # Benign, so that the SDK adds no traceback to the line above.
+        raise ApplicationError(
+            failure.reason,
+            failure.sqlstate,
+            type=kind,
+            category=ApplicationErrorCategory.BENIGN,
+        ) from None

@@ -1,20 +1,29 @@
 """Read what signals bring, whatever it is: what is no submission is refused by one."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
+from temporalio.api.common.v1 import Payload
 
 from batching_demo.batcher_service.buffer import Submission
-from batching_demo.contracts import EncodingError, SubmissionHeader, split
+from batching_demo.contracts import MAX_BATCH_BYTES, EncodingError, SubmissionHeader, split
 
 SHOWN_CHARACTERS = 4096
+LONGEST_NAME = 1_000
+"""Characters; no workflow id is longer."""
+MOST_NAMED = 100
+"""Requesters of one malformed signal that are answered."""
 MOST_RECORDS = 10_000
 """More are not believed of a malformed header; each costs a letter in the answer."""
 
 NewId = Callable[[], str]
 _headers = TypeAdapter(list[SubmissionHeader])
+# JSON can spell lone surrogates, which are no text to anybody else.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def read_submit(arguments: Sequence[object], now: float, new_id: NewId) -> list[Submission]:
@@ -32,33 +41,65 @@ def read_submit(arguments: Sequence[object], now: float, new_id: NewId) -> list[
         return _refuse(arguments, reason, now, new_id)
     try:
         headers = _headers.validate_python(raw_headers)
+        _check(headers)
         parts = split(headers, records)
     except ValidationError as error:
         return _refuse(arguments, _first_error(error), now, new_id)
     except EncodingError as error:
         return _refuse(arguments, str(error), now, new_id)
+    return [_bounded(header, part, now) for header, part in zip(headers, parts, strict=True)]
+
+
+def refuse_signal(
+    reason: str, payloads: Sequence[Payload], now: float, new_id: NewId
+) -> list[Submission]:
+    """Turn a signal whose arguments mean nothing here into a submission that is refused."""
+    shown = b" ".join(payload.data for payload in payloads)[:SHOWN_CHARACTERS]
+    return [_refusal(_anonymous(new_id), reason, shown, now)]
+
+
+def _check(headers: Sequence[SubmissionHeader]) -> None:
+    """Look at what the types do not tell.
+
+    Raises:
+        EncodingError: a header is none that a requester may send.
+    """
     if not headers:
-        return _refuse(arguments, "no headers", now, new_id)
-    return [Submission(header, part, now) for header, part in zip(headers, parts, strict=True)]
+        raise EncodingError("no headers")
+    for header in headers:
+        if header.malformed:
+            raise EncodingError("malformed is for the batcher to say")
+        texts = (header.submission_id, header.requester, header.source, header.run_label)
+        if not all(map(_is_name, texts)):
+            raise EncodingError("a header's text is too long, or no text")
 
 
-def refuse_signal(name: str, payloads: Iterable[bytes], now: float, new_id: NewId) -> Submission:
-    """Turn a signal of an unknown name into a submission that is refused."""
-    shown = b" ".join(payloads)[:SHOWN_CHARACTERS]
-    return _refusal(_anonymous(new_id), f"unknown signal {name[:100]!r}", shown, now)
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and not _NO_TEXT.search(value)
+
+
+def _bounded(header: SubmissionHeader, records: bytes, now: float) -> Submission:
+    """Refuse a submission that would make what is carried to the next run too large."""
+    submission = Submission(header, records, now)
+    if submission.size <= MAX_BATCH_BYTES:
+        return submission
+    reason = f"a submission of {submission.size} bytes, at most {MAX_BATCH_BYTES} are taken"
+    return _refusal(header, reason, records[:SHOWN_CHARACTERS], now)
 
 
 def _refuse(
     arguments: Sequence[object], reason: str, now: float, new_id: NewId
 ) -> list[Submission]:
     shown = json.dumps(arguments, default=repr)[:SHOWN_CHARACTERS].encode()
-    named = [
-        header
-        for argument in arguments
-        for candidate in (argument if isinstance(argument, list) else [argument])
-        if (header := _salvage(candidate))
-    ]
+    named = list(islice(_salvaged(arguments), MOST_NAMED))
     return [_refusal(header, reason, shown, now) for header in named or [_anonymous(new_id)]]
+
+
+def _salvaged(arguments: Sequence[object]) -> Iterator[SubmissionHeader]:
+    for argument in arguments:
+        for candidate in argument if isinstance(argument, list) else [argument]:
+            if header := _salvage(candidate):
+                yield header
 
 
 def _salvage(candidate: object) -> SubmissionHeader | None:
@@ -66,11 +107,11 @@ def _salvage(candidate: object) -> SubmissionHeader | None:
     if not isinstance(candidate, dict):
         return None
     submission_id, requester = candidate.get("submission_id"), candidate.get("requester")
-    if not isinstance(submission_id, str) or not isinstance(requester, str):
+    if not (_is_name(submission_id) and _is_name(requester)):
         return None
     records = candidate.get("records")
     believed = records if isinstance(records, int) and 0 < records <= MOST_RECORDS else 1
-    return SubmissionHeader(submission_id[:1000], requester[:1000], believed, 0)
+    return SubmissionHeader(str(submission_id), str(requester), believed, 0)
 
 
 def _anonymous(new_id: NewId) -> SubmissionHeader:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
+from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -19,12 +19,12 @@ with workflow.unsafe.imports_passed_through():
         BatcherStatus,
         BatchHeader,
         Carried,
-        TurnedAway,
+        busy_answers,
         pack_carried,
         unpack_carried,
     )
     from batching_demo.batcher_service.submit import read_submit, refuse_signal
-    from batching_demo.contracts import KIB, SUBMIT_SIGNAL, BatcherInput, Busy
+    from batching_demo.contracts import KIB, SUBMIT_SIGNAL, BatcherInput, SubmissionHeader
 
 MAX_SIGNALS = 2_000
 """The server refuses the 10,000th signal of a run, and its hint does not count them."""
@@ -32,6 +32,8 @@ HARD_SIGNALS = 5_000
 HARD_EVENTS = 8_000
 """Beyond either, a run does not wait for its writes: the next run repeats them."""
 RETRY_WHILE_FAILING_SECONDS = 60.0
+ANSWERED_AT_ONCE = 1_000
+"""Submissions; their names have to fit into one message."""
 MOST_WITH_ANONYMOUS_BYTES = LARGEST_BUFFER_BYTES + 64 * KIB
 
 
@@ -61,7 +63,7 @@ class BatcherWorkflow:
         self._health = left.health
         self._totals = left.totals
         self._in_flight: list[Batch] = []
-        self._turned_away: dict[str, list[tuple[str, float]]] = {}
+        self._turned_away: list[tuple[SubmissionHeader, float]] = []
         self._is_answering = False
         self._signals = 0
 
@@ -78,19 +80,13 @@ class BatcherWorkflow:
                 tasks.append(asyncio.create_task(self._write(batch)))
         workflow.continue_as_new(args=[batcher_input, self._carry()])
 
-    @workflow.signal(name=SUBMIT_SIGNAL)
-    def submit(self, *arguments: Any) -> None:
-        """Buffer submissions. Any arguments are accepted: the SDK drops what it cannot convert."""
-        self._signals += 1
-        for submission in read_submit(arguments, workflow.time(), self._new_id):
-            self._admit(submission)
-
     @workflow.signal(dynamic=True)
-    def unknown_signal(self, name: str, arguments: Sequence[RawValue]) -> None:
-        """Refuse a signal of any other name."""
+    def submit(self, name: str, arguments: Sequence[RawValue]) -> None:
+        """Buffer submissions. Whatever comes is taken raw: the SDK drops what it cannot decode."""
         self._signals += 1
-        payloads = (argument.payload.data for argument in arguments)
-        self._admit(refuse_signal(name, payloads, workflow.time(), self._new_id))
+        payloads = [argument.payload for argument in arguments]
+        for submission in self._read(name, payloads):
+            self._admit(submission)
 
     @workflow.query
     def status(self) -> BatcherStatus:
@@ -107,6 +103,17 @@ class BatcherWorkflow:
             last_error=self._health.last_error,
             totals=self._totals,
         )
+
+    def _read(self, name: str, payloads: Sequence[Payload]) -> list[Submission]:
+        now = workflow.time()
+        if name != SUBMIT_SIGNAL:
+            return refuse_signal(f"unknown signal {name[:100]!r}", payloads, now, self._new_id)
+        try:
+            arguments = workflow.payload_converter().from_payloads(payloads)
+        except Exception as error:  # whatever a converter raises
+            reason = f"arguments cannot be decoded ({type(error).__name__})"
+            return refuse_signal(reason, payloads, now, self._new_id)
+        return read_submit(arguments, now, self._new_id)
 
     @staticmethod
     def _new_id() -> str:
@@ -132,7 +139,9 @@ class BatcherWorkflow:
             self._buffer.add(submission)
         else:
             self._totals.turned_away += 1
-            self._turned_away.setdefault(header.requester, []).append((header.submission_id, wait))
+            self._turned_away.append((header, wait))
+            room = LARGEST_BUFFER_BYTES - self._buffer.bytes
+            self._buffer.is_full = self._buffer.is_full or submission.size > room
 
     async def _wait_for_work(self) -> None:
         """Wait until there is something to do; a timer runs only while something waits."""
@@ -151,10 +160,12 @@ class BatcherWorkflow:
             )
 
     def _wake_at(self) -> float | None:
-        """Tell when time alone makes a batch due."""
+        """Tell when time alone lets a batch be written."""
         due_at = self._buffer.due_at()
         if due_at is None or not self._may_write():
             return None
+        if self._buffer.is_due(workflow.time()):
+            return self._health.retry_at
         return max(due_at, self._health.retry_at)
 
     def _may_write(self) -> bool:
@@ -222,13 +233,9 @@ class BatcherWorkflow:
         )
 
     async def _answer_busy(self) -> None:
-        """Tell all who were turned away since the last time, in one activity."""
-        answers = [
-            TurnedAway(requester, Busy([name for name, _ in waits], max(w for _, w in waits)))
-            for requester, waits in self._turned_away.items()
-            if requester
-        ]
-        self._turned_away = {}
+        """Tell those who were turned away, as many as fit well into one activity."""
+        answers = busy_answers(self._turned_away[:ANSWERED_AT_ONCE])
+        self._turned_away = self._turned_away[ANSWERED_AT_ONCE:]
         self._is_answering = True
         with suppress(ActivityError):  # whoever is not told comes back by itself
             await workflow.execute_activity_method(

@@ -1,5 +1,5 @@
 """The `batching-demo` command and its subcommands, one module for each."""
 
-from batching_demo.cli.main import main
+from batching_demo.cli.main import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

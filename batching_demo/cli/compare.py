@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from batching_demo.cli import options
-from batching_demo.cli.inputs import InputOptions, bytes_per_record, read_input
+from batching_demo.cli.inputs import InputOptions, payload_bytes, read_input
 from batching_demo.comparison.compare import OnChange, Request, compare
 from batching_demo.comparison.preconditions import check
 from batching_demo.comparison.report import table
@@ -90,7 +90,7 @@ def build_request(
         shards=shards,
         linger_seconds=linger,
         max_open=max_open
-        or default_max_open(bytes_per_record(inspected), records_per_workflow, shards, max_records),
+        or default_max_open(payload_bytes(inspected), records_per_workflow, shards, max_records),
     )
 
 

@@ -78,7 +78,7 @@ def list_command(
     if not letters:
         click.echo(f"no {describe(selection)}")
         return
-    print_table(letters)
+    print_table(letters, with_status=selection.status is None)
     if more:
         total = len(letters) + more
         click.echo(f"{len(letters)} of {total}; --limit {total} shows {more} more")

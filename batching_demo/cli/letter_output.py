@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC
 from typing import Any
 
 import click
@@ -17,16 +18,19 @@ WIDE = 2_000
 """Columns where nothing is to be folded, for grep has a line a letter."""
 
 
-def print_table(letters: Sequence[Letter]) -> None:
+def print_table(letters: Sequence[Letter], *, with_status: bool) -> None:
     """Print letters without their records."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "reason", "sqlstate", "key", "source"):
         table.add_column(name, overflow="fold")
     for name in ("line", "attempts"):
         table.add_column(name, justify="right")
-    table.add_column("last seen", no_wrap=True)
+    table.add_column("last seen, UTC", no_wrap=True)
+    if with_status:
+        table.add_column("status")
     for letter in letters:
-        table.add_row(*(Text(cell) for cell in _cells(letter)))
+        cells = [*_cells(letter), *([letter.status] if with_status else [])]
+        table.add_row(*map(Text, cells))
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
@@ -38,7 +42,7 @@ def _cells(letter: Letter) -> Iterator[str]:
     yield printable(letter.source)
     yield str(letter.line)
     yield str(letter.attempts)
-    yield f"{letter.last_seen:%Y-%m-%d %H:%M:%S}"
+    yield f"{letter.last_seen.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def print_letter(letter: Letter, record: str) -> None:

@@ -4,17 +4,15 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
-from batching_demo.cli.inputs import InputOptions, bytes_per_record, read_input
+from batching_demo.cli.inputs import InputOptions, payload_bytes, read_input
+from batching_demo.cli.progress import verdict_progress
 from batching_demo.contracts import DEFAULT_RUN_LABEL, WritePath
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, default_max_open
@@ -100,14 +98,14 @@ def start(
         write_path=WritePath(write_path),
         run_label=_run_label(again, quiet=as_json),
         max_open=max_open
-        or default_max_open(bytes_per_record(inspected), records_per_workflow, shards, max_records),
+        or default_max_open(payload_bytes(inspected), records_per_workflow, shards, max_records),
         deadline_seconds=deadline,
         wait=wait,
     )
     total = inspected.records
     if workflows is not None:
         total = min(total, workflows * records_per_workflow)
-    with _progress(total, shown=wait and not as_json) as on_change:
+    with verdict_progress(total, shown=wait and not as_json) as on_change:
         summary = asyncio.run(_run(settings, inspected.source, run_options, workflows, on_change))
     _report(summary, waited=wait, as_json=as_json)
     raise SystemExit(_exit_code(summary))
@@ -132,18 +130,6 @@ def _run_label(again: str | None, *, quiet: bool) -> str:
     label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     click.echo(f"run label {label}; to go on with this run: --again={label}", err=quiet)
     return label
-
-
-@contextmanager
-def _progress(total: int, *, shown: bool) -> Iterator[Callable[[Summary], None]]:
-    """Show how many records have their verdict."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, disable=not shown, transient=True
-    ) as progress:
-        task = progress.add_task("verdicts", total=total)
-        yield lambda summary: progress.update(task, completed=summary.read - summary.pending)
 
 
 def _report(summary: Summary, *, waited: bool, as_json: bool) -> None:

@@ -50,7 +50,7 @@ def identity(reason: str, key: str, record: str, *, source: str, line: int) -> b
     """Digest what tells letters apart, as it is stored, since that is what a retry submits."""
     place = ("key", key) if key else ("place", source, str(line))
     digest = hashlib.sha256()
-    for part in (reason, *map(storable_text, place), ascii_text(record)):
+    for part in (*map(storable_text, (reason, *place)), ascii_text(record)):
         encoded = part.encode()
         digest.update(len(encoded).to_bytes(8) + encoded)
     return digest.digest()
@@ -83,7 +83,7 @@ async def bury(
             "lines": [letter.line for letter in once],
             "records": [ascii_text(letter.record) for letter in once],
             "truncated": [letter.reason == TRUNCATED_REASON for letter in once],
-            "reasons": [letter.reason for letter in once],
+            "reasons": [storable_text(letter.reason) for letter in once],
             "details": [ascii_text(letter.detail) for letter in once],
             "sqlstates": [letter.sqlstate for letter in once],
             "requesters": [storable_text(letter.requester) for letter in once],

@@ -20,6 +20,9 @@ from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS, SELECT_ST
 
 WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
 REFUSED = "refused_by_postgres"
+NO_NUL = "22021"
+"""The SQLSTATE that Postgres answers a NUL with."""
+LARGEST_LINE = 2**63 - 1
 OTHER_CONTENT = ("conflict", "the key is stored with other content")
 
 
@@ -54,12 +57,15 @@ class Write:
                 undecided = await self._look_up(undecided)
 
     def _decide_rejections(self) -> list[int]:
-        """Answer what preparation rejected; give back the others in submission order."""
+        """Answer what can never be stored; give back the others in submission order."""
         undecided = []
         for row, rejection in enumerate(self._rows.rejections):
             if rejection:
                 reason, _, detail = rejection.partition(": ")
                 self._refuse(row, REJECTED, reason, detail)
+            elif "\0" in self._rows.keys[row]:
+                # Postgres takes it in no statement, so that not even a look-up is possible.
+                self._refuse(row, REJECTED, REFUSED, "a NUL in the key", NO_NUL)
             else:
                 undecided.append(row)
         return undecided
@@ -142,7 +148,7 @@ class Write:
             DeadLetter(
                 key=rows.keys[row],
                 source=rows.sources[row],
-                line=rows.lines[row],
+                line=min(rows.lines[row], LARGEST_LINE),
                 record=rows.payloads[row],
                 reason=problem.reason,
                 detail=problem.detail,

@@ -10,10 +10,11 @@ from batching_demo.contracts import DEFAULT_RUN_LABEL, KIB, WritePath
 from batching_demo.main_service.messages import Source
 
 MOST_OPEN = 1_000
-OUTSTANDING_BYTES_PER_SHARD = 16 * 1024 * KIB
+OUTSTANDING_BYTES_PER_SHARD = 1024 * KIB
+"""What a batcher buffers and writes at a time: of more, most would be turned away."""
 OUTSTANDING_BATCHES = 3
-ENCODED_PER_RAW_BYTE = 2
-"""What preparation may make of a byte of input: names, hashes, lengths."""
+BYTES_AROUND_PAYLOAD = 200
+"""Of a prepared record: key, lengths, hash, its share of a header."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,18 @@ class RunOptions:
 
 
 def default_max_open(
-    raw_bytes_per_record: float, records_per_workflow: int, shards: int, max_records: int
+    payload_bytes: float, records_per_workflow: int, shards: int, max_records: int
 ) -> int:
-    """Bound what is outstanding to 16 MiB a shard, but not below what keeps batches full."""
-    bytes_per_workflow = raw_bytes_per_record * records_per_workflow * ENCODED_PER_RAW_BYTE
-    by_size = int(OUTSTANDING_BYTES_PER_SHARD * shards / max(1.0, bytes_per_workflow))
+    """Bound what is outstanding, but not below what keeps batches full.
+
+    Args:
+        payload_bytes: of a record as JSON, on average.
+        records_per_workflow: in one main workflow.
+        shards: that share the load.
+        max_records: in a batch.
+    """
+    bytes_per_workflow = (payload_bytes + BYTES_AROUND_PAYLOAD) * records_per_workflow
+    by_size = math.ceil(OUTSTANDING_BYTES_PER_SHARD * shards / bytes_per_workflow)
     by_batches = math.ceil(OUTSTANDING_BATCHES * max_records * shards / records_per_workflow)
     return min(MOST_OPEN, max(by_size, by_batches))
 

@@ -1,5 +1,6 @@
 """What a requester has been told about its submissions, and when to submit which again."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ class Answers:
     def __init__(self) -> None:
         self._taken: dict[str, Verdicts] = {}
         self._due_at: dict[str, float] = {}
+        self._silent: set[str] = set()
 
     def read_verdicts(self, arguments: Sequence[object]) -> str | None:
         """Take the arguments of a `verdicts` signal; say what is wrong with them, if anything."""
@@ -40,6 +42,7 @@ class Answers:
             return f"expected one argument, got {len(arguments)}"
         for submission_id in busy.submission_ids:
             self._due_at[submission_id] = now + busy.retry_after_seconds
+            self._silent.discard(submission_id)
         return None
 
     def take(self, verdicts: Sequence[Verdicts]) -> None:
@@ -54,14 +57,26 @@ class Answers:
             return None
         return answer if all(code in VERDICT_BY_CODE for code in answer.codes) else None
 
-    def submitted(self, headers: Sequence[SubmissionHeader], again_at: float) -> None:
-        """Note when submissions that were just sent are to be sent again."""
+    def sending(self, headers: Sequence[SubmissionHeader]) -> None:
+        """Note submissions that are on their way."""
         for header in headers:
-            self._due_at[header.submission_id] = again_at
+            self._due_at[header.submission_id] = math.inf
+            self._silent.discard(header.submission_id)
+
+    def sent(self, headers: Sequence[SubmissionHeader], again_at: float) -> None:
+        """Note when submissions are to be sent again, unless a busy answer said so meanwhile."""
+        for header in headers:
+            if self._due_at[header.submission_id] == math.inf:
+                self._due_at[header.submission_id] = again_at
+                self._silent.add(header.submission_id)
 
     def due_at(self, header: SubmissionHeader) -> float:
         """Tell when a submission is to be sent; one that never was, at once."""
         return self._due_at.get(header.submission_id, 0.0)
+
+    def is_overdue(self, header: SubmissionHeader) -> bool:
+        """Tell whether a submission that was sent got no answer at all."""
+        return header.submission_id in self._silent
 
     def to(self, headers: Sequence[SubmissionHeader]) -> list[Verdicts]:
         """List the answers to submissions, in their order."""

@@ -70,11 +70,17 @@ class Requester:
             now = workflow.time()
             due = [one for one in unanswered if self.answers.due_at(one[0].header) <= now]
             if due:
-                await self._deliver(parcels(due))
-                again_at = workflow.time() + _jittered(patience)
-                self.answers.submitted([submission.header for submission, _ in due], again_at)
-                patience = min(2 * patience, LONGEST_PATIENCE_SECONDS)
+                if any(self.answers.is_overdue(submission.header) for submission, _ in due):
+                    patience = min(2 * patience, LONGEST_PATIENCE_SECONDS)
+                await self._submit_once(due, patience)
             await self._wait_for_answers(prepared)
+
+    async def _submit_once(self, due: Prepared, patience: float) -> None:
+        headers = [submission.header for submission, _ in due]
+        # Noted first: the answer may come before the server says that the signal arrived.
+        self.answers.sending(headers)
+        await self._deliver(parcels(due))
+        self.answers.sent(headers, again_at=workflow.time() + _jittered(patience))
 
     async def _wait_for_answers(self, prepared: Prepared) -> None:
         """Wait until all is answered, or something is to be submitted again."""

@@ -49,7 +49,7 @@ async def expect_answers(client: Client, name: str, expected: Mapping[str, str])
     async def check() -> None:
         assert await client.get_workflow_handle(name).query(Collector.answers) == expected
 
-    await eventually(check, within=60)
+    await eventually(check, within=30)
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ async def dead_letters(engine: AsyncEngine) -> int:
     return int(str(await scalar(engine, "SELECT count(*) FROM dead_letters")))
 
 
-async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = 60) -> None:
+async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = 30) -> None:
     async def check() -> None:
         assert await rows(engine) == expected
 
@@ -110,14 +110,14 @@ async def expect_error(client: Client, words: str) -> BatcherStatus:
         assert words in found.last_error
         return found
 
-    return await eventually(check, within=60)
+    return await eventually(check, within=30)
 
 
 async def expect_buffered(client: Client, records: int) -> None:
     async def check() -> None:
         assert (await status(client)).buffered_records == records
 
-    await eventually(check, within=60)
+    await eventually(check, within=30)
 
 
 @asynccontextmanager
@@ -140,7 +140,7 @@ async def expect_waiting_writes(engine: AsyncEngine, number: int) -> None:
         )
         assert waiting == number
 
-    await eventually(check, within=60)
+    await eventually(check, within=30)
 
 
 async def start_process(environment: Mapping[str, str], *command: str) -> Process:

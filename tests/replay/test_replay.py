@@ -10,6 +10,7 @@ from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+from batching_demo.batcher_service.retry_workflow import RetryWorkflow
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.main_service.workflows import MainWorkflow
 
@@ -27,7 +28,8 @@ def strict_sandbox() -> WorkflowRunner:
 
 
 def replayer() -> Replayer:
-    return Replayer(workflows=[MainWorkflow, BatcherWorkflow], workflow_runner=strict_sandbox())
+    workflows = [MainWorkflow, BatcherWorkflow, RetryWorkflow]
+    return Replayer(workflows=workflows, workflow_runner=strict_sandbox())
 
 
 def name_of(path: Path) -> str:
@@ -53,6 +55,8 @@ def test_all_histories_are_there() -> None:
         "main_turned_away",
         "batcher_outage_first_run",
         "batcher_outage_later_run",
+        "retry_conflict",
+        "retry_stored",
     }
 
 

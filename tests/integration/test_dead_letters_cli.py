@@ -1,0 +1,144 @@
+"""`batching-demo dead-letters list`, `show` and `discard` on a real Postgres."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import Result
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.integration.test_cli import aside, assert_one_line
+from tests.letters import BAD, SECRET, execute, letters, prepared, three, write
+
+
+@pytest.fixture(autouse=True)
+def on_servers(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)
+
+
+async def dead_letters(*arguments: str) -> Result:
+    return await aside("dead-letters", *arguments)
+
+
+async def as_json(*arguments: str) -> dict[str, Any]:
+    result = await dead_letters(*arguments, "--json")
+    parsed = json.loads(result.stdout)
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def ids(listed: dict[str, Any]) -> list[int]:
+    return [letter["id"] for letter in listed["letters"]]
+
+
+class TestList:
+    async def test_nothing_is_said_plainly(self) -> None:
+        result = await dead_letters("list")
+        assert (result.exit_code, result.stdout) == (0, "no open dead letters\n")
+        result = await dead_letters("list", "--source", "a.csv", "--status", "all")
+        assert (result.exit_code, result.stdout) == (0, "no dead letters of source a.csv\n")
+        assert await as_json("list") == {"letters": [], "more": 0}
+
+    async def test_a_line_a_letter_without_what_it_holds(self, engine: AsyncEngine) -> None:
+        await three(engine)
+        result = await dead_letters("list")
+        header, *lines = result.stdout.splitlines()
+        assert result.exit_code == 0
+        assert header.split()[:4] == ["id", "reason", "sqlstate", "key"]
+        assert lines[0].split()[:7] == [
+            *("1", "refused_by_postgres", "23514", "k1", "orders.ndjson", "7", "1")
+        ]
+        assert len(lines) == 3
+        assert SECRET not in result.output
+        assert SECRET not in str(await as_json("list"))
+
+    async def test_filters(self, engine: AsyncEngine) -> None:
+        await three(engine)
+        await execute(engine, "UPDATE dead_letters SET status = 'discarded' WHERE id = 2")
+        assert ids(await as_json("list")) == [1, 3]
+        assert ids(await as_json("list", "--status", "all")) == [1, 2, 3]
+        assert ids(await as_json("list", "--status", "discarded")) == [2]
+        assert ids(await as_json("list", "--source", "orders.ndjson")) == [1]
+        assert ids(await as_json("list", "--reason", "field_count")) == [3]
+        assert ids(await as_json("list", "3", "2")) == [2, 3]
+        shown = (await dead_letters("list", "--status", "all")).stdout.splitlines()
+        assert [line.split()[-1] for line in shown] == ["status", "open", "discarded", "open"]
+
+    async def test_the_limit_says_how_many_more_there_are(self, engine: AsyncEngine) -> None:
+        await three(engine)
+        result = await dead_letters("list", "--limit", "2")
+        assert result.stdout.splitlines()[-1] == "2 of 3; --limit 3 shows 1 more"
+        listed = await as_json("list", "--limit", "2")
+        assert (ids(listed), listed["more"]) == ([1, 2], 1)
+        assert "more" not in (await dead_letters("list", "--limit", "3")).stdout
+
+    async def test_a_key_cannot_steer_the_terminal(self, engine: AsyncEngine) -> None:
+        key = "\x1b[31m[red]k\r\n"
+        await write(engine, [prepared(key, "{}"), prepared(key, '{"a": 1}')])
+        for command in (("list",), ("show", "1")):
+            result = await dead_letters(*command)
+            assert r"\x1b[31m[red]k\r\n" in result.stdout
+            assert "\x1b" not in result.stdout
+
+
+class TestShow:
+    async def test_everything_of_a_letter(self, engine: AsyncEngine) -> None:
+        await three(engine)
+        result = await dead_letters("show", "1")
+        assert result.exit_code == 0
+        for words in ("letter 1", "k1", "orders.ndjson", "CheckViolation", "23514", "main-1", BAD):
+            assert words in result.stdout
+        (letter,) = (await as_json("show", "1"))["letters"]
+        assert letter["record"] == BAD
+        assert (letter["run_label"], letter["attempts"], letter["line"]) == ("label", 1, 7)
+
+    async def test_by_source_it_shows_the_open_ones(self, engine: AsyncEngine) -> None:
+        await three(engine)
+        await dead_letters("discard", "1")
+        assert ids(await as_json("show", "--source", "orders.ndjson")) == [2]
+
+
+class TestDiscard:
+    async def test_open_letters_once(self, engine: AsyncEngine) -> None:
+        await three(engine)
+        await execute(engine, "UPDATE dead_letters SET status = 'retried' WHERE id = 3")
+        result = await dead_letters("discard", "1", "2", "3")
+        assert result.exit_code == 0
+        assert result.stdout.splitlines() == [
+            "letter 1: discarded",
+            "letter 2: discarded",
+            "letter 3: is retried already, and stays so",
+        ]
+        again = await as_json("discard", "1")
+        assert again == {"letters": [{"id": 1, "status": "discarded", "changed": False}]}
+        assert [row[2] for row in await letters(engine)] == ["discarded", "discarded", "retried"]
+
+    async def test_by_reason(self, engine: AsyncEngine) -> None:
+        await three(engine)
+        result = await dead_letters("discard", "--reason", "invalid_json")
+        assert result.stdout == "letter 2: discarded\n"
+        result = await dead_letters("discard", "--reason", "invalid_json")
+        expected = "no open dead letters of reason invalid_json\n"
+        assert (result.exit_code, result.stdout) == (0, expected)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("command", ["list", "show", "discard", "retry"])
+    async def test_an_unknown_id_changes_nothing(self, engine: AsyncEngine, command: str) -> None:
+        await three(engine)
+        result = await dead_letters(command, "1", "98", "99")
+        assert_one_line(result, 1, "no dead letter 98, 99", "dead-letters list")
+        assert {row[2:] for row in await letters(engine)} == {("open", 1)}
+
+    @pytest.mark.parametrize("command", ["show", "discard", "retry"])
+    async def test_no_selection(self, command: str) -> None:
+        assert_one_line(await dead_letters(command), 2, "ids, --source NAME or --reason CODE")
+        result = await dead_letters(command, "1", "--source", "orders.ndjson")
+        assert_one_line(result, 2, "either ids, or --source and --reason")
+
+    async def test_no_schema(
+        self, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DATABASE_URL", empty_database_url)
+        assert_one_line(await dead_letters("list"), 1, "batching-demo db upgrade")
