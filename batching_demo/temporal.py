@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable
 from datetime import timedelta
@@ -48,13 +49,15 @@ async def connect(settings: Settings) -> Client:
         return await Client.connect(**config)
     except (RPCError, RuntimeError) as error:
         raise TemporalUnavailableError(
-            f"Temporal does not answer at {config.get('target_host')} ({_first_line(error)}):"
+            f"Temporal does not answer at {config.get('target_host')} ({_cause(error)}):"
             " start one with `batching-demo dev up`, or set TEMPORAL_ADDRESS"
         ) from None
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _cause(error: Exception) -> str:
+    """Shorten what the SDK says of a failed connection to its last cause."""
+    causes = re.findall(r'message: "([^"]+)"', str(error))
+    return causes[-1] if causes else (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 async def connect_patiently(settings: Settings) -> Client:

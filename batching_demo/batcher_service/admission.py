@@ -26,7 +26,7 @@ class Place:
 
     submission_id: str
     size: int
-    expected_at: float
+    expected_at: float = 0.0
     came_back: bool = False
     """And found no room again: from now on room is kept for it."""
 

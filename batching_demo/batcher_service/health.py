@@ -33,7 +33,8 @@ class Health:
 
     def failed(self, message: str, sqlstate: str | None, now: float) -> None:
         """Note a write that failed as a whole: again after 1, 2, 4 ... 60 s."""
-        self.retry_at = now + min(2.0**self.failures, LONGEST_RETRY_SECONDS)
+        # Bounded before it is a power: days of outage must not overflow.
+        self.retry_at = now + min(2.0 ** min(self.failures, 10), LONGEST_RETRY_SECONDS)
         self.failures += 1
         timed_out = sqlstate == STATEMENT_TIMEOUT
         self.statement_timeouts = self.statement_timeouts + 1 if timed_out else 0

@@ -73,7 +73,7 @@ class BatcherWorkflow:
         tasks: list[asyncio.Task[None]] = []
         while not self._may_continue_as_new():
             await self._wait_for_work()
-            tasks = [task for task in tasks if not task.done()]
+            tasks = _unfinished(tasks)
             if self._turned_away and not self._is_answering:
                 tasks.append(asyncio.create_task(self._answer_busy()))
             while batch := self._next_batch():
@@ -219,7 +219,8 @@ class BatcherWorkflow:
             size = sum(submission.size for submission in batch.submissions)
             seconds = (workflow.time() - started) / self._input.settings.max_in_flight
             self._admission.wrote(size, seconds)
-        self._in_flight.remove(batch)
+        finally:
+            self._in_flight.remove(batch)
         workflow.set_current_details(self._health.last_error)
 
     def _note_failure(self, batch: Batch, error: ActivityError) -> None:
@@ -272,3 +273,11 @@ class BatcherWorkflow:
             health=self._health,
         )
         return pack_carried(carried, waiting)
+
+
+def _unfinished(tasks: Sequence[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
+    """Drop tasks that have ended; a mistake in one must fail the workflow task, not vanish."""
+    for task in tasks:
+        if task.done():
+            task.result()
+    return [task for task in tasks if not task.done()]

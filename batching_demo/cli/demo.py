@@ -40,7 +40,9 @@ def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> Non
       batching-demo demo --records 1000 --keep
     """
     request = build_request(settings, **chosen)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell starts what it puts into the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with one_line_errors(), ExitStack() as cleanup:
         settings = _servers(settings, cleanup, keep=keep)
         asyncio.run(migrate(settings))
@@ -94,7 +96,8 @@ def _say_what_next(settings: Settings, *, keep: bool) -> None:
     click.echo("Look at the rows:")
     click.echo(f"  {program} psql -- -c 'select * from write_counts'")
     click.echo(
-        f"  {program} psql -- -c 'select idempotency_key, batch_id, payload from records limit 3'"
+        f"  {program} psql -- -c"
+        " \"select idempotency_key, batch_id, payload->>'dest' as dest from records limit 3\""
     )
     if keep:
         click.echo(f"Stop everything: {program} dev down")

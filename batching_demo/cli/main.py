@@ -71,8 +71,8 @@ def main(ctx: click.Context) -> None:
     """Batch the one-row writes of many Temporal workflows into bulk INSERTs for Postgres.
 
     \b
-    Exit codes: 0 done, 1 failed, 2 refused input or usage, 3 some records in conflict or
-    rejected, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 refused input or usage, 3 some records dead-lettered
+    (in conflict or rejected), 130 interrupted.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("batching_demo").setLevel(logging.INFO)

@@ -152,8 +152,8 @@ def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
             " were not started again (--again loads them once more)"
         )
     if summary.attached:
-        yield f"{summary.attached} workflows were running already; attached to them"
-    yield f"{summary.workflows} workflows: {summary.started} started in {summary.seconds:.1f} s"
+        yield f"{_workflows(summary.attached)} already under way; attached"
+    yield f"{_workflows(summary.workflows)}, {summary.started} of them new, {summary.seconds:.1f} s"
     if waited:
         yield (
             f"{summary.read} records: {summary.written} written, {summary.duplicate} duplicate,"
@@ -162,6 +162,10 @@ def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
         )
     if summary.pending:
         yield f"{summary.pending} records have no verdict yet"
+
+
+def _workflows(number: int) -> str:
+    return f"{number} workflow{'' if number == 1 else 's'}"
 
 
 def _exit_code(summary: Summary) -> int:

@@ -10,17 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.database.models import records
 
-VIEWS = "pg_stat_database.xact_commit, pg_stat_wal.wal_bytes"
+VIEWS = "pg_stat_database, pg_stat_wal"
 LONGEST_LAG_SECONDS = 15.0
 """Sessions report what they did within about 10 s of falling idle."""
 POLL_SECONDS = 0.25
+STILL_SECONDS = 1.0
 
 # "none" reads the counters afresh each time, so that one transaction can poll them and adds no
 # commits of its own to what it counts.
 _FRESH = text("SET LOCAL stats_fetch_consistency = none")
 _COUNTERS = text(
-    "SELECT d.xact_commit, w.wal_bytes FROM pg_stat_database d, pg_stat_wal w"
-    " WHERE d.datname = current_database()"
+    "SELECT d.xact_commit, w.wal_bytes, t.n_tup_ins"
+    " FROM pg_stat_database d, pg_stat_wal w, pg_stat_user_tables t"
+    " WHERE d.datname = current_database() AND t.relid = 'records'::regclass"
 )
 _BATCHES = (
     select(records.c.batch_id, func.count())
@@ -32,14 +34,19 @@ _BATCHES = (
 
 @dataclass(frozen=True)
 class Counters:
-    """Commits of the database and WAL of the cluster, since their last reset."""
+    """Commits of the database, WAL of the cluster, rows inserted; since their last reset."""
 
     commits: int
     wal_bytes: int
+    inserted: int
 
     def since(self, before: "Counters") -> "Counters":
         """Give the difference to an earlier reading."""
-        return Counters(self.commits - before.commits, self.wal_bytes - before.wal_bytes)
+        return Counters(
+            self.commits - before.commits,
+            self.wal_bytes - before.wal_bytes,
+            self.inserted - before.inserted,
+        )
 
 
 async def checkpoint(engine: AsyncEngine) -> None:
@@ -53,27 +60,29 @@ async def checkpoint(engine: AsyncEngine) -> None:
             await connection.execute(text("CHECKPOINT"))
 
 
-async def read_counters(engine: AsyncEngine, at_least: Counters | None = None) -> Counters:
-    """Read the counters once they show what is known to have happened and stand still."""
+async def read_counters(engine: AsyncEngine, *, inserted: int = 0) -> Counters:
+    """Read the counters once they stand still and show rows that are known to be inserted.
+
+    A session reports its commits, WAL and rows at the same time.
+    """
     async with engine.begin() as connection:
         await connection.execute(_FRESH)
         deadline = time.monotonic() + LONGEST_LAG_SECONDS
-        previous = await _read(connection)
-        still_since = time.monotonic()
+        last, still_since = await _read(connection), time.monotonic()
         while time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
             current = await _read(connection)
-            if current.commits != previous.commits:
-                previous, still_since = current, time.monotonic()
-            caught_up = at_least is None or current.commits >= at_least.commits
-            if caught_up and time.monotonic() - still_since > 4 * POLL_SECONDS:
+            if current != last:
+                last, still_since = current, time.monotonic()
+            is_still = time.monotonic() - still_since > STILL_SECONDS
+            if is_still and current.inserted >= inserted:
                 break
-        return previous
+        return last
 
 
 async def _read(connection: AsyncConnection) -> Counters:
     row = (await connection.execute(_COUNTERS)).one()
-    return Counters(int(row.xact_commit), int(row.wal_bytes))
+    return Counters(int(row.xact_commit), int(row.wal_bytes), int(row.n_tup_ins))
 
 
 async def batch_rows(engine: AsyncEngine, run_label: str) -> dict[UUID, int]:

@@ -1,5 +1,7 @@
 """Refuse to compare where a path would wait for ever."""
 
+import asyncio
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -8,6 +10,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from batching_demo.comparison.compare import ComparisonError, Request
 from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
 from batching_demo.temporal import has_pollers
+
+POLLS, POLL_SECONDS = 20, 0.1
 
 
 async def check(client: Client, engine: AsyncEngine, request: Request) -> None:
@@ -20,12 +24,21 @@ async def check(client: Client, engine: AsyncEngine, request: Request) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT FROM write_counts LIMIT 0"))
     for queue, service in ((MAIN_TASK_QUEUE, "main"), (BATCHER_TASK_QUEUE, "batcher")):
-        if not await has_pollers(client, queue):
+        if not await _polled_soon(client, queue):
             raise ComparisonError(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
     for shard in range(request.shards):
         await _check_batcher(client, batcher_workflow_id(shard), request.shards)
+
+
+async def _polled_soon(client: Client, queue: str) -> bool:
+    """Tell whether a worker polls; one that has just started shows up a little later."""
+    for _ in range(POLLS):
+        if await has_pollers(client, queue):
+            return True
+        await asyncio.sleep(POLL_SECONDS)
+    return False
 
 
 async def _check_batcher(client: Client, workflow_id: str, shards: int) -> None:

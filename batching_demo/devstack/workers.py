@@ -1,8 +1,10 @@
 """Worker processes beside the embedded servers, each with a log in the state directory."""
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -14,7 +16,7 @@ SERVICES = ("main", "batcher")
 
 def start_workers(state_directory: Path) -> list[psutil.Process]:
     """Start a worker of each service; `dev down` stops them too, if nobody else does."""
-    return [_start(state_directory, service) for service in SERVICES]
+    return [start_worker(state_directory, service) for service in SERVICES]
 
 
 def stop_workers(workers: list[psutil.Process]) -> None:
@@ -22,7 +24,16 @@ def stop_workers(workers: list[psutil.Process]) -> None:
     stop(workers, (signal.SIGTERM, 20.0))
 
 
-def _start(state_directory: Path, service: str) -> psutil.Process:
+def start_worker(
+    state_directory: Path, service: str, environment: Mapping[str, str] | None = None
+) -> psutil.Process:
+    """Start a worker of one service.
+
+    Args:
+        state_directory: gets its log, and remembers it for `dev down`.
+        service: main or batcher.
+        environment: what differs for it from this process' own.
+    """
     state_directory.mkdir(parents=True, exist_ok=True)
     name = f"{service} worker"
     with (state_directory / f"{service}-worker.log").open("ab") as log:
@@ -32,6 +43,7 @@ def _start(state_directory: Path, service: str) -> psutil.Process:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
     register(state_directory, process.pid, name)

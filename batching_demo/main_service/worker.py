@@ -21,6 +21,6 @@ def build_worker(client: Client) -> Worker:
         workflows=[MainWorkflow],
         activities=[load_records, prepare_records],
         activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
-        max_concurrent_activities=THREADS,
+        max_concurrent_local_activities=THREADS,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )

@@ -62,9 +62,9 @@ class MainWorkflow:
         self._requester.take_busy(arguments)
 
     async def _prepare(self) -> bytes:
-        """Load and prepare the slice."""
+        """Load and prepare the slice; in local activities, which save most of the history."""
         source, slice_ = self._input.source, self._input.slice
-        raw = await workflow.execute_activity(
+        raw = await workflow.execute_local_activity(
             load_records,
             args=[source, slice_],
             start_to_close_timeout=timedelta(seconds=60),
@@ -80,7 +80,7 @@ class MainWorkflow:
             max_records=self._input.max_records,
             shards=self._input.shards,
         )
-        return await workflow.execute_activity(
+        return await workflow.execute_local_activity(
             prepare_records,
             args=[prepare_input, raw],
             start_to_close_timeout=timedelta(seconds=60),

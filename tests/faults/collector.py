@@ -12,7 +12,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.received: list[Verdicts] = []
-        self.turned_away: list[Busy] = []
+        self.busy_answers: list[Busy] = []
 
     @workflow.run
     async def run(self) -> None:
@@ -24,7 +24,7 @@ class Collector:
 
     @workflow.signal(name=BUSY_SIGNAL)
     def busy(self, busy: Busy) -> None:
-        self.turned_away.append(busy)
+        self.busy_answers.append(busy)
 
     @workflow.query
     def answers(self) -> dict[str, str]:
@@ -34,5 +34,7 @@ class Collector:
         return codes
 
     @workflow.query
-    def busy_answers(self) -> list[Busy]:
-        return self.turned_away
+    def turned_away(self) -> int:
+        """Submissions that were told to come back later."""
+        told = {name for busy in self.busy_answers for name in busy.submission_ids}
+        return len(told)

@@ -23,6 +23,7 @@ from batching_demo.contracts import (
     PreparedRecord,
     batcher_workflow_id,
 )
+from batching_demo.database.engine import create_engine
 from batching_demo.main_service.run_options import RunOptions
 from batching_demo.main_service.sources import inspect, slices
 from batching_demo.main_service.starter import Starter
@@ -87,12 +88,33 @@ async def submit(
     await batcher(client, shard).signal(SUBMIT_SIGNAL, args=[headers, records])
 
 
+async def execute(url: str, *statements: str) -> None:
+    """Run statements on a connection of their own, each committed by itself."""
+    engine = create_engine(url, application_name="tests")
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
+    await engine.dispose()
+
+
+async def run_sql(engine: AsyncEngine, *statements: str) -> None:
+    """Run statements of the operator's on a test's engine."""
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
+
+
 async def rows(engine: AsyncEngine) -> int:
     return int(str(await scalar(engine, "SELECT count(*) FROM records")))
 
 
-async def dead_letters(engine: AsyncEngine) -> int:
-    return int(str(await scalar(engine, "SELECT count(*) FROM dead_letters")))
+async def expect_dead_letters(engine: AsyncEngine, expected: int) -> None:
+    """Wait for dead letters: they are stored after the rows of their batch."""
+
+    async def check() -> None:
+        assert await scalar(engine, "SELECT count(*) FROM dead_letters") == expected
+
+    await eventually(check, within=30)
 
 
 async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = 30) -> None:
@@ -111,6 +133,16 @@ async def expect_error(client: Client, words: str) -> BatcherStatus:
         return found
 
     return await eventually(check, within=30)
+
+
+async def expect_answered_busy(client: Client, name: str, at_least: int) -> None:
+    """Wait until a collector has been told that so many submissions have to wait."""
+
+    async def check() -> None:
+        told = await client.get_workflow_handle(name).query(Collector.turned_away)
+        assert told >= at_least
+
+    await eventually(check, within=60)
 
 
 async def expect_buffered(client: Client, records: int) -> None:

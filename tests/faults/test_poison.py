@@ -1,11 +1,13 @@
 """S01 and S12 at their worst: nothing that a signal brings may stop a shard.
 
-Every case sends something that no batcher should have been sent, then a good record, and wants
-the good one stored.
+Every case sends something that no batcher should be sent, then a good record, and wants the good
+one stored.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from random import Random
+from string import ascii_letters
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,43 +15,52 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
 
+from batching_demo.batcher_service import workflows
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.contracts import (
     SUBMIT_SIGNAL,
     BatcherSettings,
     PreparedRecord,
     SubmissionHeader,
-    encode_records,
+    batcher_workflow_id,
 )
-from tests.faults.support import batcher, collecting, dead_letters, expect_answers, rows, submit
-from tests.helpers import batcher_service, eventually, record, submission
+from tests.faults.support import (
+    batcher,
+    collecting,
+    expect_answers,
+    expect_dead_letters,
+    expect_error,
+    expect_rows,
+    locked_table,
+    patchable_batcher_service,
+    run_sql,
+    submit,
+)
+from tests.helpers import batcher_service, fetch, record, submission
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 HASH = bytes(range(32))
+INCOMPRESSIBLE = "".join(Random(1).choices(ascii_letters, k=60_000))
 
 
 async def expect_shard_goes_on(client: Client, engine: AsyncEngine) -> None:
-    """Submit one good record and wait until it is stored."""
     await submit(client, ("good", [record("good")]))
-
-    async def check() -> None:
-        assert await rows(engine) == 1
-
-    await eventually(check, within=20)
+    await expect_rows(engine, 1)
+    assert await fetch(engine, "SELECT idempotency_key FROM records") == [("good",)]
 
 
 POISON: dict[str, list[PreparedRecord]] = {
     "a key with a NUL, twice": [PreparedRecord("a\0b", 1, "{}", HASH)] * 2,
     "a line beyond bigint": [PreparedRecord("k", 2**63, "{}", HASH)],
+    "a rejected line beyond bigint": [PreparedRecord("", 2**64 - 1, "x", b"", rejection="r: d")],
     "a reason with a NUL": [PreparedRecord("k", 1, "{}", b"", rejection="re\0ason: why")],
-    "a key too long for the index": [PreparedRecord("k" * 100_000, 1, "{}", HASH)],
-    "payload that is no JSON": [PreparedRecord("k", 1, "nonsense", HASH)],
-    "a rejected line beyond bigint": [PreparedRecord("k", 2**64 - 1, "x", b"", rejection="r: d")],
+    "a key too long for the index": [PreparedRecord(INCOMPRESSIBLE, 1, "{}", HASH)],
+    "a payload that is no JSON": [PreparedRecord("k", 1, "nonsense", HASH)],
 }
 
 
 @pytest.mark.parametrize("bad", POISON.values(), ids=list(POISON))
-async def test_poison_becomes_a_dead_letter(
+async def test_poison_becomes_one_dead_letter(
     client: Client, engine: AsyncEngine, bad: list[PreparedRecord]
 ) -> None:
     await start_batchers(client, 1, QUICK)
@@ -57,69 +68,108 @@ async def test_poison_becomes_a_dead_letter(
         await submit(client, ("bad", bad), requester="one")
         await expect_answers(client, "one", {"bad": "r" * len(bad)})
         await expect_shard_goes_on(client, engine)
-        assert await dead_letters(engine) == 1
+        await expect_dead_letters(engine, 1)
 
 
-async def test_a_key_with_a_nul_survives_an_outage(client: Client, engine: AsyncEngine) -> None:
+async def test_poison_is_still_poison_after_an_outage(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, QUICK)
-    async with engine.connect() as connection:
-        await connection.exec_driver_sql("ALTER TABLE records RENAME TO elsewhere")
+    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
     async with batcher_service(client, engine), collecting(client, "one"):
-        await submit(client, ("bad", [PreparedRecord("a\0b", 1, "{}", HASH)]), requester="one")
-
-        async def failing() -> None:
-            from tests.faults.support import status
-
-            assert (await status(client)).consecutive_failures > 0
-
-        await eventually(failing)
-        async with engine.connect() as connection:
-            await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO records")
-        await expect_answers(client, "one", {"bad": "r"})
+        bad = [records[0] for records in POISON.values()]
+        await submit(client, ("bad", bad), requester="one")
+        await expect_error(client, "db upgrade")
+        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        await expect_answers(client, "one", {"bad": "r" * len(bad)})
+        await expect_shard_goes_on(client, engine)
 
 
 Change = Callable[[SubmissionHeader], list[SubmissionHeader]]
-HEADERS: dict[str, Change] = {
-    "a requester that is no text": lambda h: [replace(h, requester="\ud800")],
-    "a negative length": lambda h: [
-        replace(h, submission_id="x", length=5, malformed="x"),
-        replace(h, submission_id="y", length=-5, malformed="x"),
-        h,
+LIES: dict[str, Change] = {
+    "a requester that is no text": lambda header: [replace(header, requester="\ud800")],
+    "a source that is no text": lambda header: [replace(header, source="a\0")],
+    "a text without end": lambda header: [replace(header, run_label="x" * 500_000)],
+    "lengths that cancel out": lambda header: [
+        replace(header, submission_id="more", length=5, malformed="x"),
+        replace(header, submission_id="less", length=-5, malformed="x"),
+        header,
     ],
-    "more records than memory": lambda h: [replace(h, records=10**13, malformed="x")],
+    "more records than memory": lambda header: [replace(header, records=10**13, malformed="x")],
 }
 
 
-@pytest.mark.parametrize("change", HEADERS.values(), ids=list(HEADERS))
+@pytest.mark.parametrize("lie", LIES.values(), ids=list(LIES))
 async def test_headers_that_lie_are_refused(
-    client: Client, engine: AsyncEngine, change: Change
+    client: Client, engine: AsyncEngine, lie: Change
 ) -> None:
     await start_batchers(client, 1, QUICK)
     header, encoded = submission("bad", [record("bad")])
-    headers = [asdict(each) for each in change(header)]
     async with batcher_service(client, engine):
+        headers = [asdict(each) for each in lie(header)]
         await batcher(client).signal(SUBMIT_SIGNAL, args=[headers, encoded])
         await expect_shard_goes_on(client, engine)
+        await expect_dead_letters(engine, 1)
+        assert await fetch(engine, "SELECT reason FROM dead_letters") == [("malformed",)]
 
 
-async def test_what_the_sdk_cannot_decode_is_a_dead_letter(
+async def test_what_the_sdk_cannot_decode_becomes_dead_letters(
     client: Client, engine: AsyncEngine
 ) -> None:
     await start_batchers(client, 1, QUICK)
-    undecodable = Payload(metadata={"encoding": b"json/plain"}, data=b"{nonsense")
-    unknown = Payload(metadata={"encoding": b"of/mine"}, data=b"something")
+    broken = Payload(metadata={"encoding": b"json/plain"}, data=b"{nonsense")
+    unheard_of = Payload(metadata={"encoding": b"of/mine"}, data=b"something")
     async with batcher_service(client, engine):
-        for payload in (undecodable, unknown):
+        for payload in (broken, unheard_of):
             await batcher(client).signal(SUBMIT_SIGNAL, args=[RawValue(payload)])
         await expect_shard_goes_on(client, engine)
-        assert await dead_letters(engine) == 2
+        await expect_dead_letters(engine, 2)
+        letters = await fetch(engine, "SELECT record FROM dead_letters ORDER BY record")
+    assert letters == [("something",), ("{nonsense",)]
 
 
-async def test_oversized_submissions_are_refused(client: Client, engine: AsyncEngine) -> None:
+async def test_unknown_signals_become_dead_letters(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, QUICK)
-    huge = PreparedRecord("k", 1, '"' + "x" * 1_900_000 + '"', HASH)
     async with batcher_service(client, engine):
-        for number in range(3):
-            header = SubmissionHeader(f"huge{number}", "nobody", 1, len(encode_records([huge])))
-            await batcher(client).signal(SUBMIT_SIGNAL, args=[[header], encode_records([huge])])
+        await batcher(client).signal("sumbit", args=["some", "thing"])
         await expect_shard_goes_on(client, engine)
+        await expect_dead_letters(engine, 1)
+        letters = await fetch(engine, "SELECT detail, record FROM dead_letters")
+    assert letters == [("unknown signal 'sumbit'", '"some" "thing"')]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [[{"submission_id": "bad", "requester": "one"}], b"bytes"],
+        [[{"submission_id": "bad", "requester": "one", "records": 1, "length": 9}], "text"],
+        [{"submission_id": "bad", "requester": "one"}],
+        [[asdict(submission("bad", [record("a")], "one")[0])], b"too short"],
+    ],
+    ids=["fields missing", "text for bytes", "one argument", "bytes missing"],
+)
+async def test_a_malformed_signal_that_names_its_sender_is_answered(
+    client: Client, engine: AsyncEngine, arguments: list[object]
+) -> None:
+    await start_batchers(client, 1, QUICK)
+    async with batcher_service(client, engine), collecting(client, "one"):
+        await batcher(client).signal(SUBMIT_SIGNAL, args=arguments)
+        await expect_answers(client, "one", {"bad": "r"})
+        await expect_dead_letters(engine, 1)
+
+
+async def test_huge_submissions_cannot_make_what_is_carried_too_large(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three of them together would be more than the next run can be started with."""
+    monkeypatch.setattr(workflows, "HARD_SIGNALS", 4)
+    await start_batchers(client, 1, QUICK)
+    huge = [PreparedRecord(f"huge{n}", 1, f'"{"x" * 1_800_000}"', HASH) for n in range(3)]
+    async with patchable_batcher_service(client, engine):
+        async with locked_table(engine):
+            first_run = (await batcher(client).describe()).run_id
+            for one in huge:
+                await submit(client, (one.key, [one]))
+            await submit(client, ("good", [record("good")]))
+        await expect_rows(engine, 1)
+        await expect_dead_letters(engine, 3)
+        last_run = (await client.get_workflow_handle(batcher_workflow_id(0)).describe()).run_id
+    assert last_run != first_run

@@ -13,6 +13,12 @@ def test_pauses_double_up_to_a_minute() -> None:
     assert health.is_failing
 
 
+def test_an_outage_of_days_is_only_an_outage() -> None:
+    health = Health(failures=100_000)
+    health.failed("away", None, now=100)
+    assert health.retry_at == 160
+
+
 def test_a_write_ends_it() -> None:
     health = Health()
     health.failed("away", "08006", now=100)

@@ -1,0 +1,1 @@
+"""Break everything at random moments under load, heal it, and count what is left."""

@@ -1,0 +1,61 @@
+"""The input of a run, and what has to become of it however often it is written."""
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+KEY = "id"
+MANY, FEW = 40, 60
+"""One record in MANY comes again, and one in FEW is wrong in each way."""
+REFUSED_NUMBER = "1e-16500"
+"""Finite as a double, so that preparation passes it; too small for Postgres' numeric."""
+
+
+@dataclass
+class Expected:
+    """Verdicts by kind, and the reasons that dead letters may have."""
+
+    written: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    reasons: tuple[str, ...] = ("conflict", "key_null", "refused_by_postgres")
+
+    @property
+    def records(self) -> int:
+        """Records submitted."""
+        return self.written + self.duplicate + self.conflict + self.rejected
+
+
+def write_input(path: Path, records: int, seed: int) -> Expected:
+    """Write NDJSON of fresh keys, repeats, conflicts and records that cannot be stored."""
+    draw = random.Random(seed)  # noqa: S311  # test data is no secret
+    expected = Expected()
+    lines = [_line(number, draw, expected) for number in range(records)]
+    # Far apart, so that repeats meet their first in another batch, or are written before it.
+    draw.shuffle(lines)
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return expected
+
+
+def _line(number: int, draw: random.Random, expected: Expected) -> str:
+    record = {KEY: f"key-{number:07}", "text": "x" * draw.randint(20, 400)}
+    if number % MANY == 1:
+        expected.duplicate += 1
+        return json.dumps({KEY: f"key-{number - 1:07}", "repeated": True})
+    if number % MANY == 0:
+        # Its repeat follows; both say the same, so it does not matter which is written.
+        expected.written += 1
+        return json.dumps({KEY: record[KEY], "repeated": True})
+    if number % FEW == 7:
+        expected.rejected += 1
+        return json.dumps({KEY: None, "line": number})
+    if number % FEW == 8:
+        expected.rejected += 1
+        return f'{{"{KEY}": "{record[KEY]}", "number": {REFUSED_NUMBER}}}'
+    if number % FEW == 10:
+        expected.conflict += 1
+        return json.dumps({KEY: f"key-{number - 1:07}", "other": number})
+    expected.written += 1
+    return json.dumps(record)

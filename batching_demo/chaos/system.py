@@ -1,0 +1,67 @@
+"""The system under test: servers and workers of its own, each a process that can be killed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from batching_demo.devstack.ports import find_free_port
+from batching_demo.devstack.postgres import PostgresServer
+from batching_demo.devstack.processes import is_alive
+from batching_demo.devstack.temporal_server import TemporalServer
+from batching_demo.devstack.workers import SERVICES, start_worker
+
+
+@dataclass
+class System:
+    """Postgres, Temporal and a worker of each service, in one directory."""
+
+    directory: Path
+    postgres: PostgresServer = field(init=False)
+    temporal: TemporalServer = field(init=False)
+    workers: dict[str, psutil.Process] = field(default_factory=dict)
+    died_by_themselves: int = 0
+
+    def __post_init__(self) -> None:
+        self.postgres = PostgresServer(self.directory / "postgres", find_free_port())
+        self.temporal = TemporalServer(
+            self.directory / "temporal", find_free_port(), find_free_port()
+        )
+
+    def start_servers(self) -> None:
+        """Start whichever server does not run."""
+        self.postgres.initialise()
+        self.postgres.start()
+        self.temporal.start()
+
+    def start_workers(self) -> None:
+        """Start whichever worker does not run, as a supervisor would."""
+        for service in SERVICES:
+            if service in self.workers:
+                if is_alive(self.workers[service].pid):
+                    continue
+                self.died_by_themselves += 1
+            self.workers[service] = start_worker(self.directory, service, self._environment())
+
+    def kill_worker(self, service: str) -> None:
+        """Kill a worker with -9, and start it again."""
+        process = self.workers.pop(service)
+        process.kill()
+        process.wait()
+        self.start_workers()
+
+    def stop(self) -> None:
+        """End everything at once."""
+        for process in self.workers.values():
+            if is_alive(process.pid):
+                process.kill()
+        self.temporal.stop()
+        self.postgres.stop("immediate")
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self.postgres.url,
+            "TEMPORAL_ADDRESS": self.temporal.address,
+            "TEMPORAL_NAMESPACE": "default",
+            "XDG_STATE_HOME": str(self.directory),
+        }

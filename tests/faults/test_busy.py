@@ -1,0 +1,121 @@
+"""A full buffer turns senders away, and none of them is forgotten."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service import workflows
+from batching_demo.batcher_service.admission import LARGEST_BUFFER_BYTES
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.contracts import BatcherSettings
+from tests.faults.support import (
+    collecting,
+    expect_answered_busy,
+    expect_answers,
+    expect_rows,
+    load,
+    locked_table,
+    patchable_batcher_service,
+    run_sql,
+    status,
+    submit,
+    write_ndjson,
+)
+from tests.helpers import batcher_service, both_services, eventually, main_service, record
+
+QUICK = BatcherSettings(linger_seconds=0.2)
+LARGE = "x" * 100_000
+
+
+async def expect_turned_away(client: Client) -> None:
+    async def check() -> None:
+        assert (await status(client)).totals.turned_away > 0
+
+    await eventually(check, within=60)
+
+
+async def test_senders_turned_away_come_back_until_all_is_written(
+    client: Client, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """Small submissions and a large one, more than buffer and two writes in flight can hold."""
+    await start_batchers(client, 1, QUICK)
+    small = [{"id": f"small{n}", "text": "x" * 20_000} for n in range(90)]
+    large = [{"id": "large", "text": "x" * 240_000}]
+    async with both_services(client, engine):
+        async with locked_table(engine):
+            loading = asyncio.gather(
+                load(client, write_ndjson(tmp_path / "small.ndjson", small)),
+                load(client, write_ndjson(tmp_path / "large.ndjson", large)),
+            )
+            await expect_turned_away(client)
+            assert (await status(client)).buffered_bytes <= LARGEST_BUFFER_BYTES
+        summaries = await asyncio.wait_for(loading, 90)
+    assert [summary.written for summary in summaries] == [90, 1]
+
+
+async def test_a_buffer_that_takes_no_more_is_written_before_its_linger(
+    client: Client, engine: AsyncEngine
+) -> None:
+    """Less than a batch's bytes waits, but the next submission does not fit any more."""
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=600))
+    async with batcher_service(client, engine), collecting(client, "one"):
+        for number in range(6):
+            await submit(
+                client, (f"s{number}", [record(f"k{number}", {"t": LARGE})]), requester="one"
+            )
+        await expect_answered_busy(client, "one", at_least=1)
+        await expect_rows(engine, 5)
+
+
+async def test_thousands_are_told_to_wait_in_messages_of_bounded_size(
+    client: Client, engine: AsyncEngine
+) -> None:
+    """All in one task of the batcher: their names alone are more than one message may hold."""
+    await start_batchers(client, 1, QUICK)
+    signals, each = 10, 300
+    names = [f"{number:03}-{'n' * 900}" for number in range(each)]
+    for signal in range(signals):
+        submissions = [(f"{signal}-{name}", [record(f"{signal}-{name[:3]}")]) for name in names]
+        await submit(client, *submissions, requester=f"sender-{signal}")
+    senders = [f"sender-{signal}" for signal in range(signals)]
+    async with collecting(client, *senders), batcher_service(client, engine):
+        buffered_at_most = LARGEST_BUFFER_BYTES // 1_000
+        for sender in senders[-(signals - buffered_at_most // each - 1) :]:
+            await expect_answered_busy(client, sender, at_least=each)
+
+
+async def test_a_full_batch_is_tried_again_after_a_second_not_after_its_linger(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_records=2, linger_seconds=600))
+    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
+    async with batcher_service(client, engine), collecting(client, "one"):
+        await submit(client, ("s", [record("a"), record("b")]), requester="one")
+
+        async def failing() -> None:
+            assert (await status(client)).consecutive_failures > 0
+
+        await eventually(failing)
+        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        await expect_answers(client, "one", {"s": "ww"})
+
+
+async def test_while_the_database_fails_a_full_buffer_is_bounded_and_then_all_is_written(
+    client: Client, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflows, "RETRY_WHILE_FAILING_SECONDS", 3.0)
+    await start_batchers(client, 1, QUICK)
+    documents = [{"id": n, "text": LARGE} for n in range(20)]
+    path = write_ndjson(tmp_path / "large.ndjson", documents)
+    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
+    async with patchable_batcher_service(client, engine), main_service(client):
+        loading = asyncio.create_task(load(client, path))
+        await expect_turned_away(client)
+        # Besides what the buffer admits, two writes may have come back to it.
+        assert (await status(client)).buffered_bytes <= 3 * LARGEST_BUFFER_BYTES
+        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        summary = await asyncio.wait_for(loading, 90)
+    assert summary.written == 20

@@ -1,0 +1,107 @@
+"""S02 and S10: a worker that dies, or is told to stop, while it writes."""
+
+import signal
+from asyncio.subprocess import Process
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.contracts import BatcherSettings
+from tests.faults.support import (
+    collecting,
+    expect_answers,
+    expect_rows,
+    expect_waiting_writes,
+    locked_table,
+    rows,
+    start_process,
+    status,
+    submit,
+)
+from tests.helpers import batcher_service, eventually, record
+
+QUICK = BatcherSettings(linger_seconds=0.2)
+STALLED_WORKER = ("-m", "tests.faults.stalled_worker")
+WORKER = ("-m", "batching_demo", "batcher", "worker")
+
+
+async def line_with(process: Process, words: str) -> str:
+    """Read a process' output up to a line with these words."""
+    assert process.stdout
+    async for line in process.stdout:
+        if words in line.decode():
+            return line.decode()
+    raise AssertionError(f"the process ended without saying {words!r}")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_worker_killed_after_its_commit_changes_no_verdict(
+    client: Client, engine: AsyncEngine, servers: dict[str, str], moment: str
+) -> None:
+    """S02: before the verdicts were sent, and after that but before the activity completed."""
+    await start_batchers(client, 1, QUICK)
+    doomed = await start_process(servers, *STALLED_WORKER, moment)
+    async with collecting(client, "one"):
+        await submit(client, ("s", [record("a"), record("b"), record("a")]), requester="one")
+        await line_with(doomed, "stalled")
+        assert await rows(engine) == 2
+        doomed.kill()
+        await doomed.wait()
+        async with batcher_service(client, engine):
+            await expect_answers(client, "one", {"s": "wwd"})
+
+            async def settled() -> None:
+                found = await status(client)
+                assert found.totals.verdicts == {
+                    "written": 2,
+                    "duplicate": 1,
+                    "conflict": 0,
+                    "rejected": 0,
+                }
+
+            await eventually(settled, within=60)
+    assert await rows(engine) == 2
+
+
+async def test_a_worker_told_to_stop_finishes_its_write(
+    client: Client, engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    """S10: the write waits for a lock while the worker is told to stop."""
+    await start_batchers(client, 1, QUICK)
+    stopping = await start_process(servers, *WORKER)
+    async with collecting(client, "one"):
+        async with locked_table(engine):
+            await submit(client, ("s", [record("a")]), requester="one")
+            await expect_waiting_writes(engine, 1)
+            stopping.send_signal(signal.SIGTERM)
+            await line_with(stopping, "finishing what is running")
+            await expect_waiting_writes(engine, 1)
+            assert stopping.returncode is None
+        output, _ = await stopping.communicate()
+        assert (stopping.returncode, await rows(engine)) == (0, 1), output.decode()
+        await expect_answers(client, "one", {"s": "w"})
+        async with batcher_service(client, engine):
+            # Finished means that nobody has to do it again.
+            assert (await status(client)).totals.batches == {"age": 1}
+
+
+async def test_a_worker_told_twice_leaves_at_once(
+    client: Client, engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    """S10: what it was writing is written by whoever comes next."""
+    await start_batchers(client, 1, QUICK)
+    stopping = await start_process(servers, *WORKER)
+    async with collecting(client, "one"):
+        async with locked_table(engine):
+            await submit(client, ("s", [record("a")]), requester="one")
+            await expect_waiting_writes(engine, 1)
+            stopping.send_signal(signal.SIGTERM)
+            await line_with(stopping, "finishing what is running")
+            stopping.send_signal(signal.SIGTERM)
+            await stopping.communicate()
+            assert (stopping.returncode, await rows(engine)) == (130, 0)
+        async with batcher_service(client, engine):
+            await expect_answers(client, "one", {"s": "w"})
+            await expect_rows(engine, 1)

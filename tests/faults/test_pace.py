@@ -1,0 +1,115 @@
+"""S09, S14 and S15: slow, in a burst, and much at once."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service import workflows
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.contracts import KIB, BatcherSettings, batcher_workflow_id
+from tests.faults.support import (
+    batcher,
+    collecting,
+    expect_answers,
+    load,
+    patchable_batcher_service,
+    status,
+    submit,
+    write_ndjson,
+)
+from tests.helpers import batcher_service, eventually, fetch, main_service, record, scalar
+
+LARGEST_CARRIED = 1_600 * KIB
+
+
+async def test_a_trickle_is_written_a_linger_after_the_oldest(
+    client: Client, engine: AsyncEngine
+) -> None:
+    """S09: one record a second; if later records restarted the clock, none would be written."""
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=2))
+    sent: dict[str, float] = {}
+    async with batcher_service(client, engine):
+        for number in range(8):
+            sent[str(number)] = time.time()
+            await submit(client, (str(number), [record(str(number))]))
+            await asyncio.sleep(1)
+
+        async def all_written() -> None:
+            assert await scalar(engine, "SELECT count(*) FROM records") == 8
+
+        await eventually(all_written)
+    found = await fetch(
+        engine, "SELECT idempotency_key, extract(epoch FROM written_at) FROM records"
+    )
+    waited = [float(str(written_at)) - sent[str(key)] for key, written_at in found]
+    assert max(waited) < 6
+    assert min(waited) < 2
+    assert await scalar(engine, "SELECT count(DISTINCT batch_id) FROM records") in (2, 3, 4)
+
+
+async def test_a_burst_over_many_runs_is_answered_once_each(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S14: 200 concurrent signals at a shard that continues as new every few flushes."""
+    monkeypatch.setattr(workflows, "MAX_SIGNALS", 15)
+    await start_batchers(client, 1, BatcherSettings(max_records=5, linger_seconds=0.2))
+    names = [f"requester-{number}" for number in range(10)]
+    async with collecting(client, *names), patchable_batcher_service(client, engine):
+        await asyncio.gather(
+            *(
+                submit(client, (f"{name}/{n}", [record(f"{name}/{n}")]), requester=name)
+                for name in names
+                for n in range(20)
+            )
+        )
+        for name in names:
+            await expect_answers(client, name, {f"{name}/{n}": "w" for n in range(20)})
+        assert (await status(client)).totals.verdicts["written"] == 200
+    assert await scalar(engine, "SELECT count(*) FROM records") == 200
+    assert len(await carried_sizes(client, 0)) > 2
+
+
+async def carried_sizes(client: Client, shard: int) -> list[int]:
+    """Measure what each run of a batcher was started with, the last run's first."""
+    sizes = []
+    run_id: str | None = (await batcher(client, shard).describe()).run_id
+    while run_id:
+        handle = client.get_workflow_handle(batcher_workflow_id(shard), run_id=run_id)
+        started = await anext(aiter(handle.fetch_history_events(page_size=1)))
+        attributes = started.workflow_execution_started_event_attributes
+        sizes.append(attributes.input.ByteSize())
+        run_id = attributes.continued_execution_run_id
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("main_workflows", "records_each"),
+    [(20, 200), pytest.param(100, 500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
+)
+async def test_much_at_once_never_carries_too_much(
+    client: Client,
+    engine: AsyncEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    main_workflows: int,
+    records_each: int,
+) -> None:
+    """S15: main workflows of many records of 280 bytes, all at the same time, two shards."""
+    monkeypatch.setattr(workflows, "MAX_SIGNALS", 10)
+    total = main_workflows * records_each
+    path = write_ndjson(
+        tmp_path / "many.ndjson", ({"id": number, "text": "x" * 255} for number in range(total))
+    )
+    await start_batchers(client, 2, BatcherSettings(linger_seconds=1))
+    async with patchable_batcher_service(client, engine), main_service(client):
+        summary = await load(client, path, records_per_workflow=records_each, shards=2)
+    assert (summary.written, summary.workflows) == (total, main_workflows)
+    assert await scalar(engine, "SELECT count(*) FROM records") == total
+    for shard in range(2):
+        sizes = await carried_sizes(client, shard)
+        assert len(sizes) > 1
+        assert max(sizes) <= LARGEST_CARRIED

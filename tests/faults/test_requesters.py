@@ -1,0 +1,67 @@
+"""S06 and rule 13: what main workflows say when they end without every verdict."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import CancelledError
+
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.contracts import BatcherSettings
+from tests.faults.support import (
+    expect_buffered,
+    load,
+    write_ndjson,
+)
+from tests.helpers import both_services, eventually
+
+SLOW = BatcherSettings(linger_seconds=600)
+
+
+async def test_a_deadline_names_what_has_no_verdict_and_claims_nothing(
+    client: Client, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    path = write_ndjson(tmp_path / "a.ndjson", [{"id": "pear"}, {"id": "plum"}])
+    async with both_services(client, engine):
+        summary = await load(client, path, records_per_workflow=2, deadline_seconds=2.0)
+    assert (summary.pending, len(summary.failures)) == (2, 1)
+    assert "may be stored or not: 'pear', 'plum'" in summary.failures[0]
+
+
+async def test_a_deadline_that_is_met_changes_nothing(
+    client: Client, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
+    path = write_ndjson(tmp_path / "a.ndjson", [{"id": "pear"}])
+    async with both_services(client, engine):
+        assert (await load(client, path, deadline_seconds=60.0)).written == 1
+
+
+async def test_a_cancelled_one_ends_cancelled_and_names_what_has_no_verdict(
+    client: Client, engine: AsyncEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    path = write_ndjson(tmp_path / "a.ndjson", [{"id": "pear"}, {"id": "plum"}])
+    async with both_services(client, engine):
+        loading = asyncio.create_task(load(client, path, records_per_workflow=2))
+        await expect_buffered(client, 2)
+
+        async def found() -> str:
+            async for main in client.list_workflows("WorkflowType = 'MainWorkflow'"):
+                return main.id
+            raise AssertionError("no main workflow is visible yet")
+
+        handle = client.get_workflow_handle(await eventually(found))
+        with caplog.at_level(logging.WARNING):
+            await handle.cancel()
+            with pytest.raises(WorkflowFailureError) as failed:
+                await handle.result()
+        assert isinstance(failed.value.cause, CancelledError)
+        assert "may be stored or not: 'pear', 'plum'" in caplog.text
+        details = str(await handle.query("__temporal_workflow_metadata"))
+        assert "may be stored or not: 'pear', 'plum'" in details
+        assert len((await loading).failures) == 1
