@@ -1,14 +1,16 @@
 """The heart of the batcher: which submissions wait, when a batch is due, what it takes."""
 
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from batching_demo.contracts import BatcherSettings, SubmissionHeader
 
-HEADER_BYTES = 160
-"""What a header's field names and numbers add to its texts, rounded up."""
+_EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))
+HEADER_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) + len("1234567")
+"""What a header's field names and numbers add to its texts."""
 
 
 class FlushReason(StrEnum):

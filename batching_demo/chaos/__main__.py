@@ -4,6 +4,7 @@ import asyncio
 
 import click
 from rich.console import Console
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from batching_demo.chaos.report import as_json as outcome_as_json
 from batching_demo.chaos.report import conclusion, tables
@@ -31,6 +32,7 @@ def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) 
         for fault in faults:
             click.echo(f"{fault.at:6.1f} s  {fault.kind} ({fault.duration:.1f} s)")
         return
+    _quiet_core()
     outcome = asyncio.run(
         run(faults, minutes * 60, records, seed, lambda line: click.echo(line, err=True))
     )
@@ -43,6 +45,12 @@ def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) 
             click.echo(failure, err=True)
         click.echo(conclusion(outcome))
     raise SystemExit(0 if outcome.holds else 1)
+
+
+def _quiet_core() -> None:
+    """Keep Temporal's client from logging each retry: its server is stopped on purpose."""
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
 
 
 if __name__ == "__main__":

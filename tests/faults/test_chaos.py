@@ -1,0 +1,17 @@
+"""A short run of scripts/chaos: every kind of fault that fits, and everything holds."""
+
+import pytest
+
+from batching_demo.chaos.run import run
+from batching_demo.chaos.schedule import plan
+
+SECONDS, RECORDS, SEED = 25.0, 200, 5
+
+
+@pytest.mark.timeout(300)
+async def test_a_short_run_loses_and_doubles_nothing() -> None:
+    said: list[str] = []
+    outcome = await run(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, said.append)
+    assert len(outcome.faults) >= 3, said
+    assert outcome.records == RECORDS
+    assert [check for check in outcome.checks if not check.holds] == []
