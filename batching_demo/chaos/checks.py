@@ -48,7 +48,7 @@ async def read_tables(engine: AsyncEngine) -> Tables:
                 " WHERE source <> 'signal' GROUP BY reason ORDER BY reason"
             )
         )
-        return Tables(rows, keys, dict(letters.tuples().all()))
+        return Tables(rows, keys, dict(letters))
 
 
 def check(expected: Expected, results: Results, tables: Tables, workflows: int) -> list[Check]:

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from batching_demo.chaos.records import KEY
-from batching_demo.main_service.messages import Slice, Source
+from batching_demo.main_service.messages import MainResult, Slice, Source
 from batching_demo.main_service.run_options import RunOptions, run_id
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.workflows import MainWorkflow
@@ -64,7 +64,9 @@ async def gather(client: Client, source: Source, slices: Sequence[Slice], within
 
     async def one(slice_: Slice) -> None:
         workflow_id = f"main-{run_id(source, OPTIONS)}-{slice_.position}"
-        handle = client.get_workflow_handle_for(MainWorkflow.run, workflow_id)
+        handle: WorkflowHandle[MainWorkflow, MainResult] = client.get_workflow_handle_for(
+            MainWorkflow.run, workflow_id
+        )
         async with turn:
             try:
                 result = await handle.result()

@@ -40,6 +40,7 @@ class System:
             if service in self.workers:
                 if is_alive(self.workers[service].pid):
                     continue
+                self.workers[service].wait()
                 self.died_by_themselves += 1
             self.workers[service] = start_worker(self.directory, service, self._environment())
 
@@ -55,6 +56,7 @@ class System:
         for process in self.workers.values():
             if is_alive(process.pid):
                 process.kill()
+            process.wait()
         self.temporal.stop()
         self.postgres.stop("immediate")
 

@@ -38,7 +38,7 @@ def start_worker(
     name = f"{service} worker"
     with (state_directory / f"{service}-worker.log").open("ab") as log:
         # A session of its own, so that Ctrl-C reaches the demo alone.
-        process = subprocess.Popen(
+        process = psutil.Popen(
             [sys.executable, "-m", "batching_demo", service, "worker"],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -47,4 +47,4 @@ def start_worker(
             start_new_session=True,
         )
     register(state_directory, process.pid, name)
-    return psutil.Process(process.pid)
+    return process

@@ -21,6 +21,9 @@ from batching_demo.main_service.run_options import RunOptions, run_id
 from batching_demo.main_service.summary import Outcome, Summary
 from batching_demo.main_service.workflows import MainWorkflow
 
+POLLS_AT_ONCE = 500
+"""Long polls for results; the server allows a namespace about 1,200, those of workers included."""
+
 
 class Starter:
     """Starts main workflows over one source, at most `max_open` at a time."""
@@ -40,6 +43,7 @@ class Starter:
         self._on_change = on_change
         self._run_id = run_id(source, options)
         self._began = time.monotonic()
+        self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
         self._open: dict[str, WorkflowHandle[MainWorkflow, MainResult]] = {}
 
     def _elapsed(self) -> float:
@@ -111,7 +115,8 @@ class Starter:
     ) -> None:
         self._open[handle.id] = handle
         try:
-            result = await handle.result()
+            async with self._polls:
+                result = await handle.result()
         except WorkflowFailureError as error:
             cause = error.cause.__cause__ or error.cause
             self.summary.failures.append(f"{handle.id}: {cause}")

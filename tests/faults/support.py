@@ -8,6 +8,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client, WorkflowHandle
@@ -68,8 +69,8 @@ async def patchable_batcher_service(client: Client, engine: AsyncEngine) -> Asyn
         yield
 
 
-def batcher(client: Client, shard: int = 0) -> WorkflowHandle[BatcherWorkflow, None]:
-    return client.get_workflow_handle_for(BatcherWorkflow.run, batcher_workflow_id(shard))
+def batcher(client: Client, shard: int = 0) -> WorkflowHandle[Any, Any]:
+    return client.get_workflow_handle(batcher_workflow_id(shard))
 
 
 async def status(client: Client, shard: int = 0) -> BatcherStatus:

@@ -46,9 +46,8 @@ async def submitted(client: Client) -> tuple[list[SubmissionHeader], bytes]:
         async for event in batcher(client).fetch_history_events():
             if event.HasField("workflow_execution_signaled_event_attributes"):
                 payloads = event.workflow_execution_signaled_event_attributes.input
-                hints = [list[SubmissionHeader], bytes]
-                headers, records = await default_converter().decode(payloads.payloads, hints)
-                return headers, records
+                raw_headers, records = await default_converter().decode(payloads.payloads)
+                return [SubmissionHeader(**fields) for fields in raw_headers], records
         raise AssertionError("nothing has been submitted")
 
     return await eventually(check)
@@ -61,9 +60,8 @@ async def test_a_lost_confirmation_is_asked_for_again(
     """S08: committed, then batcher and confirmation are gone; the record is still its own."""
     await start_batchers(client, 1, QUICK)
     async with main_service(client):
-        loading = asyncio.create_task(
-            load(client, write_ndjson(tmp_path / "a.ndjson", [{"id": 1}]))
-        )
+        path = write_ndjson(tmp_path / "a.ndjson", [{"id": 1}])
+        loading = asyncio.create_task(load(client, path, linger_seconds=0.1))
         headers, encoded = await submitted(client)
         await write_batch(engine, gather(headers, split(headers, encoded)).rows, uuid4(), 0)
         await batcher(client).terminate()
@@ -78,10 +76,12 @@ async def test_a_lost_confirmation_is_asked_for_again(
 async def test_what_a_terminated_batcher_had_buffered_is_submitted_again(
     client: Client, engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.4, max_records=1_000))
+    await start_batchers(client, 1, QUICK)
     path = write_ndjson(tmp_path / "a.ndjson", ({"id": number} for number in range(20)))
     async with main_service(client):
-        loading = asyncio.create_task(load(client, path, records_per_workflow=5))
+        loading = asyncio.create_task(
+            load(client, path, records_per_workflow=5, linger_seconds=0.1)
+        )
         await submitted(client)
         await batcher(client).terminate()
         async with batcher_service(client, engine):
@@ -98,7 +98,7 @@ async def test_a_requester_away_past_its_patience_ends_well(
     async with batcher_service(client, engine):
         path = write_ndjson(tmp_path / "a.ndjson", [{"id": 1}])
         async with main_service(client):
-            loading = asyncio.create_task(load(client, path))
+            loading = asyncio.create_task(load(client, path, linger_seconds=0.1))
             await expect_buffered(client, 1)
         await expect_rows(engine, 1)
         await asyncio.sleep(requester.SHORTEST_PATIENCE_SECONDS + 1)

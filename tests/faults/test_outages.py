@@ -73,7 +73,7 @@ async def test_an_outage_loses_and_doubles_nothing(
             )
             await expect_error(client, "is it running")
             await asyncio.sleep(seconds)
-            assert not (first.done() or second.done())
+            assert not any(loading.done() for loading in (first, second))
             assert (await status(client)).buffered_bytes <= LARGEST_BUFFER_BYTES
         summaries = await asyncio.wait_for(asyncio.gather(first, second), 90)
         assert sum(summary.written for summary in summaries) == 75
