@@ -61,7 +61,7 @@ def test_all_histories_are_there() -> None:
 
 
 async def test_a_history_of_other_code_is_noticed() -> None:
-    path = next(path for path in HISTORIES if name_of(path) == "main_batched")
+    path = next(path for path in HISTORIES if name_of(path) == "main_unbatched")
     events = json.loads(text_of(path))
     for event in events["events"]:
         attributes = event.get("activityTaskScheduledEventAttributes")
