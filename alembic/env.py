@@ -32,9 +32,7 @@ def run_on(connection: Connection) -> None:
 
 async def run_online() -> None:
     settings = Settings.from_environment(os.environ)
-    engine = create_transactional_engine(
-        settings.required_database_url, application_name="alembic"
-    )
+    engine = create_transactional_engine(settings.required_database_url, application_name="alembic")
     async with engine.connect() as connection:
         await connection.run_sync(run_on)
     await engine.dispose()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print how many history events a record costs the batcher, at 100 submissions of one record a batch.
+"""Print what a record costs the batcher in history events, at 100 submissions a batch.
 
 Needs nothing running: the servers are its own.
 """

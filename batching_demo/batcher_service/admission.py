@@ -1,5 +1,6 @@
 """Who may come into a bounded buffer, and when those turned away should come back."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
@@ -41,6 +42,9 @@ class Admission:
         self, line: Iterable[Place] = (), rate: float = FIRST_GUESS_BYTES_PER_SECOND
     ) -> None:
         self._line = {place.submission_id: place for place in line}
+        # Sums over the line as of a moment, for thousands may ask in one task of the workflow.
+        self._now = -math.inf
+        self._waiting = self._kept = 0
         self.rate = rate
         """Bytes written per second, lately."""
 
@@ -63,32 +67,53 @@ class Admission:
             now: seconds since the epoch.
             at_least: seconds that nobody should come back before.
         """
-        self._drop_expired(now)
-        ahead = self._ahead_of(submission_id)
-        soon = now + EXPECTED_SOON_SECONDS
-        kept = sum(place.size for place in ahead if place.came_back or place.expected_at <= soon)
+        self._advance(now)
+        place = self._line.get(submission_id)
+        waiting, kept = self._ahead_of(place) if place else (self._waiting, self._kept)
         # An empty buffer takes anything, so that nothing is too large for ever.
         fits = buffered + kept + size <= LARGEST_BUFFER_BYTES
         if fits or buffered + kept == 0:
-            self._line.pop(submission_id, None)
+            if place:
+                self._count(self._line.pop(submission_id), -1)
             return None
-        wait = OPTIMISM * (buffered + sum(place.size for place in ahead) + size) / self.rate
+        wait = OPTIMISM * (buffered + waiting + size) / self.rate
         wait = min(max(wait, at_least, SHORTEST_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
-        if submission_id in self._line:
-            self._line[submission_id] = Place(submission_id, size, now + wait, came_back=True)
-        elif len(self._line) < LONGEST_LINE:
-            self._line[submission_id] = Place(submission_id, size, now + wait)
+        if place:
+            self._count(place, -1)
+        if place or len(self._line) < LONGEST_LINE:
+            new = Place(submission_id, size, now + wait, came_back=place is not None)
+            self._line[submission_id] = new
+            self._count(new, 1)
         return wait
 
     def wrote(self, size: int, seconds: float) -> None:
         """Learn from a finished write how fast the line moves."""
         self.rate += FLATTENING * (size / max(seconds, 0.001) - self.rate)
 
-    def _ahead_of(self, submission_id: str) -> list[Place]:
-        before = takewhile(lambda place: place.submission_id != submission_id, self._line.values())
-        return list(before)
-
-    def _drop_expired(self, now: float) -> None:
+    def _advance(self, now: float) -> None:
+        """Drop whoever did not come back in time, and sum up the others."""
+        if now == self._now:
+            return
+        self._now = now
         expired = [p for p in self._line.values() if p.expected_at + PLACE_KEPT_SECONDS <= now]
         for place in expired:
             del self._line[place.submission_id]
+        self._waiting, self._kept = self._sums(self._line.values())
+
+    def _ahead_of(self, place: Place) -> tuple[int, int]:
+        return self._sums(takewhile(lambda other: other is not place, self._line.values()))
+
+    def _sums(self, places: Iterable[Place]) -> tuple[int, int]:
+        """Sum the bytes of places, and of those that room is kept for."""
+        waiting = kept = 0
+        for place in places:
+            waiting += place.size
+            kept += place.size if self._is_kept(place) else 0
+        return waiting, kept
+
+    def _count(self, place: Place, sign: int) -> None:
+        self._waiting += sign * place.size
+        self._kept += sign * place.size if self._is_kept(place) else 0
+
+    def _is_kept(self, place: Place) -> bool:
+        return place.came_back or place.expected_at <= self._now + EXPECTED_SOON_SECONDS

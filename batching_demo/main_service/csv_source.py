@@ -14,7 +14,9 @@ csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
 
 _SHORT_ESCAPES = b'"\\\b\t\n\f\r'
 _LONG_ESCAPES = bytes(set(range(0x20)) - set(_SHORT_ESCAPES))
-_QUOTED = re.compile(rb'"(?:[^"]++|"")*+')
+# A group is repeated a hundred times at most, since re keeps state to come back to each time, and
+# never possessively, which goes wrong before Python 3.11.5.
+_QUOTES_INSIDE = re.compile(rb'(?:""[^"]*+){1,100}')
 
 
 class CsvGrammar:
@@ -23,33 +25,50 @@ class CsvGrammar:
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter.encode()
         special = re.escape(self._delimiter) + rb"\r\n"
-        # Plain text, a quote inside an unquoted field, or a whole quoted field.
-        fields = rb'(?:[^"\r\n]++|(?<=[^SPECIAL])"|"[^"]*+"(?:"[^"]*+")*+(?=[SPECIAL]))*+'
-        fields = fields.replace(b"SPECIAL", special)
+        # Plain text, then a quote inside an unquoted field or a whole quoted field, and so on.
+        quoted = rb'[^"]*+"(?:(?=[SPECIAL])|(?:"[^"]*+"){1,100}(?=[SPECIAL]))'
+        fields = rb'[^"\r\n]*+(?:(?=[\r\n])|(?:"(?:(?<=[^SPECIAL]")|QUOTED)[^"\r\n]*+){0,100})'
+        fields = fields.replace(b"QUOTED", quoted).replace(b"SPECIAL", special)
+        self._special = re.compile(rb"[%b]" % special)
         self._fields = re.compile(fields)
         # The LF of a CRLF that is cut in two is a blank line to the scan.
         self.record = re.compile(rb"(%b)(?:\r\n?|\n)" % fields)
         self._carried = b""
         self._opened = 0
 
-    def carry(self, buffer: bytes, position: int, base: int) -> bytes:
+    def reach(self, buffer: bytes, position: int) -> int:
+        """Pass all whole fields, of any number and with any number of quotes inside."""
+        while match := self._fields.match(buffer, position):
+            end = match.end()
+            if end == position:
+                end = self._pass_quoted(buffer, position)
+            if end == position:
+                break
+            position = end
+        return position
+
+    def _pass_quoted(self, buffer: bytes, position: int) -> int:
+        if buffer.startswith(b'"', position):
+            end = _closing_quote(buffer, position) + 1
+            if self._special.match(buffer, end):
+                return end
+        return position
+
+    def carry(self, buffer: bytes, position: int, reached: int, base: int) -> bytes:
         """Keep a delimiter, a filler, an open quote or an open and a closed one."""
-        self._carried = self._state(buffer, position, base)
+        self._carried = self._state(buffer, position, reached, base)
         return self._carried
 
-    def _state(self, buffer: bytes, position: int, base: int) -> bytes:
-        match = self._fields.match(buffer, position)
-        end = match.end() if match else position
-        if end < len(buffer):
-            return self._quoted_state(buffer, end, base)
-        last = buffer[position:][-1:]
+    def _state(self, buffer: bytes, position: int, reached: int, base: int) -> bytes:
+        if reached < len(buffer):
+            return self._quoted_state(buffer, reached, base)
+        last = buffer[max(position, reached - 1) :]
         return last if last in (b"", self._delimiter) else FILLER
 
     def _quoted_state(self, buffer: bytes, opening: int, base: int) -> bytes:
         if opening or not self._carried.startswith(b'"'):
             self._opened = base + opening
-        match = _QUOTED.match(buffer, opening)
-        end = match.end() if match else opening
+        end = _closing_quote(buffer, opening)
         if end == len(buffer):
             return b'"'
         if end + 1 == len(buffer):
@@ -71,6 +90,16 @@ class CsvGrammar:
         """Count LF, CRLF and lone CR."""
         pairs = data.count(b"\r\n") + (data.startswith(b"\n") and previous.endswith(b"\r"))
         return data.count(b"\n") + data.count(b"\r") - pairs
+
+
+def _closing_quote(buffer: bytes, opening: int) -> int:
+    """Find the quote that closes a field, or else the end of the buffer."""
+    position = buffer.find(b'"', opening + 1)
+    if position < 0:
+        return len(buffer)
+    while match := _QUOTES_INSIDE.match(buffer, position):
+        position = match.end()
+    return position
 
 
 def header(text: str, delimiter: str) -> list[str]:

@@ -27,14 +27,26 @@ class Grammar(Protocol):
 
     @property
     def record(self) -> re.Pattern[bytes]:
-        """Match a whole record with its line end; group 1 is empty for a blank line."""
+        """Match a whole record with its line end; group 1 is empty or missing for a blank line.
 
-    def carry(self, buffer: bytes, position: int, base: int) -> bytes:
+        It may miss a record, but not the line end where `reach` stops.
+        """
+
+    def reach(self, buffer: bytes, position: int) -> int:
+        """Tell how far a record that `record` misses reaches: to its line end, or as far as known.
+
+        Args:
+            buffer: what has been read.
+            position: where the record begins in it.
+        """
+
+    def carry(self, buffer: bytes, position: int, reached: int, base: int) -> bytes:
         """Reduce an unfinished record to the shortest text that leaves a reader in the same state.
 
         Args:
-            buffer: what has been read; `record` does not match at `position`.
+            buffer: what has been read.
             position: where the unfinished record begins in it.
+            reached: how far it reaches.
             base: offset of the buffer in the file.
 
         Raises:
@@ -99,13 +111,16 @@ def scan(parts: Iterable[bytes], grammar: Grammar, offset: int = 0) -> Iterator[
         buffer = carry + part
         base = offset - len(carry)
         position = 0
-        while match := match_record(buffer, position):
-            first, last = match.span(1)
-            if first < last:
+        while match := (
+            match_record(buffer, position)
+            or match_record(buffer, reached := grammar.reach(buffer, position))
+        ):
+            last = match.end(1)
+            if last > position:
                 yield start, base + last
             position = match.end()
             start = base + position
-        carry = grammar.carry(buffer, position, base)
+        carry = grammar.carry(buffer, position, reached, base)
         offset += len(part)
     if carry:
         raise grammar.unfinished()

@@ -17,13 +17,10 @@ MAX_INTEGER_DIGITS = 4_000
 
 _MARK = "\udfff"
 _INTEGER = re.compile(f"{_MARK}(-?[0-9]+){_MARK}")
-# The closing quote is optional: to go on behind every quote of a string without end takes minutes.
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-# All that may follow a backslash: no NUL, and a high surrogate only before a low one.
-_STORABLE = re.compile(
-    r"(?:[^\\]++|\\[^u]|\\u(?!0000|[dD][89a-fA-F])"
-    r"|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)*+",
-    re.DOTALL,
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+# A NUL, a high surrogate that is not before a low one, or the reverse.
+_UNSTORABLE = re.compile(
+    r"\\u(?:0000|[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F])"
 )
 
 
@@ -84,19 +81,21 @@ def _decoded(text: str) -> object:
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for bracket in re.finditer(r"[\[\]{}]", _STRING.sub("", text)):
+    outside = "".join(_ESCAPE.sub("", text).split('"')[::2])
+    for bracket in re.finditer(r"[\[\]{}]", outside):
         depth += 1 if bracket[0] in "[{" else -1
         if depth > MAX_DEPTH:
             raise _too_deep()
 
 
 def _check_escapes(text: str) -> None:
-    match = _STORABLE.match(text)
-    end = match.end() if match else 0
-    if text.startswith("\\u0000", end):
-        raise RejectionError("nul", "a NUL character", end)
-    if end < len(text):
-        raise RejectionError("lone_surrogate", "half a surrogate pair", end)
+    # An escaped backslash escapes nothing.
+    match = _UNSTORABLE.search(text.replace(r"\\", "  "))
+    if match is None:
+        return
+    if match[0] == r"\u0000":
+        raise RejectionError("nul", "a NUL character", match.start())
+    raise RejectionError("lone_surrogate", "half a surrogate pair", match.start())
 
 
 def _invalid(message: str, position: int) -> RejectionError:

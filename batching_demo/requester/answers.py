@@ -10,6 +10,8 @@ from batching_demo.contracts import VERDICT_BY_CODE, Busy, SubmissionHeader, Ver
 
 _verdicts = TypeAdapter(list[Verdicts])
 _busy = TypeAdapter(Busy)
+LONGEST_WAIT_SECONDS = 3600.0
+"""What a busy answer may ask for; JSON can spell Infinity, which is no time for a timer."""
 
 
 class Answers:
@@ -40,6 +42,8 @@ class Answers:
             return f"{error.error_count()} fields do not fit"
         except ValueError:
             return f"expected one argument, got {len(arguments)}"
+        if not 0 <= busy.retry_after_seconds <= LONGEST_WAIT_SECONDS:
+            return f"cannot wait {busy.retry_after_seconds} s"
         for submission_id in busy.submission_ids:
             self._due_at[submission_id] = now + busy.retry_after_seconds
             self._silent.discard(submission_id)

@@ -119,3 +119,19 @@ async def test_while_the_database_fails_a_full_buffer_is_bounded_and_then_all_is
         await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
         summary = await asyncio.wait_for(loading, 90)
     assert summary.written == 20
+
+
+async def test_tens_of_thousands_at_once_do_not_take_a_task_too_long(
+    client: Client, engine: AsyncEngine
+) -> None:
+    """S05: they came while no worker ran; the SDK gives up a task that computes for 2 s."""
+    await start_batchers(client, 1, QUICK)
+    for signal in range(60):
+        submissions = [(f"{signal}/{n}", [record(f"{signal}/{n}")]) for n in range(500)]
+        await submit(client, *submissions, requester="nobody")
+    async with batcher_service(client, engine):
+
+        async def written() -> None:
+            assert (await status(client)).totals.verdicts.get("written", 0) > 1_000
+
+        await eventually(written, within=40)

@@ -37,7 +37,7 @@ async def line_with(process: Process, words: str) -> str:
     raise AssertionError(f"the process ended without saying {words!r}")
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.slow)])
 async def test_a_worker_killed_after_its_commit_changes_no_verdict(
     client: Client, engine: AsyncEngine, servers: dict[str, str], moment: str
 ) -> None:

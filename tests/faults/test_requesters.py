@@ -2,23 +2,33 @@
 
 import asyncio
 import logging
+import math
 from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
 from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings
+from batching_demo.contracts import BUSY_SIGNAL, BatcherSettings
 from tests.faults.support import (
     expect_buffered,
     load,
+    submit,
     write_ndjson,
 )
-from tests.helpers import both_services, eventually
+from tests.helpers import both_services, eventually, record
 
 SLOW = BatcherSettings(linger_seconds=600)
+TASK_FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+
+
+async def main_workflow_id(client: Client) -> str:
+    async for main in client.list_workflows("WorkflowType = 'MainWorkflow'"):
+        return main.id
+    raise AssertionError("no main workflow is visible yet")
 
 
 async def test_a_deadline_names_what_has_no_verdict_and_claims_nothing(
@@ -41,6 +51,24 @@ async def test_a_deadline_that_is_met_changes_nothing(
         assert (await load(client, path, deadline_seconds=60.0)).written == 1
 
 
+@pytest.mark.parametrize("seconds", [math.inf, math.nan, -1e300, 1e300])
+async def test_a_busy_answer_without_sense_does_no_harm(
+    client: Client, engine: AsyncEngine, tmp_path: Path, seconds: float
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_records=2, linger_seconds=600))
+    path = write_ndjson(tmp_path / "a.ndjson", [{"id": "pear"}])
+    async with both_services(client, engine):
+        loading = asyncio.create_task(load(client, path))
+        await expect_buffered(client, 1)
+        main = client.get_workflow_handle(await eventually(lambda: main_workflow_id(client)))
+        busy = {"submission_ids": [f"{main.id}/0"], "retry_after_seconds": seconds}
+        await main.signal(BUSY_SIGNAL, busy)
+        await submit(client, ("other", [record("plum")]))
+        assert (await asyncio.wait_for(loading, 30)).written == 1
+        history = await main.fetch_history()
+    assert all(event.event_type != TASK_FAILED for event in history.events)
+
+
 async def test_a_cancelled_one_ends_cancelled_and_names_what_has_no_verdict(
     client: Client, engine: AsyncEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -49,13 +77,7 @@ async def test_a_cancelled_one_ends_cancelled_and_names_what_has_no_verdict(
     async with both_services(client, engine):
         loading = asyncio.create_task(load(client, path, records_per_workflow=2))
         await expect_buffered(client, 2)
-
-        async def found() -> str:
-            async for main in client.list_workflows("WorkflowType = 'MainWorkflow'"):
-                return main.id
-            raise AssertionError("no main workflow is visible yet")
-
-        handle = client.get_workflow_handle(await eventually(found))
+        handle = client.get_workflow_handle(await eventually(lambda: main_workflow_id(client)))
         with caplog.at_level(logging.WARNING):
             await handle.cancel()
             with pytest.raises(WorkflowFailureError) as failed:
