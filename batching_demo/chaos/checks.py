@@ -48,7 +48,8 @@ async def read_tables(engine: AsyncEngine) -> Tables:
                 " WHERE source <> 'signal' GROUP BY reason ORDER BY reason"
             )
         )
-        return Tables(rows, keys, dict(letters))
+        # Of the rows, not of the result: dict() takes whatever has keys() for a mapping.
+        return Tables(rows, keys, dict(letters.all()))
 
 
 def check(expected: Expected, results: Results, tables: Tables, workflows: int) -> list[Check]:

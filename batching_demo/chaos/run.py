@@ -106,5 +106,7 @@ def _directory() -> Iterator[Path]:
     """Make a directory that Postgres may enter if it runs as another user."""
     directory = Path(tempfile.mkdtemp(prefix="batching-demo-chaos-"))
     directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -14,8 +14,8 @@ csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
 
 _SHORT_ESCAPES = b'"\\\b\t\n\f\r'
 _LONG_ESCAPES = bytes(set(range(0x20)) - set(_SHORT_ESCAPES))
-# A group is repeated a hundred times at most, since re keeps state to come back to each time, and
-# never possessively, which goes wrong before Python 3.11.5.
+# A group is repeated a hundred times at most, as re keeps state to come back to each time, and not
+# possessively, which goes wrong before Python 3.11.5.
 _QUOTES_INSIDE = re.compile(rb'(?:""[^"]*+){1,100}')
 
 
@@ -25,10 +25,12 @@ class CsvGrammar:
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter.encode()
         special = re.escape(self._delimiter) + rb"\r\n"
-        # Plain text, then a quote inside an unquoted field or a whole quoted field, and so on.
-        quoted = rb'[^"]*+"(?:(?=[SPECIAL])|(?:"[^"]*+"){1,100}(?=[SPECIAL]))'
-        fields = rb'[^"\r\n]*+(?:(?=[\r\n])|(?:"(?:(?<=[^SPECIAL]")|QUOTED)[^"\r\n]*+){0,100})'
-        fields = fields.replace(b"QUOTED", quoted).replace(b"SPECIAL", special)
+        # Plain text, then a whole quoted field or a quote inside an unquoted one, and so on. Each
+        # excludes the other, or a record without an end would match in another reading.
+        quoted = rb'(?<![^SPECIAL]")[^"]*+"(?:(?=[SPECIAL])|(?:"[^"]*+"){1,100}(?=[SPECIAL]))'
+        inside = rb'(?<=[^SPECIAL]")'
+        fields = rb'[^"\r\n]*+(?:(?=[\r\n])|(?:"(?:%b|%b)[^"\r\n]*+){0,100})' % (quoted, inside)
+        fields = fields.replace(b"SPECIAL", special)
         self._special = re.compile(rb"[%b]" % special)
         self._fields = re.compile(fields)
         # The LF of a CRLF that is cut in two is a blank line to the scan.

@@ -12,7 +12,7 @@ WHITE_SPACE = " \t\r\n"
 class NdjsonGrammar:
     """Lines of an NDJSON file."""
 
-    record = re.compile(rb"[ \t\r]*+([^\n]++)?\n")
+    record = re.compile(rb"[ \t\r]*+(?:([^\n]++)\n|\n)")
 
     def reach(self, buffer: bytes, position: int) -> int:
         """Pass all; `record` matches every line that has an end."""

@@ -29,11 +29,11 @@ class Grammar(Protocol):
     def record(self) -> re.Pattern[bytes]:
         """Match a whole record with its line end; group 1 is empty or missing for a blank line.
 
-        It may miss a record, but not the line end where `reach` stops.
+        A long record may not match, but a line end alone does.
         """
 
     def reach(self, buffer: bytes, position: int) -> int:
-        """Tell how far a record that `record` misses reaches: to its line end, or as far as known.
+        """Tell how far a record reaches that does not match: to its line end or as far as is sure.
 
         Args:
             buffer: what has been read.

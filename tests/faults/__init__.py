@@ -1,0 +1,5 @@
+"""Faults, on real servers."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.faults.support")

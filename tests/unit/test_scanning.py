@@ -1,19 +1,26 @@
 import csv
 import io
+import re
 from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batching_demo.main_service import csv_source
 from batching_demo.main_service.csv_source import CsvGrammar
 from batching_demo.main_service.ndjson_source import NdjsonGrammar
 from batching_demo.main_service.scanning import Grammar, StructureError, count_lines, scan
 
 
 def csv_text(delimiter: str = ",") -> st.SearchStrategy[str]:
-    return st.text(st.sampled_from('a"\r\né' + delimiter), max_size=30)
+    short = st.text(st.sampled_from('a"\r\né' + delimiter), max_size=30)
+    # More than one match takes.
+    units = ['a"', '""', f'"a"{delimiter}', f'"a"""{delimiter}']
+    long = st.builds(str.__mul__, st.sampled_from(units), st.integers(99, 205))
+    return short | st.lists(short | long, max_size=4).map("".join)
 
 
 def pieces(text: str, cuts: list[int]) -> list[bytes]:
@@ -76,6 +83,10 @@ def test_where_a_csv_is_wrong_does_not_depend_on_the_pieces(text: str, cuts: lis
         (b'"a" ,b', 3),
         (b'x\n"a"b,c\n', 5),
         (b'"ok"\r\n"""', 6),
+        (b'a"a,"\n', 4),
+        (b'a"a,",b\n', 4),
+        (b'"a",' * 250 + b'"b"c\n', 1_003),
+        (b'"' + b'""' * 250 + b'"b\n', 502),
     ],
 )
 def test_where_a_csv_is_wrong(text: bytes, offset: int) -> None:
@@ -107,3 +118,16 @@ def test_time_grows_with_length_only(piece: bytes) -> None:
     parts = [piece * (262_144 // len(piece))] * 4
     with suppress(StructureError):
         assert len(list(scan(parts, CsvGrammar(",")))) < 1_000_000
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """It goes wrong before Python 3.11.5 (python/cpython#106052); a repeat of one class does not.
+
+    An atomic group would be right, but it takes memory for each repeat inside.
+    """
+    forbidden = re.compile(r"\)(?:[*+?]|\{[0-9,]*\})\+|\(\?>")
+    assert forbidden.search('"(?:a|b)*+"')
+    package = Path(csv_source.__file__).parents[1]
+    texts = {path.name: path.read_text() for path in package.rglob("*.py")}
+    assert "json_text.py" in texts
+    assert [name for name, text in texts.items() if forbidden.search(text)] == []
