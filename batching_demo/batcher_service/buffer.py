@@ -115,8 +115,9 @@ class Buffer:
             del self._known[submission.header.submission_id]
 
     def give_back(self, submissions: Sequence[Submission]) -> None:
-        """Put submissions that were taken back in front, in their order."""
-        self._waiting.extendleft(reversed(submissions))
+        """Put submissions that were taken back, oldest first: two batches may fail at once."""
+        waiting = [*submissions, *self._waiting]
+        self._waiting = deque(sorted(waiting, key=lambda one: one.received_at))
         for submission in submissions:
             self._count(submission, 1)
 

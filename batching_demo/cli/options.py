@@ -1,5 +1,6 @@
 """Options that several commands share, each also an environment variable."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,6 +25,27 @@ def option(*declarations: str, variable: str, help: str, **attributes: Any) -> D
     )
 
 
+LONGEST_SECONDS = 30 * 24 * 60 * 60
+
+
+class Seconds(click.FloatRange):
+    """A length of time that a timer can run; neither infinite nor NaN, which no range excludes."""
+
+    name = "seconds"
+
+    def __init__(self, *, min_open: bool = False) -> None:
+        super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert and check a value."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value} is not a number of seconds", param, ctx)
+        return seconds
+
+
 max_records = option(
     "--max-records",
     variable="MAX_RECORDS",
@@ -41,7 +63,7 @@ max_bytes = option(
 linger = option(
     "--linger",
     variable="LINGER",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=DEFAULTS.linger_seconds,
     help="Seconds that the oldest record may wait for its batch to fill.",
 )
@@ -103,7 +125,7 @@ max_open = option(
 deadline = option(
     "--deadline",
     variable="DEADLINE",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min_open=True),
     show_default=False,
     metavar="SECONDS",
     help="Give up waiting for verdicts after this long. [default: never]",

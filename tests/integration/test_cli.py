@@ -94,6 +94,10 @@ class TestRefusals:
     def test_a_delimiter_that_is_none(self) -> None:
         assert_one_line(run("main", "start", "--delimiter", "ab"), 2, "--delimiter")
 
+    @pytest.mark.parametrize("seconds", ["inf", "nan", "-1", "1e300"])
+    def test_a_linger_that_no_timer_can_run(self, seconds: str) -> None:
+        assert_one_line(run("batcher", "start", "--linger", seconds), 2, "--linger")
+
     def test_more_records_than_there_are(self) -> None:
         assert_one_line(run("compare", "--records", "5000"), 2, "2000")
 

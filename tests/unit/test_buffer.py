@@ -66,6 +66,16 @@ def test_a_submission_is_not_buffered_twice_while_it_waits_or_is_written() -> No
     assert buffer.add(waiting("a"))
 
 
+def test_batches_that_fail_together_come_back_oldest_first() -> None:
+    submissions = [waiting(str(number), records=10, at=float(number)) for number in range(3)]
+    buffer = Buffer(SETTINGS, submissions)
+    older, newer = buffer.take(), buffer.take()
+    buffer.give_back(older)
+    buffer.give_back(newer)
+    assert list(buffer) == submissions
+    assert buffer.due_at() == 5.0
+
+
 @given(st.lists(st.tuples(st.integers(1, 15), st.integers(1, 4_000)), max_size=60))
 def test_taking_everything_keeps_order_and_bounds(sizes: list[tuple[int, int]]) -> None:
     submissions = [
@@ -121,7 +131,7 @@ class BufferMachine(RuleBasedStateMachine):
     def give_back(self, data: st.DataObject) -> None:
         batch = self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1)))
         self.buffer.give_back(batch)
-        self.waits = batch + self.waits
+        self.waits = sorted(batch + self.waits, key=lambda one: one.received_at)
 
     @precondition(lambda self: self.waits)
     @rule()
