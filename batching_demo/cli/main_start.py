@@ -13,14 +13,14 @@ from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
 from batching_demo.cli.inputs import InputOptions, payload_bytes, read_input
 from batching_demo.cli.progress import verdict_progress
-from batching_demo.contracts import DEFAULT_RUN_LABEL, WritePath
+from batching_demo.contracts import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, default_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary, counts
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal import connect, has_pollers
 
 DEFAULT_WORKFLOWS = 5
 NEW_LABEL = "new"
@@ -106,7 +106,12 @@ def start(
     if workflows is not None:
         total = min(total, workflows * records_per_workflow)
     with verdict_progress(total, shown=wait and not as_json) as on_change:
-        summary = asyncio.run(_run(settings, inspected.source, run_options, workflows, on_change))
+        try:
+            work = _run(settings, inspected.source, run_options, workflows, on_change)
+            summary = asyncio.run(work)
+        except KeyboardInterrupt:
+            click.echo("what was started goes on; the same command attaches to it", err=True)
+            raise
     _report(summary, waited=wait, as_json=as_json)
     raise SystemExit(_exit_code(summary))
 
@@ -118,7 +123,13 @@ async def _run(
     workflows: int | None,
     on_change: Callable[[Summary], None],
 ) -> Summary:
-    starter = Starter(await connect(settings), source, run_options, on_change)
+    client = await connect(settings)
+    if not await has_pollers(client, MAIN_TASK_QUEUE):
+        click.echo(
+            f"no worker polls {MAIN_TASK_QUEUE} yet: start one with `batching-demo main worker`",
+            err=True,
+        )
+    starter = Starter(client, source, run_options, on_change)
     return await starter.run(islice(slices(source, run_options.records_per_workflow), workflows))
 
 

@@ -182,6 +182,7 @@ class TestOnServers:
         result = await aside("main", "start", "--no-wait", "--json")
         assert result.exit_code == 0
         counts = json.loads(result.stdout)
+        assert "batching-demo main worker" in result.stderr
         assert counts.pop("seconds") > 0
         assert counts == {
             "read": 5,
