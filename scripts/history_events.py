@@ -25,8 +25,8 @@ from batching_demo.contracts import (
     batcher_workflow_id,
     encode_records,
 )
-from batching_demo.database.engine import create_engine, create_transactional_engine
-from batching_demo.database.migrations import upgrade
+from batching_demo.database.engine import create_engine
+from batching_demo.database.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 
@@ -74,10 +74,7 @@ async def run(directory: Path) -> float:
     postgres.initialise()
     postgres.start()
     try:
-        migration = create_transactional_engine(postgres.url, application_name="history events")
-        async with migration.connect() as connection:
-            await connection.run_sync(upgrade)
-        await migration.dispose()
+        await migrate(postgres.url, application_name="history events")
         environment = await WorkflowEnvironment.start_local(
             dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
             dev_server_log_level="error",

@@ -26,9 +26,9 @@ from batching_demo.batcher_service.retry_starter import Retry, retry_letter
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import BatcherSettings, WritePath, batcher_workflow_id
-from batching_demo.database.engine import create_engine, create_transactional_engine
+from batching_demo.database.engine import create_engine
 from batching_demo.database.letter_queries import Selection, find_letters
-from batching_demo.database.migrations import upgrade
+from batching_demo.database.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.main_service import worker as main_worker
@@ -149,9 +149,7 @@ async def main() -> None:
     postgres = PostgresServer(directory / "postgres", find_free_port())
     postgres.initialise()
     postgres.start()
-    migration = create_transactional_engine(postgres.url, application_name="record histories")
-    async with migration.connect() as connection:
-        await connection.run_sync(upgrade)
+    await migrate(postgres.url, application_name="record histories")
     engine = create_engine(postgres.url, application_name="record histories")
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),

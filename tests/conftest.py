@@ -17,8 +17,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from batching_demo.database.engine import create_engine, create_transactional_engine
-from batching_demo.database.migrations import upgrade
+from batching_demo.database.engine import create_engine
+from batching_demo.database.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from tests.helpers import eventually
@@ -66,10 +66,7 @@ async def template(postgres: PostgresServer) -> str:
     async with admin.connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
     await admin.dispose()
-    migration = create_transactional_engine(url_of(postgres, TEMPLATE), application_name="tests")
-    async with migration.connect() as connection:
-        await connection.run_sync(upgrade)
-    await migration.dispose()
+    await migrate(url_of(postgres, TEMPLATE), application_name="tests")
     return TEMPLATE
 
 

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
+from batching_demo.batcher_service.failures import database_failures_reported
 from batching_demo.batcher_service.messages import BatchHeader, BatchResult, TurnedAway
 from batching_demo.batcher_service.outcomes import count, gather
 from batching_demo.contracts import (
@@ -22,7 +22,6 @@ from batching_demo.contracts import (
     Verdicts,
     split,
 )
-from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.writes import write_batch, write_unbatched
 
 HEARTBEAT_SECONDS = 3
@@ -76,21 +75,11 @@ class WriteActivities:
 
 @asynccontextmanager
 async def _watched() -> AsyncIterator[None]:
-    """Heartbeat, so that a dead worker is noticed; report failures without record contents."""
+    """Heartbeat, so that a dead worker is noticed; report what fails."""
     heartbeat = asyncio.create_task(_heartbeat())
     try:
-        yield
-    except DatabaseFailedError as error:
-        failure = error.failure
-        logger.warning("cannot write (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
-        kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"
-        # Benign, so that the SDK adds no traceback to the line above.
-        raise ApplicationError(
-            failure.reason,
-            failure.sqlstate,
-            type=kind,
-            category=ApplicationErrorCategory.BENIGN,
-        ) from None
+        with database_failures_reported():
+            yield
     finally:
         heartbeat.cancel()
 

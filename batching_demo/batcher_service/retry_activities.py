@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from batching_demo.batcher_service.failures import database_failures_reported
 from batching_demo.batcher_service.retry_messages import (
     RetryInput,
     RetryResult,
@@ -23,7 +24,7 @@ from batching_demo.contracts import (
     encode_records,
 )
 from batching_demo.database.dead_letters import identity
-from batching_demo.database.errors import DatabaseFailedError, FailureKind, database_errors
+from batching_demo.database.errors import database_errors
 from batching_demo.database.letter_queries import find_identity, note_attempt, read_letter
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class RetryActivities:
 def _explained() -> Iterator[None]:
     """Report failures without record contents; only the database's are worth another attempt."""
     try:
-        with database_errors():
+        with database_failures_reported(), database_errors():
             yield
     except RetryRefusedError as refusal:
         logger.warning("cannot retry: %s", refusal)
@@ -108,16 +109,5 @@ def _explained() -> Iterator[None]:
             str(refusal),
             type="Refused",
             non_retryable=True,
-            category=ApplicationErrorCategory.BENIGN,
-        ) from None
-    except DatabaseFailedError as error:
-        failure = error.failure
-        logger.warning("cannot retry (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
-        kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"
-        # Benign, so that the SDK adds no traceback to the line above.
-        raise ApplicationError(
-            failure.reason,
-            failure.sqlstate,
-            type=kind,
             category=ApplicationErrorCategory.BENIGN,
         ) from None

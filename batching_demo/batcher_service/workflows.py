@@ -261,7 +261,7 @@ class BatcherWorkflow:
 
     def _carry(self) -> bytes:
         """Leave everything that is not answered to the next run, oldest first."""
-        for batch in reversed(self._in_flight):
+        for batch in self._in_flight:
             self._buffer.give_back(batch.submissions)
         waiting = list(self._buffer)
         carried = Carried(

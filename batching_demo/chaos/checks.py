@@ -52,7 +52,9 @@ async def read_tables(engine: AsyncEngine) -> Tables:
         return Tables(rows, keys, dict(letters.all()))
 
 
-def check(expected: Expected, results: Results, tables: Tables, workflows: int) -> list[Check]:
+def check(
+    expected: Expected, results: Results, tables: Tables, workflows: int, workers_died: int
+) -> list[Check]:
     """List all that has to hold."""
     told = results.verdicts
     unexpected = sorted(set(tables.letters) - set(expected.reasons))
@@ -60,6 +62,7 @@ def check(expected: Expected, results: Results, tables: Tables, workflows: int) 
         Check("main workflows that completed", workflows, results.completed),
         Check("main workflows without all verdicts", 0, len(results.unfinished)),
         Check("main workflows that failed", 0, len(results.failed)),
+        Check("workers that ended by themselves", 0, workers_died),
         Check("rows are distinct keys", tables.distinct_keys, tables.rows),
         Check("rows", expected.written, tables.rows),
         Check("told written", expected.written, told["written"]),

@@ -35,7 +35,6 @@ def as_json(outcome: Outcome) -> str:
             "records": outcome.records,
             "faults": [asdict(fault) for fault in outcome.faults],
             "checks": [asdict(check) | {"holds": check.holds} for check in outcome.checks],
-            "workers_that_died_by_themselves": outcome.workers_that_died_by_themselves,
         },
         indent=2,
     )

@@ -18,8 +18,8 @@ from batching_demo.chaos.records import KEY, write_input
 from batching_demo.chaos.schedule import Fault
 from batching_demo.chaos.system import System
 from batching_demo.contracts import BatcherSettings
-from batching_demo.database.engine import create_engine, create_transactional_engine
-from batching_demo.database.migrations import upgrade
+from batching_demo.database.engine import create_engine
+from batching_demo.database.migrations import migrate
 from batching_demo.main_service.sources import inspect, slices
 
 HEALING_SECONDS = 180.0
@@ -32,7 +32,6 @@ class Outcome:
     faults: Sequence[Fault]
     records: int
     checks: Sequence[Check]
-    workers_that_died_by_themselves: int
     failures: Sequence[str]
 
     @property
@@ -50,7 +49,7 @@ async def run(
         try:
             report("starting servers and workers")
             await asyncio.to_thread(system.start_servers)
-            await _migrate(system)
+            await migrate(system.postgres.url, application_name="batching-demo chaos")
             await asyncio.to_thread(system.start_workers)
             return await _run(system, faults, seconds, records, seed, report)
         finally:
@@ -86,19 +85,9 @@ async def _run(
     return Outcome(
         faults,
         expected.records,
-        check(expected, results, tables, len(planned)),
-        system.died_by_themselves,
+        check(expected, results, tables, len(planned), system.died_by_themselves),
         results.failed,
     )
-
-
-async def _migrate(system: System) -> None:
-    engine = create_transactional_engine(
-        system.postgres.url, application_name="batching-demo chaos"
-    )
-    async with engine.connect() as connection:
-        await connection.run_sync(upgrade)
-    await engine.dispose()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from batching_demo.cli import options
 from batching_demo.cli.inputs import InputOptions, payload_bytes, read_input
 from batching_demo.comparison.compare import OnChange, Request, compare
-from batching_demo.comparison.preconditions import check
+from batching_demo.comparison.preconditions import PATIENCE_SECONDS, check
 from batching_demo.comparison.report import table
 from batching_demo.comparison.results import PathResult
 from batching_demo.contracts import WritePath
@@ -110,7 +110,9 @@ def compare_command(settings: Settings, /, as_json: bool, **chosen: Any) -> None
     show(asyncio.run(run_comparison(settings, request, quiet=as_json)), as_json=as_json)
 
 
-async def run_comparison(settings: Settings, request: Request, *, quiet: bool) -> list[PathResult]:
+async def run_comparison(
+    settings: Settings, request: Request, *, quiet: bool, patience: float = PATIENCE_SECONDS
+) -> list[PathResult]:
     """Compare on the servers of the settings, with a progress bar on standard error."""
     client = await connect(settings)
     engine = create_transactional_engine(
@@ -118,7 +120,7 @@ async def run_comparison(settings: Settings, request: Request, *, quiet: bool) -
     )
     try:
         with database_errors(), _progress(request, quiet=quiet) as on_change:
-            await check(client, engine, request)
+            await check(client, engine, request, patience)
             return await compare(client, engine, request, on_change)
     finally:
         await engine.dispose()

@@ -4,9 +4,8 @@ import asyncio
 
 import click
 
-from batching_demo.database.engine import create_transactional_engine, database_url
-from batching_demo.database.errors import database_errors
-from batching_demo.database.migrations import newest_revision, upgrade
+from batching_demo.database.engine import database_url
+from batching_demo.database.migrations import migrate, newest_revision
 from batching_demo.settings import Settings
 
 
@@ -25,21 +24,9 @@ def upgrade_command(settings: Settings) -> None:
     \b
     Example: batching-demo db upgrade
     """
-    asyncio.run(migrate(settings))
+    url = settings.required_database_url
+    asyncio.run(migrate(url, application_name="batching-demo db upgrade"))
     click.echo(f"schema is at revision {newest_revision()}")
-
-
-async def migrate(settings: Settings) -> None:
-    """Migrate the database of the settings."""
-    engine = create_transactional_engine(
-        settings.required_database_url, application_name="batching-demo db upgrade"
-    )
-    try:
-        with database_errors():
-            async with engine.connect() as connection:
-                await connection.run_sync(upgrade)
-    finally:
-        await engine.dispose()
 
 
 @db.command("url")

@@ -13,15 +13,15 @@ import click
 
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.cli.compare import build_request, comparison_options, run_comparison, show
-from batching_demo.cli.db import migrate
 from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.comparison.compare import Request
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, BatcherSettings
+from batching_demo.contracts import BatcherSettings
+from batching_demo.database.migrations import migrate
 from batching_demo.settings import DATABASE_URL, Settings
-from batching_demo.temporal import TEMPORAL_ADDRESS, connect, has_pollers
+from batching_demo.temporal import TEMPORAL_ADDRESS, connect
 
-LONGEST_START_SECONDS = 30
+LONGEST_START_SECONDS = 30.0
 
 
 @click.command()
@@ -45,7 +45,7 @@ def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> Non
         signal.signal(number, signal.default_int_handler)
     with one_line_errors(), ExitStack() as cleanup:
         settings = _servers(settings, cleanup, keep=keep)
-        asyncio.run(migrate(settings))
+        asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))
         _workers(settings, cleanup, keep=keep)
         results = asyncio.run(_compare(settings, request, quiet=as_json))
         show(results, as_json=as_json)
@@ -80,11 +80,7 @@ async def _compare(settings: Settings, request: Request, *, quiet: bool) -> list
     for started in await start_batchers(client, request.shards, wanted):
         for difference in started.differences:
             report(f"{started.workflow_id} runs already: {difference}")
-    async with asyncio.timeout(LONGEST_START_SECONDS):
-        for queue in (MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE):
-            while not await has_pollers(client, queue):
-                await asyncio.sleep(0.1)
-    return await run_comparison(settings, request, quiet=quiet)
+    return await run_comparison(settings, request, quiet=quiet, patience=LONGEST_START_SECONDS)
 
 
 def _say_what_next(settings: Settings, *, keep: bool) -> None:

@@ -1,6 +1,7 @@
 """Refuse to compare where a path would wait for ever."""
 
 import asyncio
+import time
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,10 +12,14 @@ from batching_demo.comparison.compare import ComparisonError, Request
 from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
 from batching_demo.temporal import has_pollers
 
-POLLS, POLL_SECONDS = 20, 0.1
+POLL_SECONDS = 0.1
+PATIENCE_SECONDS = 2.0
+"""A worker that has just started to poll shows up a little later."""
 
 
-async def check(client: Client, engine: AsyncEngine, request: Request) -> None:
+async def check(
+    client: Client, engine: AsyncEngine, request: Request, patience: float = PATIENCE_SECONDS
+) -> None:
     """Check schema, workers and batchers.
 
     Raises:
@@ -24,7 +29,7 @@ async def check(client: Client, engine: AsyncEngine, request: Request) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT FROM write_counts LIMIT 0"))
     for queue, service in ((MAIN_TASK_QUEUE, "main"), (BATCHER_TASK_QUEUE, "batcher")):
-        if not await _polled_soon(client, queue):
+        if not await _polled_within(client, queue, patience):
             raise ComparisonError(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
@@ -32,13 +37,13 @@ async def check(client: Client, engine: AsyncEngine, request: Request) -> None:
         await _check_batcher(client, batcher_workflow_id(shard), request.shards)
 
 
-async def _polled_soon(client: Client, queue: str) -> bool:
-    """Tell whether a worker polls; one that has just started shows up a little later."""
-    for _ in range(POLLS):
-        if await has_pollers(client, queue):
-            return True
+async def _polled_within(client: Client, queue: str, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while not await has_pollers(client, queue):
+        if time.monotonic() > deadline:
+            return False
         await asyncio.sleep(POLL_SECONDS)
-    return False
+    return True
 
 
 async def _check_batcher(client: Client, workflow_id: str, shards: int) -> None:

@@ -7,6 +7,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from batching_demo.database.engine import create_transactional_engine
+from batching_demo.database.errors import database_errors
+
 PACKAGE = Path(__file__).parents[1]
 REPOSITORY = PACKAGE.parent
 
@@ -25,6 +28,21 @@ def upgrade(connection: Connection) -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+async def migrate(url: str, *, application_name: str) -> None:
+    """Migrate a database to the newest revision.
+
+    Raises:
+        DatabaseFailedError: it does not answer, or refuses.
+    """
+    engine = create_transactional_engine(url, application_name=application_name)
+    try:
+        with database_errors():
+            async with engine.connect() as connection:
+                await connection.run_sync(upgrade)
+    finally:
+        await engine.dispose()
 
 
 def newest_revision() -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from temporalio.client import (
@@ -44,6 +44,7 @@ class Starter:
         self._run_id = run_id(source, options)
         self._began = time.monotonic()
         self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
+        self._waiting: set[asyncio.Task[None]] = set()
         self._open: dict[str, WorkflowHandle[MainWorkflow, MainResult]] = {}
 
     def _elapsed(self) -> float:
@@ -56,25 +57,21 @@ class Starter:
             RPCError: Temporal stopped answering.
         """
         turn = asyncio.Semaphore(self._options.max_open)
-        starting: set[asyncio.Task[None]] = set()
-        waiting: set[asyncio.Task[None]] = set()
         try:
-            for slice_ in slices:
-                await turn.acquire()
-                _raise_failed(starting | waiting)
-                _keep(starting, self._take(slice_, turn, waiting))
-            await asyncio.gather(*starting)
-            if self._options.wait:
-                await asyncio.gather(*waiting)
-        finally:
-            for task in starting | waiting:
-                task.cancel()
+            async with asyncio.TaskGroup() as waits:
+                async with asyncio.TaskGroup() as starts:
+                    for slice_ in slices:
+                        await turn.acquire()
+                        starts.create_task(self._take(slice_, turn, waits))
+                if not self._options.wait:
+                    for task in self._waiting:
+                        task.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
         self.summary.seconds = self._elapsed()
         return self.summary
 
-    async def _take(
-        self, slice_: Slice, turn: asyncio.Semaphore, waiting: set[asyncio.Task[None]]
-    ) -> None:
+    async def _take(self, slice_: Slice, turn: asyncio.Semaphore, waits: asyncio.TaskGroup) -> None:
         """Start a slice's workflow; whoever waits for it gives the turn back."""
         self.summary.workflows += 1
         self.summary.read += slice_.records
@@ -84,7 +81,9 @@ class Starter:
             turn.release()
         else:
             self.summary.pending += slice_.records
-            task = _keep(waiting, self._gather(handle, slice_))
+            task = waits.create_task(self._gather(handle, slice_))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
             task.add_done_callback(lambda _: turn.release())
         self._on_change(self.summary)
 
@@ -150,19 +149,7 @@ class Starter:
         )
 
 
-def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-    """Run something as a task, and drop it from the set when it has ended well."""
-    task = asyncio.create_task(work)
-    tasks.add(task)
-    task.add_done_callback(lambda done: None if _failed(done) else tasks.discard(done))
-    return task
-
-
-def _failed(task: asyncio.Task[None]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is not None
-
-
-def _raise_failed(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        if _failed(task):
-            task.result()
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the first of errors that task groups have wrapped."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

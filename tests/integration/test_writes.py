@@ -1,7 +1,10 @@
 """Verdicts on real Postgres: a function of the table and the record, whatever happens meanwhile."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from random import Random
+from statistics import median
 from uuid import uuid4
 
 import pytest
@@ -125,20 +128,51 @@ async def test_any_keys_and_payloads_come_back(engine: AsyncEngine) -> None:
     assert sorted(stored) == sorted((key, key) for key in keys)
 
 
-@pytest.mark.parametrize("bad", [[0], [50], [99], [37], [0, 50, 99], [10, 11, 12], [5, 55, 77]])
+@pytest.mark.parametrize(
+    ("bad", "most"),
+    [
+        ([[position] for position in range(100)], 14),
+        ([sorted(Random(seed).sample(range(100), 3)) for seed in range(40)], 34),
+        ([[0, 50, 99]], 32),
+    ],
+    ids=["one anywhere", "three anywhere", "first, middle and last"],
+)
 async def test_bad_records_cost_their_neighbours_nothing(
-    engine: AsyncEngine, bad: list[int]
+    engine: AsyncEngine, bad: list[list[int]], most: int
 ) -> None:
     statements = Statements(engine)
-    records = [record(f"k{number:02}") for number in range(100)]
-    for position in bad:
-        records[position] = poison(f"k{position:02}")
-    result = await write_batch(engine, rows_of(("s", records)), uuid4(), 0)
-    assert [position for position, code in enumerate(result.codes) if code == "r"] == bad
-    assert set(result.codes) == {"w", "r"}
-    assert {problem.sqlstate for problem in result.problems.values()} == {"22P05"}
-    assert statements.inserts <= (14 if len(bad) == 1 else 34)
-    assert await scalar(engine, "SELECT count(*) FROM records") == 100 - len(bad)
+    for attempt, positions in enumerate(bad):
+        statements.sent.clear()
+        result = await write_batch(engine, with_poison(attempt, positions), uuid4(), 0)
+        assert [at for at, code in enumerate(result.codes) if code == "r"] == positions
+        assert set(result.codes) == {"w", "r"}
+        assert {problem.sqlstate for problem in result.problems.values()} == {"22P05"}
+        assert statements.inserts <= most, positions
+    stored = len(bad) * 100 - sum(map(len, bad))
+    assert await scalar(engine, "SELECT count(*) FROM records") == stored
+
+
+def with_poison(attempt: int, positions: Sequence[int]) -> Rows:
+    """Make a batch of 100 fresh keys, bad at some positions of their order."""
+    records = [record(f"{attempt:03}-{number:02}") for number in range(100)]
+    for position in positions:
+        records[position] = poison(f"{attempt:03}-{position:02}")
+    return rows_of((f"s{attempt}", records))
+
+
+async def test_one_bad_record_takes_at_most_six_and_a_half_clean_batches(
+    engine: AsyncEngine,
+) -> None:
+    ratios: list[float] = []
+    for attempt in range(0, 60, 2):
+        seconds: list[float] = []
+        for positions in ([], [Random(attempt).randrange(100)]):
+            rows = with_poison(attempt + len(positions), positions)
+            began = time.perf_counter()
+            await write_batch(engine, rows, uuid4(), 0)
+            seconds.append(time.perf_counter() - began)
+        ratios.append(seconds[1] / seconds[0])
+    assert median(ratios) <= 6.5, sorted(ratios)
 
 
 async def test_only_bad_records(engine: AsyncEngine) -> None:

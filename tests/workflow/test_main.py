@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.contracts import BatcherSettings, WritePath, batcher_workflow_id
@@ -176,3 +178,13 @@ async def test_the_main_service_works_while_the_batcher_worker_is_away(
         await eventually(started)
         async with batcher_service(client, engine):
             assert (await waiting).written == 5
+
+
+async def test_a_start_that_fails_ends_the_run_and_does_not_wait_for_its_turn(
+    client: Client,
+) -> None:
+    unknown = await Client.connect(
+        client.service_client.config.target_host, namespace="no-such-namespace"
+    )
+    with pytest.raises(RPCError, match="amespace"):
+        await asyncio.wait_for(load_flights(unknown, 20, max_open=1), 30)
