@@ -119,7 +119,7 @@ max_open = option(
     variable="MAX_OPEN",
     type=click.IntRange(min=1),
     show_default=False,
-    help="Main workflows under way at a time. [default: what keeps 1 MiB outstanding per shard,"
+    help="Main workflows under way at a time. [default: what keeps 512 KiB outstanding per shard,"
     " at least three batches, at most 1,000]",
 )
 deadline = option(

@@ -10,8 +10,8 @@ from batching_demo.contracts import DEFAULT_RUN_LABEL, KIB, WritePath
 from batching_demo.main_service.messages import Source
 
 MOST_OPEN = 1_000
-OUTSTANDING_BYTES_PER_SHARD = 1024 * KIB
-"""What a batcher buffers and writes at a time: of more, most would be turned away."""
+OUTSTANDING_BYTES_PER_SHARD = 512 * KIB
+"""What a batcher buffers: of more, much is turned away, and its records travel again."""
 OUTSTANDING_BATCHES = 3
 BYTES_AROUND_PAYLOAD = 200
 """Of a prepared record: key, lengths, hash, its share of a header."""
