@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -45,6 +47,11 @@ def record(key: str, payload: object = None, *, line: int = 1) -> PreparedRecord
     """Make a prepared record; its payload is its key unless one is given."""
     document = json.dumps({"key": key} if payload is None else payload)
     return PreparedRecord(key, line, document, hashlib.sha256(document.encode()).digest())
+
+
+def noise(size: int, seed: object = 0) -> str:
+    """Make text that takes this many bytes even deflated."""
+    return b64encode(Random(repr(seed)).randbytes(size)).decode()
 
 
 def submission(

@@ -9,6 +9,7 @@ from batching_demo.batcher_service.retry_activities import RetryActivities
 from batching_demo.batcher_service.retry_workflow import RetryWorkflow
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
+from batching_demo.requester.submitter import Submitter
 from batching_demo.temporal import GRACEFUL_SHUTDOWN
 
 
@@ -40,6 +41,8 @@ def build_worker(
             writes.answer_busy,
             retries.prepare_retry,
             retries.note_retry,
+            # A retry submits like any other workflow.
+            Submitter(client).submit_to_batcher,
         ],
         # While one batch of calls is written, the next one gathers.
         max_concurrent_activities=max(pool_size, 2 * coalescing.max_records),

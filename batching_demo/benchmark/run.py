@@ -29,13 +29,11 @@ from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System
 from batching_demo.main_service.messages import Source
-from batching_demo.main_service.run_options import RunOptions, default_max_open
+from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
 
 NAME = "batching-demo benchmark"
-PAYLOAD_BYTES = 330.0
-"""Of a flight as JSON, its serial number included."""
 
 
 class Bench:
@@ -56,7 +54,8 @@ class Bench:
         turned_away = await self._turned_away(cell)
         runs = await batcher_runs(self._client, cell.shards)
         before = await read_written(self._engine)
-        starter = Starter(self._client, self._source, _options(cell, label))
+        options = with_max_open(_options(cell, label), self._source, cell.max_open)
+        starter = Starter(self._client, self._source, options)
         planned = slices(self._source, cell.records_per_workflow, limit=cell.records)
         async with peaks(self._processes()) as memory:
             summary = await starter.run(planned)
@@ -126,10 +125,6 @@ def _options(cell: Cell, label: str) -> RunOptions:
         write_path=cell.path,
         run_label=label,
         key_prefix=f"{label}:",
-        max_open=cell.max_open
-        or default_max_open(
-            PAYLOAD_BYTES, cell.records_per_workflow, cell.shards, cell.max_records
-        ),
     )
 
 

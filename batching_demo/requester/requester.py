@@ -3,19 +3,25 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.contracts import SUBMIT_SIGNAL, Verdicts, batcher_workflow_id
+    from batching_demo.contracts import Verdicts, batcher_workflow_id
     from batching_demo.requester.answers import Answers
     from batching_demo.requester.parcels import Parcel, Prepared, parcels
+    from batching_demo.requester.submitter import Gathered, Submitter
     from batching_demo.requester.undecided import describe_undecided
 
 SHORTEST_PATIENCE_SECONDS = 60.0
 LONGEST_PATIENCE_SECONDS = 600.0
 LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
+GATHER_SHARE = 0.05
+"""Of the linger: what a worker may take to gather a signal, which nobody then notices."""
+LONGEST_GATHER_SECONDS = 0.25
 
 
 class Requester:
@@ -66,20 +72,21 @@ class Requester:
 
     async def _submit_until_answered(self, prepared: Prepared, linger_seconds: float) -> None:
         patience = max(SHORTEST_PATIENCE_SECONDS, 3 * linger_seconds)
+        gather_seconds = min(LONGEST_GATHER_SECONDS, GATHER_SHARE * linger_seconds)
         while unanswered := self._unanswered(prepared):
             now = workflow.time()
             due = [one for one in unanswered if self.answers.due_at(one[0].header) <= now]
             if due:
                 if any(self.answers.is_overdue(submission.header) for submission, _ in due):
                     patience = min(2 * patience, LONGEST_PATIENCE_SECONDS)
-                await self._submit_once(due, patience)
+                await self._submit_once(due, patience, gather_seconds)
             await self._wait_for_answers(prepared)
 
-    async def _submit_once(self, due: Prepared, patience: float) -> None:
+    async def _submit_once(self, due: Prepared, patience: float, gather_seconds: float) -> None:
         headers = [submission.header for submission, _ in due]
         # Noted first: the answer may come before the server says that the signal arrived.
         self.answers.sending(headers)
-        await self._deliver(parcels(due))
+        await self._deliver(parcels(due), gather_seconds)
         self.answers.sent(headers, again_at=workflow.time() + _jittered(patience))
 
     async def _wait_for_answers(self, prepared: Prepared) -> None:
@@ -99,10 +106,10 @@ class Requester:
         unanswered = self._unanswered(prepared)
         return min((self.answers.due_at(one.header) for one, _ in unanswered), default=None)
 
-    async def _deliver(self, undelivered: Sequence[Parcel]) -> None:
-        """Signal each parcel to its batcher; wait for batchers that do not run."""
+    async def _deliver(self, undelivered: Sequence[Parcel], gather_seconds: float) -> None:
+        """Submit each parcel to its batcher; wait for batchers that do not run."""
         pause = 1.0
-        while undelivered := await _signal_all(undelivered):
+        while undelivered := await _submit_all(undelivered, gather_seconds):
             missing = ", ".join(dict.fromkeys(batcher_workflow_id(p.shard) for p in undelivered))
             advice = f"waiting for {missing}: start it with `batching-demo batcher start`"
             workflow.set_current_details(advice)
@@ -118,19 +125,20 @@ class Requester:
         return describe_undecided([records for _, records in self._unanswered(prepared)])
 
 
-async def _signal_all(undelivered: Sequence[Parcel]) -> list[Parcel]:
-    """Signal parcels; give back those whose batcher does not run."""
-    delivered = await asyncio.gather(*(_signal(parcel) for parcel in undelivered))
+async def _submit_all(undelivered: Sequence[Parcel], gather_seconds: float) -> list[Parcel]:
+    """Submit parcels; give back those whose batcher does not run."""
+    delivered = await asyncio.gather(*(_submit(parcel, gather_seconds) for parcel in undelivered))
     return [parcel for parcel, done in zip(undelivered, delivered, strict=True) if not done]
 
 
-async def _signal(parcel: Parcel) -> bool:
-    batcher = workflow.get_external_workflow_handle(batcher_workflow_id(parcel.shard))
-    try:
-        await batcher.signal(SUBMIT_SIGNAL, args=[parcel.headers, parcel.records])
-    except ApplicationError:
-        return False
-    return True
+async def _submit(parcel: Parcel, gather_seconds: float) -> bool:
+    return await workflow.execute_local_activity_method(
+        Submitter.submit_to_batcher,
+        args=[Gathered(parcel.shard, parcel.headers, gather_seconds), parcel.records],
+        start_to_close_timeout=timedelta(seconds=60),
+        retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
+        summary=f"{len(parcel.headers)} submissions to {batcher_workflow_id(parcel.shard)}",
+    )
 
 
 def _jittered(seconds: float) -> float:
