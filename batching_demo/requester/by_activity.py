@@ -68,8 +68,9 @@ async def write_by_activity(
 
 
 def _is_deadline(error: ActivityError) -> bool:
-    cause = error.cause
-    return isinstance(cause, TimedOutError) and cause.type is TimeoutType.SCHEDULE_TO_CLOSE
+    # The server takes the deadline for the longest time in the queue, too.
+    ends = (TimeoutType.SCHEDULE_TO_CLOSE, TimeoutType.SCHEDULE_TO_START)
+    return isinstance(error.cause, TimedOutError) and error.cause.type in ends
 
 
 def _flat(answers: Sequence[Sequence[Verdicts]]) -> list[Verdicts]:
