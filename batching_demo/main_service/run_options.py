@@ -13,6 +13,8 @@ MOST_OPEN = 1_000
 OUTSTANDING_BYTES_PER_SHARD = 512 * KIB
 """What a batcher buffers: of more, much is turned away, and its records travel again."""
 OUTSTANDING_BATCHES = 3
+MOST_SUBMISSIONS = 200
+"""Of one main workflow and shard, for all their headers travel in one payload."""
 BYTES_AROUND_PAYLOAD = 200
 """Of a prepared record: key, lengths, hash, its share of a header."""
 
@@ -33,6 +35,11 @@ class RunOptions:
     """Main workflows under way at a time: a batcher cannot refuse what is in its history."""
     deadline_seconds: float | None = None
     wait: bool = True
+
+    @property
+    def records_per_slice(self) -> int:
+        """Records of one main workflow, at most."""
+        return min(self.records_per_workflow, MOST_SUBMISSIONS * self.max_records)
 
 
 def default_max_open(
@@ -63,6 +70,6 @@ def run_id(source: Source, options: RunOptions) -> str:
         options.key_prefix,
         options.write_path.value,
         options.run_label,
-        options.records_per_workflow,
+        options.records_per_slice,
     )
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
