@@ -32,6 +32,7 @@ from batching_demo.main_service.source_file import (
     printable,
     stamp_of,
 )
+from batching_demo.records.rejection import shown
 
 _EDGE_BYTES = 4096
 _COLUMNS_SHOWN = 20
@@ -188,7 +189,7 @@ def _check_key_columns(name: str, columns: Sequence[str], key_columns: Sequence[
     if columns and missing:
         more = len(columns) - _COLUMNS_SHOWN
         raise SourceError(
-            f"{name}: no column {', '.join(map(repr, missing))};"
-            f" the header has {', '.join(map(repr, columns[:_COLUMNS_SHOWN]))}"
+            f"{name}: no column {', '.join(map(shown, missing))};"
+            f" the header has {', '.join(map(shown, columns[:_COLUMNS_SHOWN]))}"
             + (f" and {more:,} more" if more > 0 else "")
         )
