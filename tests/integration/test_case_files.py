@@ -140,12 +140,10 @@ async def test_b04_stores_6000_rows_with_any_batch_size(
     inspected = inspect(path, key_columns=["key"])
     how = Load(["key"], records_per_workflow=6000, max_records=max_records)
     assert await store(engine, inspected, how) == "w" * 6000
-    found = await fetch(
-        engine, "SELECT count(*), min(payload->>'zip'), max(line), max(n) FROM records, LATERAL"
-        " (SELECT count(*) n FROM records r WHERE r.batch_id = records.batch_id) b",
-    )  # fmt: skip
-    assert found[0][:3] == (6000, "00000", 6001)
-    assert int(str(found[0][3])) <= max_records
+    counted = "SELECT count(*), min(payload->>'zip'), max(line) FROM records"
+    assert await fetch(engine, counted) == [(6000, "00000", 6001)]
+    largest = "SELECT max(n) FROM (SELECT count(*) n FROM records GROUP BY batch_id) batches"
+    assert int(str(await scalar(engine, largest))) <= max_records
 
 
 async def test_b05_duplicates_and_a_conflict_again_and_again(engine: AsyncEngine) -> None:
