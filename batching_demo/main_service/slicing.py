@@ -71,7 +71,7 @@ def slices(
 
 def _changed(source: Source) -> SourceError:
     return SourceError(
-        f"{printable(source.path)}: changed while it was read;"
+        f"{printable(source.path)}: changed while it was read; what was started goes on;"
         " start again once nothing writes to it any more"
     )
 
