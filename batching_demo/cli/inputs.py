@@ -47,7 +47,7 @@ def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, 
 
 def payload_bytes(inspected: Inspected) -> float:
     """Estimate how large a record is as JSON, where every row repeats its columns' names."""
-    raw = Path(inspected.source.path).stat().st_size / max(1, inspected.records)
+    raw = inspected.stamp.size / max(1, inspected.records)
     return raw + sum(len(name) + len('"":"",') for name in inspected.source.columns)
 
 

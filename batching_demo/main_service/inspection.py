@@ -28,6 +28,7 @@ from batching_demo.main_service.source_file import (
     Stamp,
     format_of,
     grammar_for,
+    name_of,
     opened,
     printable,
     stamp_of,
@@ -71,7 +72,7 @@ def inspect(
         SourceError: naming file, line, cause and what to do.
     """
     path = path.absolute()
-    name = name or printable(path.name)
+    name = name or name_of(str(path))
     source_format = format or format_of(name)
     if source_format not in FORMATS.values():
         raise SourceError(f"{name}: unknown format; add --format csv|ndjson")

@@ -12,6 +12,7 @@ from batching_demo.main_service.scanning import Grammar
 
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 GZIP_SUFFIX = ".gz"
+LONGEST_NAME = 255
 
 
 class SourceError(Exception):
@@ -56,6 +57,11 @@ def printable(path: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def name_of(path: str) -> str:
+    """Name a file for people; of a name too long for messages, its end."""
+    return printable(Path(path).name)[-LONGEST_NAME:]
 
 
 def is_gzip(name: str) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from batching_demo.main_service.scanning import chunks, hashed
-from batching_demo.main_service.source_file import SourceError, is_gzip, opened, printable
+from batching_demo.main_service.source_file import SourceError, is_gzip, name_of, opened, printable
 
 STANDARD_INPUT = "-"
 UTF_8 = "utf-8"
@@ -41,7 +41,7 @@ def readable(path: str, encoding: str, state_directory: Path) -> Readable:
         SourceError: the input cannot be read, decompressed or decoded.
     """
     codec = _codec(encoding)
-    name = "standard input" if path == STANDARD_INPUT else printable(Path(path).name)
+    name = "standard input" if path == STANDARD_INPUT else name_of(path)
     # A pipe can be read only once, and a worker would wait for its writer.
     is_file = path != STANDARD_INPUT and (os.path.isfile(path) or not os.path.exists(path))
     if codec == UTF_8 and is_file and not is_gzip(name):

@@ -259,6 +259,12 @@ def test_names_that_are_no_text_are_shown_all_the_same(tmp_path: Path) -> None:
         assert shown in refusal(path)
 
 
+def test_of_a_name_that_gets_too_long_the_end_is_shown(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + b"\xe9" * 250 + b".csv"))
+    name = inspect(write(path, "key\n1\n")).source.name
+    assert (len(name), name[-8:]) == (255, r"\xe9.csv")
+
+
 @pytest.mark.parametrize(
     ("start", "advice"),
     [
