@@ -25,7 +25,13 @@ class WritePath(StrEnum):
     """How prepared records reach Postgres."""
 
     BATCHED = "batched"
+    """Signalled to a batcher workflow, which has whole batches written."""
     UNBATCHED = "unbatched"
+    """An activity writes every record by itself; the baseline."""
+    COALESCED = "coalesced"
+    """An activity, whose worker writes the calls of many workflows together."""
+    NOTHING = "nothing"
+    """Prepared records are thrown away; the floor of benchmarks."""
 
 
 class Verdict(StrEnum):
@@ -140,8 +146,11 @@ VERDICTS_SIGNAL = "verdicts"
 BUSY_SIGNAL = "busy"
 """Signal of a requester; its one argument is a `Busy`."""
 
-WRITE_UNBATCHED_ACTIVITY = "write_unbatched"
-"""Activity of the batcher service with the arguments of `submit`; returns list[Verdicts]."""
+WRITE_ACTIVITIES = {
+    WritePath.UNBATCHED: "write_unbatched",
+    WritePath.COALESCED: "write_coalesced",
+}
+"""Activities of the batcher service with the arguments of `submit`; they return list[Verdicts]."""
 
 
 @dataclass(frozen=True, slots=True)

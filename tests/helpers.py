@@ -7,13 +7,21 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service import worker as batcher_worker
-from batching_demo.contracts import PreparedRecord, SubmissionHeader, encode_records
+from batching_demo.contracts import (
+    BatcherSettings,
+    PreparedRecord,
+    SubmissionHeader,
+    WritePath,
+    encode_records,
+)
+from batching_demo.database.rows import Stamp
 from batching_demo.main_service import worker as main_worker
 
 T = TypeVar("T")
@@ -59,10 +67,17 @@ async def scalar(engine: AsyncEngine, sql: str) -> object:
     return (await fetch(engine, sql))[0][0]
 
 
+def stamp(batch_id: UUID | None = None, shard: int = 0) -> Stamp:
+    """Name a batch."""
+    return Stamp(batch_id or uuid4(), WritePath.BATCHED, shard)
+
+
 @asynccontextmanager
-async def batcher_service(client: Client, engine: AsyncEngine) -> AsyncIterator[None]:
+async def batcher_service(
+    client: Client, engine: AsyncEngine, coalescing: BatcherSettings | None = None
+) -> AsyncIterator[None]:
     """Run a worker of the batcher service."""
-    async with batcher_worker.build_worker(client, engine, pool_size=5):
+    async with batcher_worker.build_worker(client, engine, 5, coalescing):
         yield
 
 

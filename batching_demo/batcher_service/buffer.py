@@ -19,6 +19,9 @@ class FlushReason(StrEnum):
     RECORDS = "records"
     BYTES = "bytes"
     AGE = "age"
+    IDLE = "idle"
+    """There is no linger, and the writer is free."""
+    DRAIN = "drain"
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Buffer:
             return FlushReason.BYTES
         due_at = self.due_at()
         if due_at is not None and due_at <= now:
-            return FlushReason.AGE
+            return FlushReason.AGE if self._settings.linger_seconds else FlushReason.IDLE
         return None
 
     def take(self) -> list[Submission]:

@@ -35,7 +35,7 @@ _OPTIONS = (
         default=DEFAULT_RECORDS,
         help="Records on each path.",
     ),
-    options.write_path(multiple=True, default=[path.value for path in WritePath]),
+    options.write_path(multiple=True, default=options.WRITE_PATHS),
     options.records_per_workflow,
     options.input_file,
     options.input_format,
