@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from uuid import uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,6 +20,7 @@ from batching_demo.main_service.messages import PrepareInput
 from batching_demo.main_service.packing import pack, unpack
 from batching_demo.main_service.preparation import cut, prepare
 from batching_demo.main_service.sources import Inspected, read_slice, slices
+from tests.helpers import stamp
 
 Batch = list[tuple[SubmissionHeader, bytes]]
 
@@ -51,7 +51,7 @@ async def store(engine: AsyncEngine, inspected: Inspected, how: Load) -> str:
     codes = ""
     for batch in batches(inspected, how):
         rows = gather([header for header, _ in batch], [encoded for _, encoded in batch]).rows
-        codes += "".join((await write_batch(engine, rows, uuid4(), 0)).codes)
+        codes += "".join((await write_batch(engine, rows, stamp())).codes)
     return codes
 
 
