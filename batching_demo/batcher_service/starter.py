@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from batching_demo.batcher_service.messages import SETTINGS_MEMO
 from batching_demo.contracts import (
     BATCHER_TASK_QUEUE,
     Batcher,
@@ -13,9 +14,6 @@ from batching_demo.contracts import (
     BatcherSettings,
     batcher_workflow_id,
 )
-
-SETTINGS_MEMO = "settings"
-"""Memo with a batcher's settings; it can be read while no worker runs, and survives new runs."""
 
 
 @dataclass(frozen=True)
