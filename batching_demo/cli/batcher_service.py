@@ -9,6 +9,7 @@ from batching_demo.batcher_service.starter import Started, start_batchers
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.batcher_control import COMMANDS
+from batching_demo.cli.batcher_status import status
 from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.settings import Settings
@@ -91,5 +92,5 @@ def _describe(started: Started) -> str:
     return f"{started.workflow_id}: runs already, with these settings"
 
 
-for command in COMMANDS:
+for command in (status, *COMMANDS):
     batcher.add_command(command)
