@@ -23,6 +23,12 @@ UPDATE_SECONDS = 10.0
 POLL_SECONDS = 0.5
 START_WORKER = "start one with `batching-demo batcher worker`"
 
+AGAIN = (
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.UNAVAILABLE,
+)
 Update = UpdateMethodMultiParam[..., Done]
 
 
@@ -68,16 +74,19 @@ async def request(client: Client, shard: int, update: Update, *arguments: object
         RequestRefusedError: it does not do that now.
         NoWorkerError: nobody answers.
     """
-    await describe(client, shard)
     try:
-        return await _request_once(client, shard, update, arguments)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-    # Its run ended with the request under way; unless the batcher ended, another run goes on.
-    await asyncio.sleep(POLL_SECONDS)
-    await describe(client, shard)
-    return await _request_once(client, shard, update, arguments)
+        async with asyncio.timeout(UPDATE_SECONDS):
+            while True:
+                await describe(client, shard)
+                try:
+                    return await _request_once(client, shard, update, arguments)
+                except RPCError as error:
+                    # Its run has ended, or its task met a new signal: nothing has been done.
+                    if error.status not in AGAIN:
+                        raise
+                await asyncio.sleep(POLL_SECONDS)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise NoWorkerError(shard, UPDATE_SECONDS) from None
 
 
 async def _request_once(
@@ -85,10 +94,7 @@ async def _request_once(
 ) -> Done:
     handle = client.get_workflow_handle(batcher_workflow_id(shard))
     try:
-        async with asyncio.timeout(UPDATE_SECONDS):
-            return await handle.execute_update(update, args=arguments)
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        raise NoWorkerError(shard, UPDATE_SECONDS) from None
+        return await handle.execute_update(update, args=arguments)
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         message = cause.message if isinstance(cause, ApplicationError) else str(cause)

@@ -79,7 +79,9 @@ class BatcherWorkflow:
                 tasks.append(self._writer.start(reason))
         if not self._is_stopped():
             workflow.continue_as_new(
-                args=[replace(batcher_input, settings=self._settings), self._carry()]
+                args=[replace(batcher_input, settings=self._settings), self._carry()],
+                # Unless it is named, the next run gets the memo that the first was started with.
+                memo={SETTINGS_MEMO: asdict(self._settings)},
             )
 
     @workflow.signal(dynamic=True)
