@@ -7,10 +7,12 @@ A history that no longer replays means that running workflows would break: chang
 
 import asyncio
 import gzip
+import os
 import shutil
 import socket
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -72,7 +74,7 @@ async def record_plain(servers: Servers) -> None:
 async def record_outage(servers: Servers) -> None:
     """Stop Postgres until submissions are turned away, then let all be written."""
     path = servers.directory / "large.ndjson"
-    text = "x" * 60_000
+    text = b64encode(os.urandom(60_000)).decode()
     path.write_text("".join(f'{{"id": {number}, "text": "{text}"}}\n' for number in range(30)))
     async with services(servers, "outage") as client:
         servers.postgres.stop("immediate")

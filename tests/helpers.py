@@ -4,16 +4,26 @@ import asyncio
 import hashlib
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 from typing import TypeVar
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service import worker as batcher_worker
-from batching_demo.contracts import PreparedRecord, SubmissionHeader, encode_records
+from batching_demo.contracts import (
+    BatcherSettings,
+    PreparedRecord,
+    SubmissionHeader,
+    WritePath,
+    encode_records,
+)
+from batching_demo.database.rows import Stamp
 from batching_demo.main_service import worker as main_worker
 
 T = TypeVar("T")
@@ -39,6 +49,11 @@ def record(key: str, payload: object = None, *, line: int = 1) -> PreparedRecord
     return PreparedRecord(key, line, document, hashlib.sha256(document.encode()).digest())
 
 
+def noise(size: int, seed: object = 0) -> str:
+    """Make text that takes this many bytes even deflated."""
+    return b64encode(Random(repr(seed)).randbytes(size)).decode()
+
+
 def submission(
     submission_id: str, records: Sequence[PreparedRecord], requester: str = "nobody"
 ) -> tuple[SubmissionHeader, bytes]:
@@ -59,10 +74,17 @@ async def scalar(engine: AsyncEngine, sql: str) -> object:
     return (await fetch(engine, sql))[0][0]
 
 
+def stamp(batch_id: UUID | None = None, shard: int = 0) -> Stamp:
+    """Name a batch."""
+    return Stamp(batch_id or uuid4(), WritePath.BATCHED, shard)
+
+
 @asynccontextmanager
-async def batcher_service(client: Client, engine: AsyncEngine) -> AsyncIterator[None]:
+async def batcher_service(
+    client: Client, engine: AsyncEngine, coalescing: BatcherSettings | None = None
+) -> AsyncIterator[None]:
     """Run a worker of the batcher service."""
-    async with batcher_worker.build_worker(client, engine, pool_size=5):
+    async with batcher_worker.build_worker(client, engine, 5, coalescing):
         yield
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from uuid import uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,7 +10,7 @@ from batching_demo.batcher_service.outcomes import gather
 from batching_demo.contracts import PreparedRecord, SubmissionHeader, encode_records
 from batching_demo.database.writes import write_batch
 from batching_demo.records.json_text import canonical, parse_object
-from tests.helpers import fetch
+from tests.helpers import fetch, stamp
 
 SECRET = "hunter2"
 BAD = f'{{"id": "k1", "state": "bad", "password": "{SECRET}"}}'
@@ -32,7 +31,7 @@ async def write(
     """Write records as a main workflow's; give back their verdicts' letters."""
     encoded = encode_records(records)
     header = SubmissionHeader("main-1/0", "main-1", len(records), len(encoded), source, "label")
-    return "".join((await write_batch(engine, gather([header], [encoded]).rows, uuid4(), 0)).codes)
+    return "".join((await write_batch(engine, gather([header], [encoded]).rows, stamp())).codes)
 
 
 async def execute(engine: AsyncEngine, sql: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -11,17 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
 
+from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import database_failures_reported
 from batching_demo.batcher_service.messages import BatchHeader, BatchResult, TurnedAway
 from batching_demo.batcher_service.outcomes import count, gather
 from batching_demo.contracts import (
     BUSY_SIGNAL,
-    WRITE_UNBATCHED_ACTIVITY,
+    WRITE_ACTIVITIES,
+    BatcherSettings,
     SubmissionHeader,
     Verdicts,
+    WritePath,
     split,
 )
+from batching_demo.database.rows import Stamp
 from batching_demo.database.writes import write_batch, write_unbatched
 
 HEARTBEAT_SECONDS = 3
@@ -31,29 +35,39 @@ logger = logging.getLogger(__name__)
 class WriteActivities:
     """The activities of the batcher service, on one engine and one Temporal client."""
 
-    def __init__(self, engine: AsyncEngine, client: Client) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        client: Client,
+        connections: int,
+        coalescing: BatcherSettings,
+    ) -> None:
         self._engine = engine
         self._client = client
+        # Activities outnumber connections: those that are coalesced mostly wait for each other.
+        self._turn = asyncio.Semaphore(connections)
+        self._coalescer = Coalescer(coalescing, self._write_coalesced)
+        self._drains: asyncio.Task[None] | None = None
 
     @activity.defn
     async def write_batch(self, batch: BatchHeader, records: bytes) -> BatchResult:
         """Write a batch with one bulk INSERT, then send its verdicts to those who wait."""
-        started = time.monotonic()
-        gathered = gather(batch.submissions, split(batch.submissions, records))
         async with _watched():
-            write = await write_batch(
-                self._engine,
-                gathered.rows,
-                UUID(batch.batch_id),
-                batch.shard,
-                look_first=batch.attempt > 1,
-                rows_per_statement=batch.rows_per_statement,
-            )
-            answers = gathered.verdicts(write, batch.batch_id)
+            answers = await self._write(batch, split(batch.submissions, records), WritePath.BATCHED)
             await confirm(self._client, batch.submissions, answers)
-        result = count(answers)
-        _log(batch, result, time.monotonic() - started)
-        return result
+        return count(answers)
+
+    @activity.defn(name=WRITE_ACTIVITIES[WritePath.COALESCED])
+    async def write_coalesced(
+        self, headers: list[SubmissionHeader], records: bytes
+    ) -> list[Verdicts]:
+        """Wait until a batch with these submissions is written."""
+        if self._drains is None:
+            self._drains = asyncio.create_task(self._drain_at_shutdown())
+        async with _watched():
+            return await self._coalescer.submit(
+                headers, split(headers, records), attempt=activity.info().attempt
+            )
 
     @activity.defn
     async def answer_busy(self, turned_away: list[TurnedAway]) -> None:
@@ -62,15 +76,39 @@ class WriteActivities:
             self._client, BUSY_SIGNAL, {one.requester: one.busy for one in turned_away}
         )
 
-    @activity.defn(name=WRITE_UNBATCHED_ACTIVITY)
+    @activity.defn(name=WRITE_ACTIVITIES[WritePath.UNBATCHED])
     async def write_unbatched(
         self, headers: list[SubmissionHeader], records: bytes
     ) -> list[Verdicts]:
         """Write each record with an INSERT and a commit of its own; the baseline."""
         gathered = gather(headers, split(headers, records))
-        async with _watched():
+        async with _watched(), self._turn:
             write = await write_unbatched(self._engine, gathered.rows)
         return gathered.verdicts(write, None)
+
+    async def _write_coalesced(self, batch: BatchHeader, parts: Sequence[bytes]) -> list[Verdicts]:
+        return await self._write(batch, parts, WritePath.COALESCED)
+
+    async def _write(
+        self, batch: BatchHeader, parts: Sequence[bytes], path: WritePath
+    ) -> list[Verdicts]:
+        started = time.monotonic()
+        gathered = gather(batch.submissions, parts)
+        async with self._turn:
+            write = await write_batch(
+                self._engine,
+                gathered.rows,
+                Stamp(UUID(batch.batch_id), path, batch.shard),
+                look_first=batch.attempt > 1,
+                rows_per_statement=batch.rows_per_statement,
+            )
+        answers = gathered.verdicts(write, batch.batch_id)
+        _log(batch, count(answers), time.monotonic() - started)
+        return answers
+
+    async def _drain_at_shutdown(self) -> None:
+        await activity.wait_for_worker_shutdown()
+        self._coalescer.drain()
 
 
 @asynccontextmanager

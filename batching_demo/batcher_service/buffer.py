@@ -21,6 +21,8 @@ class FlushReason(StrEnum):
     RECORDS = "records"
     BYTES = "bytes"
     AGE = "age"
+    IDLE = "idle"
+    """There is no linger, and the writer is free."""
     DRAIN = "drain"
     """Nothing more is taken, and all is to be written."""
 
@@ -103,7 +105,7 @@ class Buffer:
             return FlushReason.BYTES
         due_at = self.due_at()
         if due_at is not None and due_at <= now:
-            return FlushReason.AGE
+            return FlushReason.AGE if self._settings.linger_seconds else FlushReason.IDLE
         return None
 
     def take(self) -> list[Submission]:

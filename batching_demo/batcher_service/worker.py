@@ -8,13 +8,27 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.retry_activities import RetryActivities
 from batching_demo.batcher_service.retry_workflow import RetryWorkflow
 from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import BATCHER_TASK_QUEUE
+from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
+from batching_demo.requester.submitter import Submitter
 from batching_demo.temporal import GRACEFUL_SHUTDOWN
 
 
-def build_worker(client: Client, engine: AsyncEngine, pool_size: int) -> Worker:
-    """Build a worker that runs as many activities as its engine has connections."""
-    writes = WriteActivities(engine, client)
+def build_worker(
+    client: Client,
+    engine: AsyncEngine,
+    pool_size: int,
+    coalescing: BatcherSettings | None = None,
+) -> Worker:
+    """Build a worker.
+
+    Args:
+        client: also sends verdicts.
+        engine: writes.
+        pool_size: connections of the engine, and writes at a time.
+        coalescing: when the calls of the coalesced path are written.
+    """
+    coalescing = coalescing or BatcherSettings()
+    writes = WriteActivities(engine, client, pool_size, coalescing)
     retries = RetryActivities(engine)
     return Worker(
         client,
@@ -23,10 +37,14 @@ def build_worker(client: Client, engine: AsyncEngine, pool_size: int) -> Worker:
         activities=[
             writes.write_batch,
             writes.write_unbatched,
+            writes.write_coalesced,
             writes.answer_busy,
             retries.prepare_retry,
             retries.note_retry,
+            # A retry submits like any other workflow.
+            Submitter(client).submit_to_batcher,
         ],
-        max_concurrent_activities=pool_size,
+        # While one batch of calls is written, the next one gathers.
+        max_concurrent_activities=max(pool_size, 2 * coalescing.max_records),
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )

@@ -8,8 +8,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from batching_demo.chaos.schedule import Fault, FaultKind
-from batching_demo.chaos.system import System
 from batching_demo.contracts import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.devstack.system import System
 
 Report = Callable[[Fault], None]
 MALFORMED: Sequence[tuple[str, Sequence[object]]] = (

@@ -16,10 +16,10 @@ from batching_demo.chaos.faults import inject
 from batching_demo.chaos.load import LINGER_SECONDS, OPTIONS, SHARDS, gather, send
 from batching_demo.chaos.records import KEY, write_input
 from batching_demo.chaos.schedule import Fault
-from batching_demo.chaos.system import System
 from batching_demo.contracts import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
+from batching_demo.devstack.system import System
 from batching_demo.main_service.sources import inspect, slices
 
 HEALING_SECONDS = 180.0

@@ -29,21 +29,29 @@ def batcher() -> None:
     variable="POOL_SIZE",
     type=click.IntRange(min=1),
     default=10,
-    help="Connections to Postgres, and activities at a time.",
+    help="Connections to Postgres, and writes at a time.",
 )
+@options.max_records
+@options.max_bytes
+@options.linger
 @click.pass_obj
-def worker(settings: Settings, pool_size: int) -> None:
+def worker(
+    settings: Settings, pool_size: int, max_records: int, max_bytes: int, linger: float
+) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
-    The first SIGTERM or Ctrl-C finishes the writes in flight, the second leaves at once.
+    Batchers are configured by `batcher start`; --max-records, --max-bytes and --linger are for
+    the coalesced write path, whose calls this worker gathers itself. The first SIGTERM or Ctrl-C
+    finishes the writes in flight, the second leaves at once.
 
     \b
     Example: batching-demo batcher worker --pool-size 4
     """
-    asyncio.run(_work(settings, pool_size))
+    coalescing = BatcherSettings(max_records, max_bytes, linger)
+    asyncio.run(_work(settings, pool_size, coalescing))
 
 
-async def _work(settings: Settings, pool_size: int) -> None:
+async def _work(settings: Settings, pool_size: int, coalescing: BatcherSettings) -> None:
     engine = create_engine(
         settings.required_database_url,
         application_name="batching-demo batcher worker",
@@ -52,7 +60,7 @@ async def _work(settings: Settings, pool_size: int) -> None:
     client = await connect_patiently(settings)
     try:
         await run_until_stopped(
-            build_worker(client, engine, pool_size),
+            build_worker(client, engine, pool_size, coalescing),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
     finally:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from batching_demo.cli import options
-from batching_demo.cli.inputs import InputOptions, payload_bytes, read_input
+from batching_demo.cli.inputs import InputOptions, read_input
 from batching_demo.comparison.compare import OnChange, Request, compare
 from batching_demo.comparison.preconditions import PATIENCE_SECONDS, check
 from batching_demo.comparison.report import table
@@ -20,7 +20,6 @@ from batching_demo.comparison.results import PathResult
 from batching_demo.contracts import WritePath
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import database_errors
-from batching_demo.main_service.run_options import default_max_open
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
@@ -35,7 +34,7 @@ _OPTIONS = (
         default=DEFAULT_RECORDS,
         help="Records on each path.",
     ),
-    options.write_path(multiple=True, default=[path.value for path in WritePath]),
+    options.write_path(multiple=True, default=options.WRITE_PATHS),
     options.records_per_workflow,
     options.input_file,
     options.input_format,
@@ -89,8 +88,7 @@ def build_request(
         max_records=max_records,
         shards=shards,
         linger_seconds=linger,
-        max_open=max_open
-        or default_max_open(payload_bytes(inspected), records_per_workflow, shards, max_records),
+        max_open=max_open,
     )
 
 

@@ -45,12 +45,6 @@ def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, 
     return inspected, keys
 
 
-def payload_bytes(inspected: Inspected) -> float:
-    """Estimate how large a record is as JSON, where every row repeats its columns' names."""
-    raw = Path(inspected.source.path).stat().st_size / max(1, inspected.records)
-    return raw + sum(len(name) + len('"":"",') for name in inspected.source.columns)
-
-
 def _one_character(delimiter: str) -> str:
     character = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
     if len(character) != 1 or character in '"\r\n' or not character.isascii():

@@ -11,11 +11,11 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
-from batching_demo.cli.inputs import InputOptions, payload_bytes, read_input
+from batching_demo.cli.inputs import InputOptions, read_input
 from batching_demo.cli.progress import verdict_progress
 from batching_demo.contracts import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.messages import Source
-from batching_demo.main_service.run_options import RunOptions, default_max_open
+from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary, counts
@@ -97,11 +97,10 @@ def start(
         linger_seconds=linger,
         write_path=WritePath(write_path),
         run_label=_run_label(again, quiet=as_json),
-        max_open=max_open
-        or default_max_open(payload_bytes(inspected), records_per_workflow, shards, max_records),
         deadline_seconds=deadline,
         wait=wait,
     )
+    run_options = with_max_open(run_options, inspected.source, max_open)
     total = inspected.records
     if workflows is not None:
         total = min(total, workflows * records_per_workflow)

@@ -11,6 +11,7 @@ from batching_demo.contracts import MAX_BATCH_BYTES, BatcherSettings, WritePath
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 DEFAULTS = BatcherSettings()
+WRITE_PATHS = [path.value for path in WritePath if path is not WritePath.NOTHING]
 
 
 def option(*declarations: str, variable: str, help: str, **attributes: Any) -> Decorator[Any]:
@@ -158,7 +159,7 @@ def write_path(**attributes: Any) -> Decorator[Any]:
     return option(
         "--write-path",
         variable="WRITE_PATH",
-        type=click.Choice([path.value for path in WritePath]),
+        type=click.Choice(WRITE_PATHS),
         help="How prepared records reach Postgres.",
         **attributes,
     )

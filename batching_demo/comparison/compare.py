@@ -18,7 +18,7 @@ from batching_demo.comparison.temporal_counts import (
 )
 from batching_demo.contracts import WritePath
 from batching_demo.main_service.messages import Source
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
@@ -42,7 +42,7 @@ class Request:
     max_records: int
     shards: int
     linger_seconds: float
-    max_open: int
+    max_open: int | None
 
 
 async def compare(
@@ -100,7 +100,7 @@ async def _measure(
 
 
 def _options(request: Request, path: WritePath, run_label: str) -> RunOptions:
-    return RunOptions(
+    options = RunOptions(
         key_columns=request.key_columns,
         records_per_workflow=request.records_per_workflow,
         max_records=request.max_records,
@@ -109,5 +109,5 @@ def _options(request: Request, path: WritePath, run_label: str) -> RunOptions:
         write_path=path,
         run_label=run_label,
         key_prefix=f"{run_label}:",
-        max_open=request.max_open,
     )
+    return with_max_open(options, request.source, request.max_open)

@@ -6,7 +6,7 @@ COMMITTED; within one statement, rows that others commit meanwhile stay invisibl
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
@@ -163,8 +163,7 @@ class Write:
 async def write_batch(
     engine: AsyncEngine,
     rows: Rows,
-    batch_id: UUID,
-    shard: int,
+    stamp: Stamp,
     *,
     look_first: bool = False,
     rows_per_statement: int | None = None,
@@ -176,8 +175,7 @@ async def write_batch(
     Args:
         engine: commits every statement by itself.
         rows: of any number of submissions, keys in any order and number.
-        batch_id: names the batch in every row.
-        shard: the batcher that collected them.
+        stamp: the batch, in every row.
         look_first: look all keys up before inserting; on a repetition most are there, and
             that takes a quarter of the time.
         rows_per_statement: cuts the INSERT into smaller ones, where a whole one takes too long.
@@ -185,7 +183,6 @@ async def write_batch(
     Raises:
         DatabaseFailedError: no record is to blame; all may be tried again.
     """
-    stamp = Stamp(batch_id, WritePath.BATCHED, shard)
     with database_errors():
         async with engine.connect() as connection:
 
@@ -195,7 +192,7 @@ async def write_batch(
 
             write = Write(connection, rows, insert, rows_per_statement or max(1, len(rows)))
             await write.run(look_first=look_first)
-            await bury(connection, write.dead_letters(), batch_id)
+            await bury(connection, write.dead_letters(), stamp.batch_id)
     return write
 
 

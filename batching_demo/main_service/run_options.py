@@ -2,19 +2,23 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
-from batching_demo.contracts import DEFAULT_RUN_LABEL, KIB, WritePath
+from batching_demo.contracts import DEFAULT_RUN_LABEL, KIB, WritePath, encode_records
 from batching_demo.main_service.messages import Source
+from batching_demo.main_service.preparation import prepare
+from batching_demo.main_service.sources import read_slice, slices
 
 MOST_OPEN = 1_000
 OUTSTANDING_BYTES_PER_SHARD = 512 * KIB
 """What a batcher buffers: of more, much is turned away, and its records travel again."""
 OUTSTANDING_BATCHES = 3
-BYTES_AROUND_PAYLOAD = 200
-"""Of a prepared record: key, lengths, hash, its share of a header."""
+OUTSTANDING_BYTES = 16 * 1024 * KIB
+"""Of the paths that are activities, which wait in their queue; main workers hold them too."""
+HEADER_BYTES = 300
+"""Of a submission."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +39,39 @@ class RunOptions:
     wait: bool = True
 
 
-def default_max_open(
-    payload_bytes: float, records_per_workflow: int, shards: int, max_records: int
-) -> int:
+def with_max_open(options: RunOptions, source: Source, wanted: int | None) -> RunOptions:
+    """Set how many main workflows are under way at a time, or choose it."""
+    if wanted is None:
+        wanted = default_max_open(options, encoded_bytes(source, options))
+    return replace(options, max_open=wanted)
+
+
+def default_max_open(options: RunOptions, encoded_bytes: float) -> int:
     """Bound what is outstanding, but not below what keeps batches full.
 
     Args:
-        payload_bytes: of a record as JSON, on average.
-        records_per_workflow: in one main workflow.
-        shards: that share the load.
-        max_records: in a batch.
+        options: whose own `max_open` does not matter.
+        encoded_bytes: of a record, on average.
     """
-    bytes_per_workflow = (payload_bytes + BYTES_AROUND_PAYLOAD) * records_per_workflow
-    by_size = math.ceil(OUTSTANDING_BYTES_PER_SHARD * shards / bytes_per_workflow)
-    by_batches = math.ceil(OUTSTANDING_BATCHES * max_records * shards / records_per_workflow)
+    is_batched = options.write_path is WritePath.BATCHED
+    shards = options.shards if is_batched else 1
+    outstanding = OUTSTANDING_BYTES_PER_SHARD if is_batched else OUTSTANDING_BYTES
+    bytes_per_workflow = HEADER_BYTES + encoded_bytes * options.records_per_workflow
+    by_size = ceil(outstanding * shards / bytes_per_workflow)
+    by_batches = ceil(
+        OUTSTANDING_BATCHES * options.max_records * shards / options.records_per_workflow
+    )
     return min(MOST_OPEN, max(by_size, by_batches))
+
+
+def encoded_bytes(source: Source, options: RunOptions) -> float:
+    """Measure how large a record is as it travels, by preparing the first slice."""
+    first = next(slices(source, options.records_per_workflow), None)
+    if first is None:
+        return 0.0
+    raw = read_slice(source, first)
+    records = prepare(source, first, raw, options.key_columns, options.key_prefix)
+    return len(encode_records(records)) / len(records)
 
 
 def run_id(source: Source, options: RunOptions) -> str:

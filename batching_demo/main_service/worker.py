@@ -8,9 +8,12 @@ from temporalio.worker import Worker
 from batching_demo.contracts import MAIN_TASK_QUEUE
 from batching_demo.main_service.activities import load_records, prepare_records
 from batching_demo.main_service.workflows import MainWorkflow
+from batching_demo.requester.submitter import Submitter
 from batching_demo.temporal import GRACEFUL_SHUTDOWN
 
 THREADS = 8
+LOCAL_ACTIVITIES = 200
+"""Those that submit wait for each other; more than the 100 workflow tasks at a time need."""
 
 
 def build_worker(client: Client) -> Worker:
@@ -19,8 +22,8 @@ def build_worker(client: Client) -> Worker:
         client,
         task_queue=MAIN_TASK_QUEUE,
         workflows=[MainWorkflow],
-        activities=[load_records, prepare_records],
+        activities=[load_records, prepare_records, Submitter(client).submit_to_batcher],
         activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
-        max_concurrent_local_activities=THREADS,
+        max_concurrent_local_activities=LOCAL_ACTIVITIES,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )

@@ -7,10 +7,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts import (
-        BATCHER_TASK_QUEUE,
         BUSY_SIGNAL,
         VERDICTS_SIGNAL,
-        WRITE_UNBATCHED_ACTIVITY,
         Verdicts,
         WritePath,
     )
@@ -18,7 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.main_service.messages import MainInput, MainResult, PrepareInput
     from batching_demo.main_service.packing import unpack
     from batching_demo.requester.answers import count
-    from batching_demo.requester.parcels import Prepared, parcels
+    from batching_demo.requester.by_activity import write_by_activity
+    from batching_demo.requester.parcels import Prepared
     from batching_demo.requester.requester import Requester
 
 
@@ -36,14 +35,7 @@ class MainWorkflow:
         """Return the counts once every record of the slice has its verdict."""
         prepared = unpack(await self._prepare())
         started = workflow.time()
-        if main_input.write_path is WritePath.UNBATCHED:
-            answers = await self._write_unbatched(prepared)
-        else:
-            answers = await self._requester.submit(
-                prepared,
-                linger_seconds=main_input.linger_seconds,
-                deadline_seconds=main_input.deadline_seconds,
-            )
+        answers = await self._write(prepared)
         batch_ids = [answer.batch_id for answer in answers if answer.batch_id]
         return MainResult(
             **count(answers),
@@ -87,16 +79,15 @@ class MainWorkflow:
             summary=f"{slice_.records} records",
         )
 
-    async def _write_unbatched(self, prepared: Prepared) -> list[Verdicts]:
-        """Have each record written by itself."""
-        answers: list[Verdicts] = []
-        for parcel in parcels(prepared):
-            answers += await workflow.execute_activity(
-                WRITE_UNBATCHED_ACTIVITY,
-                args=[parcel.headers, parcel.records],
-                result_type=list[Verdicts],
-                task_queue=BATCHER_TASK_QUEUE,
-                start_to_close_timeout=timedelta(seconds=60),
-                heartbeat_timeout=timedelta(seconds=10),
+    async def _write(self, prepared: Prepared) -> list[Verdicts]:
+        path, linger = self._input.write_path, self._input.linger_seconds
+        deadline = self._input.deadline_seconds
+        if path is WritePath.NOTHING:
+            return []
+        if path is WritePath.BATCHED:
+            return await self._requester.submit(
+                prepared, linger_seconds=linger, deadline_seconds=deadline
             )
-        return answers
+        return await write_by_activity(
+            path, prepared, linger_seconds=linger, deadline_seconds=deadline
+        )

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.contracts import SUBMIT_SIGNAL, Verdicts, batcher_workflow_id
+    from batching_demo.contracts import Verdicts, batcher_workflow_id
     from batching_demo.requester.answers import Answers
     from batching_demo.requester.parcels import Parcel, Prepared, parcels
+    from batching_demo.requester.submitter import Gathered, Submitter
     from batching_demo.requester.undecided import describe_undecided
 
 SHORTEST_PATIENCE_SECONDS = 60.0
@@ -19,6 +22,9 @@ LONGEST_PATIENCE_SECONDS = 600.0
 LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
 COMMON_SHARD = 0
 """Takes the records of shards that do not run: any shard may write any key."""
+GATHER_SHARE = 0.05
+"""Of the linger: what a worker may take to gather a signal, which nobody then notices."""
+LONGEST_GATHER_SECONDS = 0.25
 
 
 class Requester:
@@ -70,21 +76,22 @@ class Requester:
 
     async def _submit_until_answered(self, prepared: Prepared, linger_seconds: float) -> None:
         patience = max(SHORTEST_PATIENCE_SECONDS, 3 * linger_seconds)
+        gather_seconds = min(LONGEST_GATHER_SECONDS, GATHER_SHARE * linger_seconds)
         while unanswered := self._unanswered(prepared):
             now = workflow.time()
             due = [one for one in unanswered if self.answers.due_at(one[0].header) <= now]
             if due:
                 if any(self.answers.is_overdue(submission.header) for submission, _ in due):
                     patience = min(2 * patience, LONGEST_PATIENCE_SECONDS)
-                await self._submit_once(due, patience)
+                await self._submit_once(due, patience, gather_seconds)
             await self._wait_for_answers(prepared)
 
-    async def _submit_once(self, due: Prepared, patience: float) -> None:
+    async def _submit_once(self, due: Prepared, patience: float, gather_seconds: float) -> None:
         """Submit what is due; what no batcher takes is due again soon, and holds up nothing."""
         # Noted first: the answer may come before the server says that the signal arrived.
         self.answers.sending([submission.header for submission, _ in due])
         sent = parcels(due)
-        delivered = await asyncio.gather(*(_deliver(parcel) for parcel in sent))
+        delivered = await asyncio.gather(*(_deliver(parcel, gather_seconds) for parcel in sent))
         again_at = workflow.time() + _jittered(patience)
         undelivered = []
         for parcel, is_delivered in zip(sent, delivered, strict=True):
@@ -134,22 +141,23 @@ class Requester:
         return describe_undecided([records for _, records in self._unanswered(prepared)])
 
 
-async def _deliver(parcel: Parcel) -> bool:
-    """Signal a parcel to its batcher, or to the common one if that does not run."""
-    if await _signal(parcel):
+async def _deliver(parcel: Parcel, gather_seconds: float) -> bool:
+    """Submit a parcel to its batcher, or to the common one if that does not run."""
+    if await _submit(parcel, gather_seconds):
         return True
     if parcel.shard == COMMON_SHARD:
         return False
-    return await _signal(replace(parcel, shard=COMMON_SHARD))
+    return await _submit(replace(parcel, shard=COMMON_SHARD), gather_seconds)
 
 
-async def _signal(parcel: Parcel) -> bool:
-    batcher = workflow.get_external_workflow_handle(batcher_workflow_id(parcel.shard))
-    try:
-        await batcher.signal(SUBMIT_SIGNAL, args=[parcel.headers, parcel.records])
-    except ApplicationError:
-        return False
-    return True
+async def _submit(parcel: Parcel, gather_seconds: float) -> bool:
+    return await workflow.execute_local_activity_method(
+        Submitter.submit_to_batcher,
+        args=[Gathered(parcel.shard, parcel.headers, gather_seconds), parcel.records],
+        start_to_close_timeout=timedelta(seconds=60),
+        retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
+        summary=f"{len(parcel.headers)} submissions to {batcher_workflow_id(parcel.shard)}",
+    )
 
 
 def _jittered(seconds: float) -> float:

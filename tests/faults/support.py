@@ -21,6 +21,7 @@ from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import (
     BATCHER_TASK_QUEUE,
     SUBMIT_SIGNAL,
+    BatcherSettings,
     PreparedRecord,
     batcher_workflow_id,
 )
@@ -57,7 +58,7 @@ async def expect_answers(client: Client, name: str, expected: Mapping[str, str])
 @asynccontextmanager
 async def patchable_batcher_service(client: Client, engine: AsyncEngine) -> AsyncIterator[None]:
     """Run a batcher worker whose workflow sees constants as a test has patched them."""
-    activities = WriteActivities(engine, client)
+    activities = WriteActivities(engine, client, 5, BatcherSettings())
     restrictions = SandboxRestrictions.default.with_passthrough_modules("batching_demo")
     async with Worker(
         client,

@@ -24,10 +24,10 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import batcher_service, both_services, eventually, main_service, record
+from tests.helpers import batcher_service, both_services, eventually, main_service, noise, record
 
 QUICK = BatcherSettings(linger_seconds=0.2)
-LARGE = "x" * 100_000
+LARGE = noise(100_000)
 
 
 async def expect_turned_away(client: Client) -> None:
@@ -42,8 +42,8 @@ async def test_senders_turned_away_come_back_until_all_is_written(
 ) -> None:
     """Small submissions and a large one, more than buffer and two writes in flight can hold."""
     await start_batchers(client, 1, QUICK)
-    small = [{"id": f"small{n}", "text": "x" * 20_000} for n in range(90)]
-    large = [{"id": "large", "text": "x" * 240_000}]
+    small = [{"id": f"small{n}", "text": noise(20_000, n)} for n in range(90)]
+    large = [{"id": "large", "text": noise(190_000)}]
     async with both_services(client, engine):
         async with locked_table(engine):
             loading = asyncio.gather(

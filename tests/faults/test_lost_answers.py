@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,7 +27,7 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import batcher_service, eventually, main_service, record
+from tests.helpers import batcher_service, eventually, main_service, record, stamp
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -63,7 +62,7 @@ async def test_a_lost_confirmation_is_asked_for_again(
         path = write_ndjson(tmp_path / "a.ndjson", [{"id": 1}])
         loading = asyncio.create_task(load(client, path, linger_seconds=0.1))
         headers, encoded = await submitted(client)
-        await write_batch(engine, gather(headers, split(headers, encoded)).rows, uuid4(), 0)
+        await write_batch(engine, gather(headers, split(headers, encoded)).rows, stamp())
         await batcher(client).terminate()
         await start_batchers(client, 1, QUICK)
         async with batcher_service(client, engine):

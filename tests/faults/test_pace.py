@@ -22,7 +22,7 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import batcher_service, eventually, fetch, main_service, record, scalar
+from tests.helpers import batcher_service, eventually, fetch, main_service, noise, record, scalar
 
 LARGEST_CARRIED = 1_600 * KIB
 
@@ -110,7 +110,8 @@ async def test_much_at_once_never_carries_too_much(
     monkeypatch.setattr(workflows, "MAX_SIGNALS", 10)
     total = main_workflows * records_each
     path = write_ndjson(
-        tmp_path / "many.ndjson", ({"id": number, "text": "x" * 255} for number in range(total))
+        tmp_path / "many.ndjson",
+        ({"id": number, "text": noise(255, number)} for number in range(total)),
     )
     await start_batchers(client, 2, BatcherSettings(linger_seconds=1))
     async with patchable_batcher_service(client, engine), main_service(client):

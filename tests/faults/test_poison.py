@@ -36,7 +36,7 @@ from tests.faults.support import (
     run_sql,
     submit,
 )
-from tests.helpers import batcher_service, fetch, record, submission
+from tests.helpers import batcher_service, fetch, noise, record, submission
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 HASH = bytes(range(32))
@@ -162,7 +162,7 @@ async def test_huge_submissions_cannot_make_what_is_carried_too_large(
     """Three of them together would be more than the next run can be started with."""
     monkeypatch.setattr(workflows, "HARD_SIGNALS", 4)
     await start_batchers(client, 1, QUICK)
-    huge = [PreparedRecord(f"huge{n}", 1, f'"{"x" * 1_800_000}"', HASH) for n in range(3)]
+    huge = [PreparedRecord(f"huge{n}", 1, f'"{noise(1_300_000)}"', HASH) for n in range(3)]
     async with patchable_batcher_service(client, engine):
         async with locked_table(engine):
             first_run = (await batcher(client).describe()).run_id

@@ -43,7 +43,7 @@ def test_linger_counts_from_the_oldest_and_later_ones_do_not_restart_it() -> Non
 
 def test_without_linger_a_record_is_due_at_once() -> None:
     buffer = Buffer(BatcherSettings(linger_seconds=0), [waiting("a", at=100.0)])
-    assert buffer.is_due(100.0) is FlushReason.AGE
+    assert buffer.is_due(100.0) is FlushReason.IDLE
 
 
 def test_a_batch_is_whole_submissions() -> None:

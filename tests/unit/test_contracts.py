@@ -1,5 +1,9 @@
 """The encoding of records keeps everything and refuses everything else."""
 
+import struct
+import zlib
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +71,32 @@ def test_a_version_from_the_future_is_refused() -> None:
 @given(records)
 def test_encoded_size_is_what_a_record_adds(record: PreparedRecord) -> None:
     one, two = encode_records([record]), encode_records([record, record])
-    assert encoded_size(record) == len(two) - len(one)
+    assert encoded_size(record) == plain_size(two) - plain_size(one)
+
+
+def plain_size(encoded: bytes) -> int:
+    prefix, rest = encoded[:5], encoded[5:]
+    return len(zlib.decompress(rest)) if prefix[0] == 2 else len(rest)
+
+
+def test_repetitive_records_are_deflated_and_others_left_plain() -> None:
+    noise = Random(1).randbytes(32)
+    alone = PreparedRecord("", 0, "", noise)
+    alike = [PreparedRecord(f"k{n}", n, '{"carrier": "UA"}', bytes(32)) for n in range(100)]
+    assert len(encode_records(alike)) < sum(map(encoded_size, alike)) / 4
+    assert len(encode_records([alone])) <= 5 + encoded_size(alone)
+
+
+def test_what_inflates_without_bound_is_refused() -> None:
+    bomb = struct.pack("<BI", 2, 1) + zlib.compress(bytes(100_000_000), 9)
+    with pytest.raises(EncodingError, match="exceed 1048576 bytes"):
+        decode_records(bomb)
+
+
+def test_records_encoded_before_they_were_deflated_are_still_read() -> None:
+    entry = struct.pack("<QIIH32s", 7, 1, 2, 0, b"h" * 32)
+    columns = decode_records(struct.pack("<BI", 1, 1) + entry + b"k{}")
+    assert (columns.keys, columns.lines, columns.payloads) == (["k"], [7], ["{}"])
 
 
 def test_split_refuses_lengths_that_do_not_fit() -> None:
@@ -78,7 +107,7 @@ def test_split_refuses_lengths_that_do_not_fit() -> None:
             split([header], wrong)
 
 
-@pytest.mark.parametrize("records", [0, -1, 3, 10**12])
+@pytest.mark.parametrize("records", [0, -1, 2_100, 10**12])
 def test_split_refuses_more_records_than_fit(records: int) -> None:
     with pytest.raises(EncodingError, match="cannot hold"):
         split([SubmissionHeader("id", "requester", records, 100)], bytes(100))

@@ -1,10 +1,12 @@
 import csv
 import io
 import json
+import string
 import tempfile
 from hashlib import sha256
 from itertools import pairwise, product
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -233,7 +235,8 @@ def test_a_rejected_record_is_cut_too() -> None:
 
 def record_of(size: int, number: int = 0) -> PreparedRecord:
     empty = PreparedRecord(f"{number:06}", number, "", b"h" * 32)
-    return PreparedRecord(f"{number:06}", number, "x" * (size - encoded_size(empty)), b"h" * 32)
+    noise = Random(number).choices(string.printable, k=size - encoded_size(empty))
+    return PreparedRecord(f"{number:06}", number, "".join(noise), b"h" * 32)
 
 
 @given(

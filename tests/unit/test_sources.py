@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batching_demo.contracts import MAX_RECORD_BYTES, MAX_SLICE_BYTES, encode_records
+from batching_demo.contracts import MAX_RECORD_BYTES, MAX_SLICE_BYTES, encoded_size
 from batching_demo.main_service.preparation import prepare
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.sources import (
@@ -156,7 +156,7 @@ def test_what_preparation_makes_of_a_slice_is_bounded(tmp_path: Path, row: str) 
     total = 0
     for slice_ in found:
         records = prepare(source, slice_, read_slice(source, slice_), source.columns[:1], "")
-        size = len(encode_records(records))
+        size = sum(map(encoded_size, records))
         assert max(size, slice_.length) <= MAX_SLICE_BYTES
         total += size
     assert len(found) <= 1 + 10 * total / MAX_SLICE_BYTES
@@ -170,7 +170,7 @@ def test_what_is_made_of_ndjson_is_bounded_too(
     source = inspect(write(tmp_path / "x.ndjson", f"{line}\n" * 10_000)).source
     for slice_ in slices(source, 100_000):
         records = prepare(source, slice_, read_slice(source, slice_), key_columns, "")
-        assert len(encode_records(records)) <= MAX_SLICE_BYTES
+        assert sum(map(encoded_size, records)) <= MAX_SLICE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from batching_demo.contracts import (
     batcher_workflow_id,
 )
 from tests.faults.collector import Collector
-from tests.helpers import batcher_service, eventually, fetch, record, scalar, submission
+from tests.helpers import batcher_service, eventually, fetch, noise, record, scalar, submission
 
 REQUESTER_QUEUE = "requesters"
 
@@ -88,7 +88,7 @@ async def test_bytes_make_a_batch(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, BatcherSettings(max_bytes=4_000, linger_seconds=60))
     async with batcher_service(client, engine):
         for number in range(5):
-            await submit(client, (f"s{number}", [record(f"k{number}", {"text": "x" * 1_000})]))
+            await submit(client, (f"s{number}", [record(f"k{number}", {"text": noise(1_000)})]))
         await expect_rows(engine, 3)
         await expect_totals(client, batches={"bytes": 1})
 

@@ -1,5 +1,6 @@
-"""The system under test: servers and workers of its own, each a process that can be killed."""
+"""Servers and workers of one's own, each a process that can be killed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,8 @@ class System:
     """Postgres, Temporal and a worker of each service, in one directory."""
 
     directory: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Environment of the workers, beside the addresses of the servers."""
     postgres: PostgresServer = field(init=False)
     temporal: TemporalServer = field(init=False)
     workers: dict[str, psutil.Process] = field(default_factory=dict)
@@ -51,12 +54,17 @@ class System:
         process.wait()
         self.start_workers()
 
-    def stop(self) -> None:
-        """End everything at once."""
+    def stop_workers(self) -> None:
+        """End the workers at once."""
         for process in self.workers.values():
             if is_alive(process.pid):
                 process.kill()
             process.wait()
+        self.workers.clear()
+
+    def stop(self) -> None:
+        """End everything at once."""
+        self.stop_workers()
         self.temporal.stop()
         self.postgres.stop("immediate")
 
@@ -66,4 +74,5 @@ class System:
             "TEMPORAL_ADDRESS": self.temporal.address,
             "TEMPORAL_NAMESPACE": "default",
             "XDG_STATE_HOME": str(self.directory),
+            **self.settings,
         }

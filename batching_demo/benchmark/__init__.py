@@ -1,0 +1,1 @@
+"""Measures the write, the write paths end to end, growth, distance and shards."""

@@ -1,0 +1,103 @@
+"""Signal submissions to batchers, those of many workflows together.
+
+A local activity of the worker that runs the submitting workflows: what it is given appears in no
+history but the batcher's, and a workflow needs no further task to learn that its signal arrived.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from batching_demo.contracts import (
+    KIB,
+    MAX_BATCH_BYTES,
+    SUBMIT_SIGNAL,
+    SubmissionHeader,
+    batcher_workflow_id,
+)
+
+GATHERED_SUBMISSIONS = 100
+GATHERED_BYTES = 16 * KIB
+"""Larger signals cost for their bytes, no longer for their number."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Where submissions go, and how long they may wait for those of other workflows."""
+
+    shard: int
+    headers: list[SubmissionHeader]
+    gather_seconds: float
+    version: int = 1
+
+
+@dataclass
+class _Signal:
+    """A signal that still gathers."""
+
+    delivered: asyncio.Future[bool]
+    headers: list[SubmissionHeader] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, headers: Sequence[SubmissionHeader], records: bytes) -> None:
+        self.headers += headers
+        self.parts.append(records)
+        self.size += len(records)
+
+    @property
+    def is_large(self) -> bool:
+        return self.size >= GATHERED_BYTES or len(self.headers) >= GATHERED_SUBMISSIONS
+
+
+class Submitter:
+    """Gathers the submissions of a process, by shard."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._gathering: dict[int, _Signal] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+
+    @activity.defn
+    async def submit_to_batcher(self, gathered: Gathered, records: bytes) -> bool:
+        """Signal submissions, with others for the same shard; tell whether its batcher runs."""
+        shard = gathered.shard
+        signal = self._gathering.get(shard)
+        if signal and signal.size + len(records) > MAX_BATCH_BYTES:
+            self._send(shard, signal)
+            signal = None
+        if signal is None:
+            loop = asyncio.get_running_loop()
+            signal = self._gathering[shard] = _Signal(loop.create_future())
+            loop.call_later(gathered.gather_seconds, self._send, shard, signal)
+        signal.add(gathered.headers, records)
+        if signal.is_large:
+            self._send(shard, signal)
+        # Shielded: a cancelled workflow must not take the others' signal with it.
+        return await asyncio.shield(signal.delivered)
+
+    def _send(self, shard: int, signal: _Signal) -> None:
+        if self._gathering.get(shard) is not signal:
+            return
+        del self._gathering[shard]
+        task = asyncio.create_task(self._deliver(shard, signal))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, shard: int, signal: _Signal) -> None:
+        batcher = self._client.get_workflow_handle(batcher_workflow_id(shard))
+        try:
+            await batcher.signal(SUBMIT_SIGNAL, args=[signal.headers, b"".join(signal.parts)])
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                signal.delivered.set_result(False)
+            else:
+                signal.delivered.set_exception(error)
+        except Exception as error:  # whatever it is, those who wait have to hear of it
+            signal.delivered.set_exception(error)
+        else:
+            signal.delivered.set_result(True)

@@ -1,0 +1,129 @@
+"""Calls that wait for each other: when they are written, and what each of them hears."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from batching_demo.batcher_service.coalescer import Coalescer
+from batching_demo.batcher_service.messages import BatchHeader
+from batching_demo.contracts import BatcherSettings, SubmissionHeader, Verdicts
+from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
+
+FAR_AWAY = BatcherSettings(max_records=4, linger_seconds=60)
+OUTAGE = DatabaseFailedError(Failure(FailureKind.OUTAGE, "the server is gone", "57P01"))
+
+
+class Writer:
+    """Says that all was written, once it may."""
+
+    def __init__(self) -> None:
+        self.batches: list[BatchHeader] = []
+        self.may_finish = asyncio.Event()
+        self.may_finish.set()
+        self.failures: list[Exception] = []
+
+    async def __call__(self, batch: BatchHeader, parts: Sequence[bytes]) -> list[Verdicts]:
+        self.batches.append(batch)
+        await self.may_finish.wait()
+        if self.failures:
+            raise self.failures.pop()
+        assert [header.length for header in batch.submissions] == [len(part) for part in parts]
+        return [Verdicts(one.submission_id, "w" * one.records) for one in batch.submissions]
+
+    @property
+    def names(self) -> list[list[str]]:
+        return [[header.submission_id for header in batch.submissions] for batch in self.batches]
+
+
+def call(
+    coalescer: Coalescer, name: str, records: int = 1, *, attempt: int = 1
+) -> asyncio.Task[list[Verdicts]]:
+    header = SubmissionHeader(name, "requester", records, 10)
+    return asyncio.create_task(coalescer.submit([header], [bytes(10)], attempt=attempt))
+
+
+async def test_a_full_batch_is_written_and_each_call_hears_its_own() -> None:
+    writer = Writer()
+    coalescer = Coalescer(FAR_AWAY, writer)
+    answers = await asyncio.gather(*(call(coalescer, name, 2) for name in "ab"))
+    assert [(one.submission_id, one.codes) for (one,) in answers] == [("a", "ww"), ("b", "ww")]
+    assert [batch.reason for batch in writer.batches] == ["records"]
+
+
+async def test_a_batch_that_does_not_fill_is_written_after_the_linger() -> None:
+    writer = Writer()
+    coalescer = Coalescer(BatcherSettings(max_records=100, linger_seconds=0.05), writer)
+    await asyncio.gather(*(call(coalescer, name) for name in "abc"))
+    assert writer.names == [["a", "b", "c"]]
+    assert [batch.reason for batch in writer.batches] == ["age"]
+
+
+async def test_without_linger_calls_gather_while_the_writer_is_busy() -> None:
+    writer = Writer()
+    writer.may_finish.clear()
+    settings = BatcherSettings(max_records=100, linger_seconds=0, max_in_flight=1)
+    coalescer = Coalescer(settings, writer)
+    first = call(coalescer, "a")
+    while not writer.batches:
+        await asyncio.sleep(0)
+    others = [call(coalescer, name) for name in "bcd"]
+    await asyncio.sleep(0.02)
+    assert writer.names == [["a"]]
+    writer.may_finish.set()
+    await asyncio.gather(first, *others)
+    assert writer.names == [["a"], ["b", "c", "d"]]
+    assert [batch.reason for batch in writer.batches] == ["idle", "idle"]
+
+
+async def test_a_worker_that_stops_keeps_nobody_waiting() -> None:
+    writer = Writer()
+    coalescer = Coalescer(FAR_AWAY, writer)
+    waiting = call(coalescer, "a")
+    await asyncio.sleep(0.02)
+    coalescer.drain()
+    await waiting
+    await call(coalescer, "late")
+    assert [batch.reason for batch in writer.batches] == ["drain", "drain"]
+
+
+async def test_a_repeated_call_shares_the_answer_of_the_first() -> None:
+    writer = Writer()
+    coalescer = Coalescer(FAR_AWAY, writer)
+    first = call(coalescer, "a")
+    await asyncio.sleep(0)
+    first.cancel()
+    again = call(coalescer, "a", attempt=2)
+    await asyncio.sleep(0.02)
+    assert not writer.batches
+    coalescer.drain()
+    ((answer,),) = [await again]
+    assert answer.codes == "w"
+    assert writer.names == [["a"]]
+    assert writer.batches[0].attempt == 2
+
+
+async def test_a_failure_reaches_every_call_of_its_batch_and_holds_up_the_next() -> None:
+    writer = Writer()
+    writer.failures = [OUTAGE]
+    coalescer = Coalescer(BatcherSettings(max_records=2, linger_seconds=0), writer)
+    results = await asyncio.gather(*(call(coalescer, n) for n in "ab"), return_exceptions=True)
+    assert results == [OUTAGE, OUTAGE]
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(call(coalescer, name, attempt=2) for name in "ab"))
+    assert asyncio.get_running_loop().time() - began == pytest.approx(1.0, abs=0.3)
+    assert writer.names == [["a", "b"], ["a", "b"]]
+
+
+async def test_one_write_at_a_time_probes_a_database_that_fails() -> None:
+    writer = Writer()
+    writer.failures = [OUTAGE]
+    coalescer = Coalescer(BatcherSettings(max_records=1, linger_seconds=0), writer)
+    with pytest.raises(DatabaseFailedError):
+        await call(coalescer, "a")
+    writer.may_finish.clear()
+    waiting = [call(coalescer, name) for name in "bcd"]
+    await asyncio.sleep(1.2)
+    assert writer.names == [["a"], ["b"]]
+    writer.may_finish.set()
+    await asyncio.gather(*waiting)
