@@ -16,12 +16,15 @@ HEADER_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) + len("1234
 class FlushReason(StrEnum):
     """Why a batch is sent."""
 
+    MANUAL = "manual"
+    """Someone asked for it."""
     RECORDS = "records"
     BYTES = "bytes"
     AGE = "age"
     IDLE = "idle"
     """There is no linger, and the writer is free."""
     DRAIN = "drain"
+    """Nothing more is taken, and all is to be written."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,20 @@ class Buffer:
         self._count(submission, 1)
         return True
 
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest submission that waits was received."""
+        return self._waiting[0].received_at if self._waiting else None
+
+    def configure(self, settings: BatcherSettings) -> None:
+        """Fill batches by other settings from now on."""
+        self._settings = settings
+
     def due_at(self) -> float | None:
         """Tell when the oldest submission has waited long enough."""
-        if not self._waiting:
+        if self.oldest_at is None:
             return None
-        return self._waiting[0].received_at + self._settings.linger_seconds
+        return self.oldest_at + self._settings.linger_seconds
 
     def is_due(self, now: float) -> FlushReason | None:
         """Tell why a batch should be taken now, if one should."""

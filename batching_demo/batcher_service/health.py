@@ -40,6 +40,10 @@ class Health:
         self.statement_timeouts = self.statement_timeouts + 1 if timed_out else 0
         self.last_error = f"{message} (SQLSTATE {sqlstate})" if sqlstate else message
 
+    def retry_now(self) -> None:
+        """Let the next write be tried at once."""
+        self.retry_at = 0.0
+
     def wrote(self, now: float, *, all_refused: bool) -> None:
         """Note a write that went through, even if it stored nothing."""
         self.failures = self.statement_timeouts = 0

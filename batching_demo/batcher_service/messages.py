@@ -8,8 +8,9 @@ from pydantic import TypeAdapter
 
 from batching_demo.batcher_service.admission import FIRST_GUESS_BYTES_PER_SECOND, Place
 from batching_demo.batcher_service.buffer import Submission
+from batching_demo.batcher_service.control import Control
 from batching_demo.batcher_service.health import Health
-from batching_demo.contracts import Busy, SubmissionHeader, split
+from batching_demo.contracts import BatcherSettings, Busy, SubmissionHeader, split
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,43 @@ class Totals:
         for verdict in ("written", "duplicate", "conflict", "rejected"):
             self.verdicts[verdict] = self.verdicts.get(verdict, 0) + getattr(result, verdict)
 
+    def describe(self) -> str:
+        """Say in a few words what has been done."""
+        counts = [f"{number} {verdict}" for verdict, number in self.verdicts.items() if number]
+        return f"{', '.join(counts) or 'nothing written'} in {sum(self.batches.values())} batches"
+
+
+SETTINGS_MEMO = "settings"
+"""Memo with the settings in force; it can be read while no worker runs."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an operator's request has done."""
+
+    message: str
+    changed: bool
+    """False if everything was so already."""
+    version: int = 1
+
 
 @dataclass(frozen=True)
 class BatcherStatus:
     """What a batcher answers when asked what it is doing."""
 
     shard: int
+    mode: str
+    mode_since: float
+    """Seconds since the epoch; 0 if nobody ever changed it."""
+    settings: BatcherSettings
+    """In force."""
     buffered_records: int
     buffered_bytes: int
-    oldest_age_seconds: float
+    oldest_at: float | None
+    """When the oldest submission that waits was received, in seconds since the epoch."""
     in_flight: int
+    """Batches."""
+    in_flight_records: int
     in_line: int
     """Submissions turned away whose place is kept."""
     consecutive_failures: int
@@ -100,6 +128,11 @@ class BatcherStatus:
     """With what to do about it; empty while all is well."""
     totals: Totals
     version: int = 1
+
+    @property
+    def open_records(self) -> int:
+        """Records that were taken and have no verdict yet."""
+        return self.buffered_records + self.in_flight_records
 
 
 @dataclass(frozen=True)
@@ -112,6 +145,7 @@ class Carried:
     bytes_per_second: float = FIRST_GUESS_BYTES_PER_SECOND
     totals: Totals = field(default_factory=Totals)
     health: Health = field(default_factory=Health)
+    control: Control = field(default_factory=Control)
     version: int = 1
 
 

@@ -14,13 +14,13 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from batching_demo.batcher_service.messages import SETTINGS_MEMO
 from batching_demo.batcher_service.retry_messages import (
     RetryInput,
     RetryResult,
     retry_workflow_id,
 )
 from batching_demo.batcher_service.retry_workflow import SHARD, RetryWorkflow
-from batching_demo.batcher_service.starter import SETTINGS_MEMO
 from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings, batcher_workflow_id
 
 SUBMITTED_MEMO = "submitted"

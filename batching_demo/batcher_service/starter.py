@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from batching_demo.batcher_service.messages import SETTINGS_MEMO
 from batching_demo.contracts import (
     BATCHER_TASK_QUEUE,
     Batcher,
@@ -13,9 +14,6 @@ from batching_demo.contracts import (
     BatcherSettings,
     batcher_workflow_id,
 )
-
-SETTINGS_MEMO = "settings"
-"""Memo with a batcher's settings; it can be read while no worker runs, and survives new runs."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,11 @@ class Started:
 
 async def start_batchers(client: Client, shards: int, settings: BatcherSettings) -> list[Started]:
     """Start a batcher for every shard that has none; leave running ones as they are."""
-    return [await _start(client, shard, settings) for shard in range(shards)]
+    return [await start_batcher(client, shard, settings) for shard in range(shards)]
 
 
-async def _start(client: Client, shard: int, settings: BatcherSettings) -> Started:
+async def start_batcher(client: Client, shard: int, settings: BatcherSettings) -> Started:
+    """Start the batcher of a shard; leave one that runs as it is."""
     workflow_id = batcher_workflow_id(shard)
     try:
         await client.start_workflow(
@@ -51,7 +50,7 @@ async def _start(client: Client, shard: int, settings: BatcherSettings) -> Start
 
 
 async def running_settings(client: Client, shard: int) -> Mapping[str, float]:
-    """Read the settings of a running batcher, as it was started."""
+    """Read the settings that a running batcher has in force."""
     description = await client.get_workflow_handle(batcher_workflow_id(shard)).describe()
     memo: Mapping[str, float] = await description.memo_value(SETTINGS_MEMO, default={})
     return memo

@@ -8,9 +8,16 @@ from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
 from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadConverter
 
 from batching_demo.batcher_service.buffer import Submission
-from batching_demo.contracts import MAX_BATCH_BYTES, EncodingError, SubmissionHeader, split
+from batching_demo.contracts import (
+    MAX_BATCH_BYTES,
+    SUBMIT_SIGNAL,
+    EncodingError,
+    SubmissionHeader,
+    split,
+)
 
 SHOWN_CHARACTERS = 4096
 LONGEST_NAME = 1_000
@@ -24,6 +31,24 @@ NewId = Callable[[], str]
 _headers = TypeAdapter(list[SubmissionHeader])
 # JSON can spell lone surrogates, which are no text to anybody else.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+def read_signal(
+    name: str,
+    payloads: Sequence[Payload],
+    converter: PayloadConverter,
+    now: float,
+    new_id: NewId,
+) -> list[Submission]:
+    """Turn any signal into submissions; whatever is none becomes one that is refused."""
+    if name != SUBMIT_SIGNAL:
+        return refuse_signal(f"unknown signal {name[:100]!r}", payloads, now, new_id)
+    try:
+        arguments = converter.from_payloads(payloads)
+    except Exception as error:  # whatever a converter raises
+        reason = f"arguments cannot be decoded ({type(error).__name__})"
+        return refuse_signal(reason, payloads, now, new_id)
+    return read_submit(arguments, now, new_id)
 
 
 def read_submit(arguments: Sequence[object], now: float, new_id: NewId) -> list[Submission]:

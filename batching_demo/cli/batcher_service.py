@@ -8,6 +8,8 @@ import click
 from batching_demo.batcher_service.starter import Started, start_batchers
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
+from batching_demo.cli.batcher_control import COMMANDS
+from batching_demo.cli.batcher_status import status
 from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.settings import Settings
@@ -96,3 +98,7 @@ def _describe(started: Started) -> str:
             started.differences
         )
     return f"{started.workflow_id}: runs already, with these settings"
+
+
+for command in (status, *COMMANDS):
+    batcher.add_command(command)

@@ -15,11 +15,12 @@ from batching_demo.cli.db import db
 from batching_demo.cli.dead_letters import dead_letters
 from batching_demo.cli.demo import demo
 from batching_demo.cli.dev import dev
+from batching_demo.cli.doctor import doctor
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED, REFUSED
 from batching_demo.cli.main_service import main_group
 from batching_demo.cli.psql import psql
 from batching_demo.comparison.compare import ComparisonError
-from batching_demo.database.engine import database_url
+from batching_demo.database.engine import describe_url
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.main_service.sources import SourceError
 from batching_demo.settings import Settings, SettingsError
@@ -38,7 +39,8 @@ class CommandGroup(click.Group):
         except (SettingsError, TemporalUnavailableError, ComparisonError) as error:
             raise Failure(str(error), FAILED) from None
         except DatabaseFailedError as error:
-            raise Failure(f"{error} ({_database(ctx.obj)})", FAILED) from None
+            place = describe_url(ctx.obj.required_database_url)
+            raise Failure(f"{error} ({place})", FAILED) from None
         except RPCError as error:
             raise Failure(f"Temporal: {error.message} ({error.status.name})", FAILED) from None
         except KeyboardInterrupt:
@@ -58,12 +60,6 @@ class Failure(click.ClickException):
         return self._exit_code
 
 
-def _database(settings: Settings) -> str:
-    """Name the database, without the password."""
-    url = database_url(settings.required_database_url)
-    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
-
-
 @click.group(cls=CommandGroup)
 @click.version_option(package_name="batching-demo")
 @click.pass_context
@@ -79,7 +75,7 @@ def main(ctx: click.Context) -> None:
     ctx.obj = Settings.from_environment(os.environ)
 
 
-for command in (dev, db, psql, main_group, batcher, dead_letters, compare_command, demo):
+for command in (dev, db, psql, main_group, batcher, dead_letters, compare_command, demo, doctor):
     main.add_command(command)
 
 

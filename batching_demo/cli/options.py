@@ -68,10 +68,11 @@ linger = option(
     default=DEFAULTS.linger_seconds,
     help="Seconds that the oldest record may wait for its batch to fill.",
 )
+MOST_SHARDS = 1000
 shards = option(
     "--shards",
     variable="SHARDS",
-    type=click.IntRange(min=1, max=1000),
+    type=click.IntRange(min=1, max=MOST_SHARDS),
     default=1,
     help="Batcher workflows that share the load.",
 )
@@ -136,6 +137,19 @@ encoding = option(
     variable="ENCODING",
     default="utf-8",
     help="What the input is encoded in.",
+)
+shard = click.option(
+    "--shard",
+    type=click.IntRange(min=0, max=MOST_SHARDS - 1),
+    metavar="NUMBER",
+    help="Only this one. [default: all]",
+)
+timeout = option(
+    "--timeout",
+    variable="TIMEOUT",
+    type=Seconds(min_open=True),
+    default=60.0,
+    help="Seconds to wait.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 

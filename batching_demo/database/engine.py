@@ -49,6 +49,12 @@ def database_url(text: str) -> URL:
     return url
 
 
+def describe_url(text: str) -> str:
+    """Name a database, without the password."""
+    url = database_url(text)
+    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
+
+
 def create_engine(text: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
     """Make an engine whose statements each commit by themselves."""
     return create_async_engine(

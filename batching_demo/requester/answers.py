@@ -74,6 +74,11 @@ class Answers:
                 self._due_at[header.submission_id] = again_at
                 self._silent.add(header.submission_id)
 
+    def not_sent(self, headers: Sequence[SubmissionHeader], again_at: float) -> None:
+        """Note when submissions that reached nobody are to be sent again."""
+        for header in headers:
+            self._due_at[header.submission_id] = again_at
+
     def due_at(self, header: SubmissionHeader) -> float:
         """Tell when a submission is to be sent; one that never was, at once."""
         return self._due_at.get(header.submission_id, 0.0)

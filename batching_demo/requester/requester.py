@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
@@ -19,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
 SHORTEST_PATIENCE_SECONDS = 60.0
 LONGEST_PATIENCE_SECONDS = 600.0
 LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
+COMMON_SHARD = 0
+"""Takes the records of shards that do not run: any shard may write any key."""
 GATHER_SHARE = 0.05
 """Of the linger: what a worker may take to gather a signal, which nobody then notices."""
 LONGEST_GATHER_SECONDS = 0.25
@@ -33,6 +36,7 @@ class Requester:
 
     def __init__(self) -> None:
         self.answers = Answers()
+        self._pause = 1.0
 
     def take_verdicts(self, arguments: Sequence[object]) -> None:
         """Take a `verdicts` signal, whatever its arguments."""
@@ -83,11 +87,35 @@ class Requester:
             await self._wait_for_answers(prepared)
 
     async def _submit_once(self, due: Prepared, patience: float, gather_seconds: float) -> None:
-        headers = [submission.header for submission, _ in due]
+        """Submit what is due; what no batcher takes is due again soon, and holds up nothing."""
         # Noted first: the answer may come before the server says that the signal arrived.
-        self.answers.sending(headers)
-        await self._deliver(parcels(due), gather_seconds)
-        self.answers.sent(headers, again_at=workflow.time() + _jittered(patience))
+        self.answers.sending([submission.header for submission, _ in due])
+        sent = parcels(due)
+        delivered = await asyncio.gather(*(_deliver(parcel, gather_seconds) for parcel in sent))
+        again_at = workflow.time() + _jittered(patience)
+        undelivered = []
+        for parcel, is_delivered in zip(sent, delivered, strict=True):
+            if is_delivered:
+                self.answers.sent(parcel.headers, again_at)
+            else:
+                undelivered.append(parcel)
+        self._wait_for_batchers(undelivered)
+
+    def _wait_for_batchers(self, undelivered: Sequence[Parcel]) -> None:
+        """Say which batchers do not run, and when they are tried again."""
+        if not undelivered:
+            self._pause = 1.0
+            workflow.set_current_details("waiting for verdicts")
+            return
+        missing = sorted({COMMON_SHARD, *(parcel.shard for parcel in undelivered)})
+        names = ", ".join(batcher_workflow_id(shard) for shard in missing)
+        advice = f"waiting for {names}: start it with `batching-demo batcher start`"
+        workflow.set_current_details(advice)
+        workflow.logger.warning(advice)
+        again_at = workflow.time() + _jittered(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_WAIT_FOR_BATCHER_SECONDS)
+        for parcel in undelivered:
+            self.answers.not_sent(parcel.headers, again_at)
 
     async def _wait_for_answers(self, prepared: Prepared) -> None:
         """Wait until all is answered, or something is to be submitted again."""
@@ -106,18 +134,6 @@ class Requester:
         unanswered = self._unanswered(prepared)
         return min((self.answers.due_at(one.header) for one, _ in unanswered), default=None)
 
-    async def _deliver(self, undelivered: Sequence[Parcel], gather_seconds: float) -> None:
-        """Submit each parcel to its batcher; wait for batchers that do not run."""
-        pause = 1.0
-        while undelivered := await _submit_all(undelivered, gather_seconds):
-            missing = ", ".join(dict.fromkeys(batcher_workflow_id(p.shard) for p in undelivered))
-            advice = f"waiting for {missing}: start it with `batching-demo batcher start`"
-            workflow.set_current_details(advice)
-            workflow.logger.warning(advice)
-            await workflow.sleep(_jittered(pause), summary="batcher missing")
-            pause = min(2 * pause, LONGEST_WAIT_FOR_BATCHER_SECONDS)
-        workflow.set_current_details("waiting for verdicts")
-
     def _unanswered(self, prepared: Prepared) -> Prepared:
         return [one for one in prepared if self.answers.answer_to(one[0].header) is None]
 
@@ -125,10 +141,13 @@ class Requester:
         return describe_undecided([records for _, records in self._unanswered(prepared)])
 
 
-async def _submit_all(undelivered: Sequence[Parcel], gather_seconds: float) -> list[Parcel]:
-    """Submit parcels; give back those whose batcher does not run."""
-    delivered = await asyncio.gather(*(_submit(parcel, gather_seconds) for parcel in undelivered))
-    return [parcel for parcel, done in zip(undelivered, delivered, strict=True) if not done]
+async def _deliver(parcel: Parcel, gather_seconds: float) -> bool:
+    """Submit a parcel to its batcher, or to the common one if that does not run."""
+    if await _submit(parcel, gather_seconds):
+        return True
+    if parcel.shard == COMMON_SHARD:
+        return False
+    return await _submit(replace(parcel, shard=COMMON_SHARD), gather_seconds)
 
 
 async def _submit(parcel: Parcel, gather_seconds: float) -> bool:

@@ -1,0 +1,34 @@
+"""`batching-demo doctor`: is everything there that the services need?"""
+
+import asyncio
+import json
+from dataclasses import asdict
+
+import click
+
+from batching_demo.cli import options
+from batching_demo.cli.exit_codes import FAILED
+from batching_demo.doctor.check import Outcome
+from batching_demo.doctor.examine import examine
+from batching_demo.settings import Settings
+
+
+@click.command()
+@options.as_json
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Check this machine, Temporal, Postgres, workers and batchers; say what to type next.
+
+    Nothing is changed. The exit code is 0 if all is well, 1 if not.
+
+    \b
+    Example: batching-demo doctor
+    """
+    checks = asyncio.run(examine(settings))
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{check.outcome:<9}{check.name:<17}{check.detail}")
+    is_well = all(check.outcome is Outcome.OK for check in checks)
+    raise SystemExit(0 if is_well else FAILED)

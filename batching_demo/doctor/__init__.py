@@ -1,0 +1,1 @@
+"""Checks of the surroundings: this machine, Temporal, Postgres, and what should run."""

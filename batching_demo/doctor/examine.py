@@ -1,0 +1,15 @@
+"""Run all checks."""
+
+import asyncio
+
+from batching_demo.doctor.check import Check
+from batching_demo.doctor.machine import check_machine
+from batching_demo.doctor.postgres import check_postgres
+from batching_demo.doctor.temporal import check_temporal
+from batching_demo.settings import Settings
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Check everything that the services need, servers at the same time."""
+    temporal, postgres = await asyncio.gather(check_temporal(settings), check_postgres(settings))
+    return [*check_machine(settings.state_directory), *postgres, *temporal]

@@ -1,0 +1,30 @@
+"""Checks of this machine."""
+
+import os
+import sys
+from pathlib import Path
+
+from batching_demo.doctor.check import Check, ok, problem
+
+OLDEST_PYTHON = (3, 11)
+
+
+def check_machine(state_directory: Path) -> list[Check]:
+    """Check what needs no server."""
+    return [_python(), _state_directory(state_directory)]
+
+
+def _python() -> Check:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return problem("Python", f"{version} is too old: install 3.11 or newer")
+    return ok("Python", version)
+
+
+def _state_directory(directory: Path) -> Check:
+    """Check that the directory can be written to, or made, without making it."""
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        advice = "make it yours, or set XDG_STATE_HOME to another place"
+        return problem("state directory", f"{existing} cannot be written to: {advice}")
+    return ok("state directory", f"{directory}{'' if directory.exists() else ', not there yet'}")

@@ -1,0 +1,80 @@
+"""Checks of Temporal, and of what should run on it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from batching_demo.batcher_service.overview import Overview, overview
+from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.doctor.check import Check, ok, problem, skipped
+from batching_demo.settings import Settings, SettingsError
+from batching_demo.temporal import TemporalUnavailableError, connect, has_pollers
+
+TEMPORAL, BATCHERS = "Temporal", "batchers"
+WORKERS = {"main": MAIN_TASK_QUEUE, "batcher": BATCHER_TASK_QUEUE}
+PATIENCE_SECONDS = 10.0
+
+
+async def check_temporal(settings: Settings) -> list[Check]:
+    """Check the server, the workers' task queues and the batchers."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            client = await connect(settings)
+            server = await _server(client)
+    except TimeoutError:
+        return _unreachable(f"no answer within {PATIENCE_SECONDS:.0f} s: check TEMPORAL_ADDRESS")
+    except (TemporalUnavailableError, SettingsError) as error:
+        return _unreachable(str(error))
+    except RPCError as error:
+        return _unreachable(_refusal(client, error))
+    workers = [await _worker(client, service, queue) for service, queue in WORKERS.items()]
+    return [server, *workers, _batchers(await overview(client, None))]
+
+
+def _unreachable(detail: str) -> list[Check]:
+    names = [*(_worker_name(service) for service in WORKERS), BATCHERS]
+    return [problem(TEMPORAL, detail), *(skipped(name, TEMPORAL) for name in names)]
+
+
+def _refusal(client: Client, error: RPCError) -> str:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return f"namespace {client.namespace} does not exist: create it, or set TEMPORAL_NAMESPACE"
+    return f"{error.message} ({error.status.name}): check the TEMPORAL_ variables"
+
+
+async def _server(client: Client) -> Check:
+    info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+    await client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.namespace)
+    )
+    address = client.service_client.config.target_host
+    return ok(TEMPORAL, f"{address}, namespace {client.namespace}, server {info.server_version}")
+
+
+async def _worker(client: Client, service: str, queue: str) -> Check:
+    if await has_pollers(client, queue):
+        return ok(_worker_name(service), f"polls {queue}")
+    advice = f"start one with `batching-demo {service} worker`"
+    return problem(_worker_name(service), f"none polls {queue}: {advice}")
+
+
+def _worker_name(service: str) -> str:
+    return f"{service} worker"
+
+
+def _batchers(found: Sequence[Overview]) -> Check:
+    """Look for the first batcher with a problem; one that is paused has none, but is named."""
+    wrong = (one.problem or one.failing_task or _last_error(one) for one in found)
+    if first := next(filter(None, wrong), ""):
+        return problem(BATCHERS, first)
+    said = [f"{batcher_workflow_id(one.shard)} {one.status.mode}" for one in found if one.status]
+    return ok(BATCHERS, ", ".join(said))
+
+
+def _last_error(found: Overview) -> str:
+    if found.status is None or not found.status.last_error:
+        return ""
+    return f"{batcher_workflow_id(found.shard)}: {found.status.last_error}"

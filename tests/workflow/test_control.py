@@ -1,0 +1,318 @@
+"""What an operator asks of running batchers, on a real Temporal server and a real Postgres."""
+
+import asyncio
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from batching_demo.batcher_service import operator, workflows
+from batching_demo.batcher_service.control import Changes, Mode
+from batching_demo.batcher_service.draining import (
+    RemainsError,
+    running,
+    wait_for,
+    without_verdict,
+)
+from batching_demo.batcher_service.operator import NoWorkerError, RequestRefusedError, request
+from batching_demo.batcher_service.overview import overview
+from batching_demo.batcher_service.shards import (
+    ShardMissingError,
+    chosen_shards,
+    describe,
+    running_shards,
+)
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.batcher_service.workflows import BatcherWorkflow
+from batching_demo.contracts import BatcherSettings
+from tests.faults.support import (
+    batcher,
+    collecting,
+    expect_answered_busy,
+    expect_answers,
+    expect_buffered,
+    expect_rows,
+    locked_table,
+    patchable_batcher_service,
+    rows,
+    status,
+    submit,
+)
+from tests.helpers import batcher_service, eventually, record
+
+SLOW = BatcherSettings(linger_seconds=600)
+QUICK = BatcherSettings(linger_seconds=0.2)
+
+
+def ignore(shard: int, remains: str) -> None:
+    del shard, remains
+
+
+async def test_a_flush_by_hand_writes_what_waits(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine):
+        await submit(client, ("s", [record("a"), record("b")]))
+        await expect_buffered(client, 2)
+        done = await request(client, 0, BatcherWorkflow.flush)
+        assert (done.message, done.changed) == ("flushing 2 records", True)
+        await expect_rows(engine, 2)
+        await eventually(lambda: _expect_batches(client, {"manual": 1}))
+        assert (await request(client, 0, BatcherWorkflow.flush)).message == "nothing waits"
+        await submit(client, ("t", [record("c")]))
+        await expect_buffered(client, 1)
+        assert await rows(engine) == 2
+
+
+async def _expect_batches(client: Client, expected: dict[str, int]) -> None:
+    assert (await status(client)).totals.batches == expected
+
+
+async def test_a_pause_holds_and_a_resume_empties(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_records=2, linger_seconds=0.1))
+    async with batcher_service(client, engine):
+        assert (await request(client, 0, BatcherWorkflow.pause)).changed
+        assert (await request(client, 0, BatcherWorkflow.pause)).message == "already paused"
+        await submit(client, *((f"s{n}", [record(f"k{n}")]) for n in range(5)))
+        await expect_buffered(client, 5)
+        with pytest.raises(RequestRefusedError, match="batcher-0 is paused"):
+            await request(client, 0, BatcherWorkflow.flush)
+        await asyncio.sleep(1)
+        assert await rows(engine) == 0
+        assert (await request(client, 0, BatcherWorkflow.resume)).changed
+        await expect_rows(engine, 5)
+
+
+async def test_a_full_paused_batcher_turns_away_and_forgets_nobody(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, QUICK)
+    async with batcher_service(client, engine), collecting(client, "one"):
+        await request(client, 0, BatcherWorkflow.pause)
+        large = {"t": "x" * 100_000}
+        for number in range(6):
+            await submit(client, (f"s{number}", [record(f"k{number}", large)]), requester="one")
+        await expect_answered_busy(client, "one", at_least=1)
+        assert (await status(client)).buffered_records == 5
+        await request(client, 0, BatcherWorkflow.resume)
+        await expect_answers(client, "one", {f"s{number}": "w" for number in range(5)})
+
+
+async def test_a_pause_outlives_a_run(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflows, "MAX_SIGNALS", 3)
+    await start_batchers(client, 1, QUICK)
+    async with patchable_batcher_service(client, engine):
+        await request(client, 0, BatcherWorkflow.pause)
+        first = (await describe(client, 0)).run_id
+        for number in range(5):
+            await submit(client, (f"s{number}", [record(f"k{number}")]))
+        await expect_buffered(client, 5)
+
+        async def in_another_run() -> None:
+            assert (await describe(client, 0)).run_id != first
+
+        await eventually(in_another_run)
+        assert (await status(client)).mode == Mode.PAUSED
+        assert await rows(engine) == 0
+
+
+async def test_settings_change_while_it_runs_and_outlive_the_run(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflows, "MAX_SIGNALS", 4)
+    await start_batchers(client, 1, SLOW)
+    first = (await describe(client, 0)).run_id
+    async with patchable_batcher_service(client, engine):
+        done = await request(client, 0, BatcherWorkflow.configure, Changes(max_records=4))
+        assert done.message == "max_records 100 -> 4"
+        again = await request(client, 0, BatcherWorkflow.configure, Changes(max_records=4))
+        assert (again.message, again.changed) == ("already has these settings", False)
+        for number in range(12):
+            await submit(client, (f"s{number}", [record(f"k{number}")]))
+        await expect_rows(engine, 12)
+        await eventually(lambda: _expect_batches(client, {"records": 3}))
+        found = await describe(client, 0)
+        assert found.run_id != first
+        assert found.settings == BatcherSettings(max_records=4, linger_seconds=600)
+        assert (await status(client)).settings == found.settings
+    (started,) = await start_batchers(client, 1, SLOW)
+    assert started.differences == ["max_records is 4, not 100"]
+
+
+async def test_settings_that_make_no_sense_are_refused(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine):
+        with pytest.raises(RequestRefusedError, match="batches of 0 records"):
+            await request(client, 0, BatcherWorkflow.configure, Changes(max_records=0))
+        with pytest.raises(RequestRefusedError):
+            await batcher_configure_raw(client)
+        assert (await status(client)).settings == SLOW
+
+
+async def batcher_configure_raw(client: Client) -> None:
+    """Ask in a shape that the message does not have."""
+    await operator.request(client, 0, BatcherWorkflow.configure, "nonsense")
+
+
+async def test_a_drain_writes_all_and_answers_busy_until_resumed(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine), collecting(client, "one"):
+        await submit(client, ("early", [record("a")]), requester="one")
+        await expect_buffered(client, 1)
+        await request(client, 0, BatcherWorkflow.drain)
+        await wait_for(client, 0, without_verdict, 20, ignore)
+        await expect_answers(client, "one", {"early": "w"})
+        assert (await status(client)).totals.batches == {"drain": 1}
+        with pytest.raises(RequestRefusedError, match="draining"):
+            await request(client, 0, BatcherWorkflow.pause)
+        await submit(client, ("late", [record("b")]), requester="one")
+        await expect_answered_busy(client, "one", at_least=1)
+        assert (await status(client)).open_records == 0
+        await request(client, 0, BatcherWorkflow.resume)
+        await submit(client, ("late", [record("b")]), requester="one")
+        await expect_buffered(client, 1)
+
+
+async def test_a_drain_that_is_not_done_says_what_remains(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine), locked_table(engine):
+        await submit(client, ("s", [record("a"), record("b")]))
+        await request(client, 0, BatcherWorkflow.drain)
+        with pytest.raises(RemainsError, match="2 records have no verdict"):
+            await wait_for(client, 0, without_verdict, 1.5, ignore)
+        await request(client, 0, BatcherWorkflow.resume)
+        with pytest.raises(RequestRefusedError, match="resumed"):
+            await wait_for(client, 0, without_verdict, 20, ignore)
+
+
+async def test_a_stop_writes_all_and_ends(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine), collecting(client, "one"):
+        await submit(client, ("s", [record("a")]), requester="one")
+        assert (await request(client, 0, BatcherWorkflow.stop)).changed
+        await wait_for(client, 0, running, 20, ignore)
+        await expect_answers(client, "one", {"s": "w"})
+        found = await batcher(client).describe()
+        assert found.status is WorkflowExecutionStatus.COMPLETED
+        with pytest.raises(ShardMissingError, match="batcher-0 does not run"):
+            await request(client, 0, BatcherWorkflow.stop)
+
+
+async def test_what_comes_while_a_batcher_ends_is_answered_or_not_taken(
+    client: Client, engine: AsyncEngine
+) -> None:
+    """Every signal that the server takes leads to an answer, however close to the end it is."""
+    senders = 80
+    await start_batchers(client, 1, QUICK)
+    taken: list[str] = []
+
+    async def send(number: int) -> None:
+        await asyncio.sleep(number * 0.04)
+        name = f"s{number}"
+        try:
+            await submit(client, (name, [record(name)]), requester="one")
+        except RPCError:
+            return
+        taken.append(name)
+
+    async with batcher_service(client, engine), collecting(client, "one"):
+        sending = asyncio.gather(*(send(number) for number in range(senders)))
+        await asyncio.sleep(0.4)
+        await request(client, 0, BatcherWorkflow.stop)
+        await sending
+        await wait_for(client, 0, running, 30, ignore)
+        assert 0 < len(taken) < senders
+
+        async def all_told() -> None:
+            one = client.get_workflow_handle("one")
+            answered = await one.query("answers")
+            assert len(answered) == await rows(engine)
+            assert len(answered) + await one.query("turned_away") == len(taken)
+
+        await eventually(all_told)
+
+
+async def test_a_stop_can_be_taken_back_while_it_is_not_done(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine):
+        async with locked_table(engine):
+            await submit(client, ("s", [record("a")]))
+            await request(client, 0, BatcherWorkflow.stop)
+            assert (await request(client, 0, BatcherWorkflow.resume)).changed
+        await expect_rows(engine, 1)
+        assert (await status(client)).mode == Mode.OPEN
+
+
+async def test_requests_meet_a_batcher_that_continues_as_new_all_the_time(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflows, "MAX_SIGNALS", 2)
+    await start_batchers(client, 1, QUICK)
+    async with patchable_batcher_service(client, engine):
+
+        async def send() -> None:
+            for number in range(60):
+                await submit(client, (f"s{number}", [record(f"k{number}")]))
+
+        sending = asyncio.create_task(send())
+        for number in range(20):
+            changes = Changes(max_records=number + 5)
+            done = await request(client, 0, BatcherWorkflow.configure, changes)
+            assert done.changed
+            await request(client, 0, BatcherWorkflow.flush)
+        await sending
+        await expect_rows(engine, 60)
+        assert (await status(client)).settings.max_records == 24
+
+
+async def test_without_a_worker_a_request_ends_and_says_so(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "UPDATE_SECONDS", 1.0)
+    monkeypatch.setattr(operator, "QUERY_SECONDS", 1.0)
+    await start_batchers(client, 1, SLOW)
+    with pytest.raises(NoWorkerError, match="batching-demo batcher worker"):
+        await request(client, 0, BatcherWorkflow.pause)
+    (found,) = await overview(client, None)
+    assert found.described is not None
+    assert found.described.settings == SLOW
+    assert found.status is None
+    assert "batching-demo batcher worker" in found.problem
+
+
+async def test_all_shards_are_found_though_some_are_missing(client: Client) -> None:
+    assert await running_shards(client) == []
+    assert list(await chosen_shards(client, None)) == [0]
+    await start_batchers(client, 5, SLOW)
+    await batcher(client, 2).terminate()
+    assert await running_shards(client) == [0, 1, 3, 4]
+    assert list(await chosen_shards(client, None)) == [0, 1, 2, 3, 4]
+    assert list(await chosen_shards(client, 7)) == [7]
+
+
+async def test_status_shows_in_the_web_ui_and_costs_no_history(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, QUICK)
+    async with batcher_service(client, engine):
+        await submit(client, ("s", [record("a")]))
+        await expect_rows(engine, 1)
+
+        async def shown() -> None:
+            details = await batcher(client).query("__temporal_workflow_metadata")
+            assert "open; 1 written in 1 batches" in str(details)
+
+        await eventually(shown)
+        history = await batcher(client).fetch_history()
+    kinds = [event.event_type for event in history.events]
+    assert EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES not in kinds
+    assert EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED not in kinds

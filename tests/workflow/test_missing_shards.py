@@ -1,0 +1,108 @@
+"""Records of a shard that does not run go to shard 0, and hold up no other shard."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service.operator import request
+from batching_demo.batcher_service.starter import start_batcher, start_batchers
+from batching_demo.batcher_service.workflows import BatcherWorkflow
+from batching_demo.contracts import BatcherSettings, shard_for
+from batching_demo.requester import requester
+from tests.faults.support import batcher, expect_rows, load, locked_table, status, write_ndjson
+from tests.helpers import both_services, eventually, fetch
+
+QUICK = BatcherSettings(linger_seconds=0.2)
+
+
+def keys_of(shard: int, shards: int, number: int) -> list[str]:
+    candidates = (str(candidate) for candidate in range(10_000))
+    return [key for key in candidates if shard_for(key, shards) == shard][:number]
+
+
+async def shards_of_rows(engine: AsyncEngine) -> Counter[object]:
+    return Counter(dict(await fetch(engine, "SELECT shard, count(*) FROM records GROUP BY 1")))  # type: ignore[arg-type]  # pairs
+
+
+async def test_a_missing_shard_is_served_by_shard_0(
+    client: Client, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await start_batchers(client, 2, QUICK)
+    keys = [key for shard in range(4) for key in keys_of(shard, 4, 5)]
+    path = write_ndjson(tmp_path / "in.ndjson", ({"id": key} for key in keys))
+    async with both_services(client, engine):
+        summary = await load(client, path, shards=4, records_per_workflow=20)
+    assert summary.written == 20
+    assert await shards_of_rows(engine) == {0: 15, 1: 5}
+
+
+async def test_a_shard_that_waits_holds_up_no_other(
+    client: Client, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """Shards 0 and 2 do not run: their records wait, those of shard 1 are written meanwhile."""
+    await start_batcher(client, 1, QUICK)
+    keys = [key for shard in range(3) for key in keys_of(shard, 3, 4)]
+    path = write_ndjson(tmp_path / "in.ndjson", ({"id": key} for key in keys))
+    async with both_services(client, engine):
+        loading = asyncio.create_task(load(client, path, shards=3, records_per_workflow=12))
+        await expect_rows(engine, 4)
+        assert not loading.done()
+        await start_batcher(client, 0, QUICK)
+        assert (await asyncio.wait_for(loading, 60)).written == 12
+    assert await shards_of_rows(engine) == {1: 4, 0: 8}
+
+
+async def test_an_answer_lost_by_one_shard_is_asked_for_though_another_is_missing(
+    client: Client, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shard 1 loses what it has; its records are submitted again while shards 0 and 2 are away."""
+    monkeypatch.setattr(requester, "SHORTEST_PATIENCE_SECONDS", 4.0)
+    await start_batcher(client, 1, BatcherSettings(linger_seconds=600))
+    keys = [*keys_of(1, 3, 2), *keys_of(2, 3, 2)]
+    path = write_ndjson(tmp_path / "in.ndjson", ({"id": key} for key in keys))
+    async with both_services(client, engine):
+        loading = asyncio.create_task(
+            load(client, path, shards=3, records_per_workflow=4, linger_seconds=0.2)
+        )
+
+        async def buffered() -> None:
+            assert (await status(client, 1)).buffered_records == 2
+
+        await eventually(buffered)
+        await batcher(client, 1).terminate()
+        await start_batcher(client, 1, QUICK)
+        await expect_rows(engine, 2, within=30)
+        assert not loading.done()
+        await start_batcher(client, 0, QUICK)
+        assert (await asyncio.wait_for(loading, 90)).written == 4
+
+
+async def test_who_a_draining_shard_turned_away_goes_to_shard_0_once_it_has_ended(
+    client: Client, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await start_batchers(client, 2, QUICK)
+    keys = keys_of(1, 2, 6)
+    first = write_ndjson(tmp_path / "a.ndjson", ({"id": key} for key in keys[:2]))
+    then = write_ndjson(tmp_path / "b.ndjson", ({"id": key} for key in keys[2:]))
+    async with both_services(client, engine):
+        async with locked_table(engine):
+            early = asyncio.create_task(load(client, first, shards=2, records_per_workflow=2))
+
+            async def taken() -> None:
+                assert (await status(client, 1)).open_records == 2
+
+            await eventually(taken)
+            await request(client, 1, BatcherWorkflow.stop)
+            late = asyncio.create_task(load(client, then, shards=2, records_per_workflow=1))
+
+            async def turned_away() -> None:
+                assert (await status(client, 1)).totals.turned_away >= 4
+
+            await eventually(turned_away)
+        summaries = await asyncio.wait_for(asyncio.gather(early, late), 60)
+    assert [summary.written for summary in summaries] == [2, 4]
+    assert await shards_of_rows(engine) == {1: 2, 0: 4}
