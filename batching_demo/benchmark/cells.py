@@ -1,6 +1,6 @@
-"""What is measured, and what came out."""
+"""What is measured end to end, and what came out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from batching_demo.contracts import WritePath
 
@@ -25,24 +25,23 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of a cell."""
+    """One run of a cell; events and workflow tasks are per record."""
 
     seconds: float
     """From the first start to the last verdict."""
     records_per_second: float
     batches: int
     commits: int
-    """Transactions that wrote, of Postgres."""
+    """Transactions that wrote, as Postgres numbers them."""
     wal_bytes: int
-    events_per_record: float
-    """In histories, those of batchers included."""
-    batcher_events_per_record: float
-    workflow_tasks_per_record: float
+    main_events: float
+    batcher_events: float
+    workflow_tasks: float
+    """Of main workflows."""
     p50_seconds: float
     """From submission to verdict, over main workflows."""
     p99_seconds: float
-    turned_away: int
     longest_batcher_history: int
     """Events, of any run."""
-    peak_mib: dict[str, float] = field(default_factory=dict)
+    peak_mib: dict[str, float]
     """Resident memory by process."""

@@ -14,17 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.benchmark.cells import Cell, Sample
 from batching_demo.benchmark.counters import count_workflow_tasks, read_written
+from batching_demo.benchmark.input import SERIAL
 from batching_demo.benchmark.memory import peaks
 from batching_demo.comparison.postgres_counts import batch_rows, checkpoint
 from batching_demo.comparison.temporal_counts import (
-    batcher_events_since,
+    batcher_histories,
     batcher_runs,
     events_per_workflow,
 )
-from batching_demo.contracts import BatcherSettings, WritePath, batcher_workflow_id
+from batching_demo.contracts import (
+    BATCHER_TASK_QUEUE,
+    MAIN_TASK_QUEUE,
+    BatcherSettings,
+    WritePath,
+    batcher_workflow_id,
+)
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System
@@ -33,93 +39,94 @@ from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Outcome
+from batching_demo.temporal import has_pollers
 
 NAME = "batching-demo benchmark"
+
+
+class BenchmarkError(Exception):
+    """A cell did not do what it should have; its figures would mean nothing."""
 
 
 class Bench:
     """Cells on one set of servers and workers."""
 
-    def __init__(self, system: System, client: Client, engine: AsyncEngine, source: Source) -> None:
-        self._system = system
+    def __init__(self, system: System, client: Client, engine: AsyncEngine) -> None:
+        self.system = system
+        self.engine = engine
         self._client = client
-        self._engine = engine
-        self._source = source
         self._batchers: tuple[int, BatcherSettings] | None = None
 
-    async def measure(self, cell: Cell, *, counted: bool = True) -> Sample:
-        """Run a cell once; counts of histories take longer than the rest, and may be left out."""
-        await self._start_batchers(cell)
-        await checkpoint(self._engine)
+    async def measure(self, cell: Cell, source: Source, *, counted: bool = True) -> Sample:
+        """Run a cell once.
+
+        Args:
+            cell: what to run.
+            source: has at least the cell's records.
+            counted: also read histories, which takes longer than the run itself.
+
+        Raises:
+            BenchmarkError: not every record was written.
+        """
+        await self._prepare(cell)
         label = f"{cell.path}-{secrets.token_hex(4)}"
-        turned_away = await self._turned_away(cell)
         runs = await batcher_runs(self._client, cell.shards)
-        before = await read_written(self._engine)
+        before = await read_written(self.engine)
         outcomes: list[Outcome] = []
-        options = with_max_open(_options(cell, label), self._source, cell.max_open)
-        starter = Starter(self._client, self._source, options, on_outcome=outcomes.append)
-        planned = slices(self._source, cell.records_per_workflow, limit=cell.records)
-        async with peaks(self._processes()) as memory:
-            summary = await starter.run(planned)
-        if summary.failures:
-            raise RuntimeError(summary.failures[0])
-        if cell.path is not WritePath.NOTHING and summary.written != cell.records:
-            raise RuntimeError(f"{summary.written} of {cell.records} records written by {cell}")
-        written = (await read_written(self._engine)).since(before)
+        options = with_max_open(_options(cell, label), source, cell.max_open)
+        starter = Starter(self._client, source, options, on_outcome=outcomes.append)
+        async with peaks({**self.system.workers, "starter": psutil.Process()}) as memory:
+            summary = await starter.run(
+                slices(source, cell.records_per_workflow, limit=cell.records)
+            )
+        written = cell.records if cell.path is WritePath.NOTHING else summary.written
+        if summary.failures or written != cell.records:
+            raise BenchmarkError(f"{cell}: {written} written {summary.failures[:1]}")
+        cost = (await read_written(self.engine)).since(before)
+        verdict_seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
         ids = [outcome.workflow_id for outcome in outcomes] if counted else []
-        seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
-        batcher_events = await batcher_events_since(self._client, runs) if counted else 0
-        tasks = await count_workflow_tasks(self._client, ids)
+        histories = await batcher_histories(self._client, runs)
+        batcher_events = sum(histories) - sum(length for _, length in runs.values())
+        workflows_per_record = cell.workflows / cell.records
         return Sample(
             seconds=summary.seconds,
             records_per_second=cell.records / summary.seconds,
-            batches=len(await batch_rows(self._engine, label)),
-            commits=written.transactions,
-            wal_bytes=written.wal_bytes,
-            events_per_record=(
-                await events_per_workflow(self._client, ids) * cell.workflows + batcher_events
-            )
-            / cell.records,
-            batcher_events_per_record=batcher_events / cell.records,
-            workflow_tasks_per_record=tasks * cell.workflows / cell.records,
-            p50_seconds=_percentile(seconds, 50),
-            p99_seconds=_percentile(seconds, 99),
-            turned_away=await self._turned_away(cell) - turned_away,
-            longest_batcher_history=0,
+            batches=len(await batch_rows(self.engine, label)),
+            commits=cost.transactions,
+            wal_bytes=cost.wal_bytes,
+            main_events=await events_per_workflow(self._client, ids) * workflows_per_record,
+            batcher_events=batcher_events / cell.records,
+            workflow_tasks=await count_workflow_tasks(self._client, ids) * workflows_per_record,
+            p50_seconds=_percentile(verdict_seconds, 50),
+            p99_seconds=_percentile(verdict_seconds, 99),
+            longest_batcher_history=max(histories),
             peak_mib=memory,
         )
 
-    async def restart_workers(self, settings: Mapping[str, str]) -> None:
+    async def restart_workers(self, settings: Mapping[str, str], batcher_workers: int = 1) -> None:
         """Start workers afresh, with other settings."""
-        self._system.stop_workers()
-        self._system.settings = settings
-        await asyncio.to_thread(self._system.start_workers)
+        self.system.stop_workers()
+        self.system.settings = settings
+        self.system.batcher_workers = batcher_workers
+        await asyncio.to_thread(self.system.start_workers)
+        for queue in (MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE):
+            while not await has_pollers(self._client, queue):
+                await asyncio.sleep(0.1)
 
-    def _processes(self) -> dict[str, psutil.Process]:
-        return {**self._system.workers, "starter": psutil.Process()}
-
-    async def _start_batchers(self, cell: Cell) -> None:
-        """Start batchers for a cell, unless those that run will do."""
+    async def _prepare(self, cell: Cell) -> None:
+        """Start batchers for a cell unless those that run will do; write what is still dirty."""
         settings = BatcherSettings(cell.max_records, linger_seconds=cell.linger_seconds)
-        if self._batchers == (cell.shards, settings):
-            return
-        if self._batchers:
-            for shard in range(self._batchers[0]):
+        if self._batchers != (cell.shards, settings):
+            for shard in range(self._batchers[0] if self._batchers else 0):
                 await self._client.get_workflow_handle(batcher_workflow_id(shard)).terminate()
-        await start_batchers(self._client, cell.shards, settings)
-        self._batchers = (cell.shards, settings)
-
-    async def _turned_away(self, cell: Cell) -> int:
-        total = 0
-        for shard in range(cell.shards):
-            handle = self._client.get_workflow_handle(batcher_workflow_id(shard))
-            total += (await handle.query(BatcherWorkflow.status)).totals.turned_away
-        return total
+            await start_batchers(self._client, cell.shards, settings)
+            self._batchers = (cell.shards, settings)
+        await checkpoint(self.engine)
 
 
 def _options(cell: Cell, label: str) -> RunOptions:
     return RunOptions(
-        key_columns=["serial"],
+        key_columns=[SERIAL],
         records_per_workflow=cell.records_per_workflow,
         max_records=cell.max_records,
         shards=cell.shards,
@@ -136,18 +143,25 @@ def _percentile(values: list[float], percent: int) -> float:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
+def worker_settings(max_records: int, linger_seconds: float) -> dict[str, str]:
+    """Have workers coalesce by the same rules as a cell's batchers."""
+    return {
+        "BATCHING_DEMO_MAX_RECORDS": str(max_records),
+        "BATCHING_DEMO_LINGER": str(linger_seconds),
+    }
+
+
 @asynccontextmanager
-async def bench(source: Source, settings: Mapping[str, str]) -> AsyncIterator[Bench]:
-    """Start everything, and end it."""
+async def bench() -> AsyncIterator[Bench]:
+    """Start servers, and end them and whatever workers were started."""
     with _directory() as directory:
-        system = System(directory, settings)
+        system = System(directory)
         try:
             await asyncio.to_thread(system.start_servers)
             await migrate(system.postgres.url, application_name=NAME)
-            await asyncio.to_thread(system.start_workers)
             client = await Client.connect(system.temporal.address)
             engine = create_transactional_engine(system.postgres.url, application_name=NAME)
-            yield Bench(system, client, engine, source)
+            yield Bench(system, client, engine)
             await engine.dispose()
         finally:
             await asyncio.to_thread(system.stop)

@@ -40,18 +40,23 @@ async def batcher_runs(client: Client, shards: int) -> Runs:
 
 async def batcher_events_since(client: Client, before: Runs) -> int:
     """Count the events of batchers since then, over all their runs."""
-    events = 0
-    for workflow_id, (run_id, length) in before.items():
-        events -= length
+    events_before = sum(length for _, length in before.values())
+    return sum(await batcher_histories(client, before)) - events_before
+
+
+async def batcher_histories(client: Client, before: Runs) -> list[int]:
+    """List the history lengths of the runs that batchers were in then, and of all later ones."""
+    lengths = []
+    for workflow_id, (run_id, _) in before.items():
         following: str | None = run_id
         while following:
             handle = client.get_workflow_handle(workflow_id, run_id=following)
             description = await handle.describe()
-            events += description.history_length
+            lengths.append(description.history_length)
             following = None
             if description.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
                 following = await _next_run(client, workflow_id, description.run_id)
-    return events
+    return lengths
 
 
 async def _next_run(client: Client, workflow_id: str, run_id: str) -> str | None:

@@ -22,7 +22,9 @@ class System:
     """Environment of the workers, beside the addresses of the servers."""
     postgres: PostgresServer = field(init=False)
     temporal: TemporalServer = field(init=False)
+    batcher_workers: int = 1
     workers: dict[str, psutil.Process] = field(default_factory=dict)
+    """By name: main, batcher, and batcher 2, 3 ... if there are more."""
     died_by_themselves: int = 0
 
     def __post_init__(self) -> None:
@@ -39,13 +41,15 @@ class System:
 
     def start_workers(self) -> None:
         """Start whichever worker does not run, as a supervisor would."""
-        for service in SERVICES:
-            if service in self.workers:
-                if is_alive(self.workers[service].pid):
+        more = [f"batcher {number + 2}" for number in range(self.batcher_workers - 1)]
+        for name in (*SERVICES, *more):
+            if name in self.workers:
+                if is_alive(self.workers[name].pid):
                     continue
-                self.workers[service].wait()
+                self.workers[name].wait()
                 self.died_by_themselves += 1
-            self.workers[service] = start_worker(self.directory, service, self._environment())
+            service = name.split()[0]
+            self.workers[name] = start_worker(self.directory, service, self._environment())
 
     def kill_worker(self, service: str) -> None:
         """Kill a worker with -9, and start it again."""

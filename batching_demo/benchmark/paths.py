@@ -1,0 +1,128 @@
+"""Part 2, end to end: the write paths against the floor, by records per workflow."""
+
+from collections.abc import Sequence
+
+from batching_demo.benchmark.cells import Cell, Sample
+from batching_demo.benchmark.numbers import Spread, short
+from batching_demo.benchmark.rounds import Report, Samples, interleaved, relative, speed
+from batching_demo.benchmark.run import Bench, worker_settings
+from batching_demo.benchmark.sections import Chart, Section, Table
+from batching_demo.contracts import WritePath
+from batching_demo.main_service.messages import Source
+
+PATHS = (WritePath.NOTHING, WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
+ONE_BY_ONE = (1, 10)
+SLICES = (100, 200, 500)
+SLICES_MAX_RECORDS = 500
+SLICES_LINGER = 1.0
+
+
+def cells(records_per_workflow: Sequence[int], workflows: int) -> list[Cell]:
+    """Make the cells of a part: single records at the defaults, slices in larger batches."""
+    return [
+        Cell(path, workflows, each)
+        if each in ONE_BY_ONE
+        else Cell(path, workflows, each, SLICES_MAX_RECORDS, linger_seconds=SLICES_LINGER)
+        for each in records_per_workflow
+        for path in PATHS
+    ]
+
+
+async def measure_paths(
+    bench: Bench,
+    source: Source,
+    workflows: int,
+    rounds: int,
+    report: Report,
+    records_per_workflow: Sequence[int] = (*ONE_BY_ONE, *SLICES),
+) -> Section:
+    """Run every path; workers coalesce by the rules of the cells they are measured with."""
+    samples: Samples = {}
+    for sizes, settings in (
+        (ONE_BY_ONE, worker_settings(100, 20.0)),
+        (SLICES, worker_settings(SLICES_MAX_RECORDS, SLICES_LINGER)),
+    ):
+        chosen = [size for size in records_per_workflow if size in sizes]
+        if chosen:
+            await bench.restart_workers(settings)
+            samples |= await interleaved(bench, source, cells(chosen, workflows), rounds, report)
+    return Section("paths", [_speeds(samples), _costs(samples)], [_chart(samples)])
+
+
+def _of(samples: Samples, path: WritePath, each: int) -> list[Sample]:
+    return next(
+        found
+        for cell, found in samples.items()
+        if (cell.path, cell.records_per_workflow) == (path, each)
+    )
+
+
+def _speeds(samples: Samples) -> Table:
+    rows = []
+    for cell, found in samples.items():
+        each = cell.records_per_workflow
+        floor, unbatched = (
+            _of(samples, path, each) for path in (WritePath.NOTHING, WritePath.UNBATCHED)
+        )
+        rows.append(
+            [
+                str(each),
+                cell.path.value,
+                str(speed(found)),
+                str(relative(found, unbatched)),
+                str(relative(found, floor)),
+            ]
+        )
+    workflows = next(iter(samples)).workflows
+    rounds = len(next(iter(samples.values())))
+    return Table(
+        f"End to end: {workflows} main workflows a cell, by records per workflow",
+        ["records", "path", "records/s", "x unbatched", "x floor"],
+        rows,
+        f"medians of {rounds} interleaved rounds, lowest and highest in brackets; 'nothing' is the"
+        " floor, the same workflow without a write; 100 a batch and 20 s linger up to 10 records,"
+        f" {SLICES_MAX_RECORDS} and {SLICES_LINGER:g} s above",
+    )
+
+
+def _costs(samples: Samples) -> Table:
+    rows = []
+    for cell, found in samples.items():
+        first = found[0]
+        rows.append(
+            [
+                str(cell.records_per_workflow),
+                cell.path.value,
+                f"{first.batches:,}",
+                f"{first.commits:,}",
+                short(first.wal_bytes / cell.records),
+                short(first.main_events + first.batcher_events),
+                short(first.batcher_events),
+                short(first.workflow_tasks),
+                short(Spread.of([sample.p50_seconds for sample in found]).median),
+                short(Spread.of([sample.p99_seconds for sample in found]).median),
+                " / ".join(f"{mib:.0f}" for mib in first.peak_mib.values()),
+            ]
+        )
+    return Table(
+        "What it costs",
+        [
+            "records", "path", "batches", "commits", "WAL bytes a record", "events a record",
+            "of batchers", "workflow tasks", "p50 s", "p99 s", "MiB main / batcher / starter",
+        ],
+        rows,
+        "commits are transactions that wrote; p50 and p99 are from submission to verdict over main"
+        " workflows; resident memory is each process' peak",
+    )  # fmt: skip
+
+
+def _chart(samples: Samples) -> Chart:
+    sizes = list(dict.fromkeys(cell.records_per_workflow for cell in samples))
+    return Chart(
+        "paths",
+        "End to end: records/s by records per workflow",
+        "records/s",
+        [str(size) for size in sizes],
+        {path.value: [speed(_of(samples, path, size)).median for size in sizes] for path in PATHS},
+        is_logarithmic=True,
+    )
