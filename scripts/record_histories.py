@@ -38,6 +38,7 @@ from batching_demo.main_service.run_options import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.sources import inspect, slices
 from batching_demo.main_service.starter import Starter
+from batching_demo.main_service.summary import Outcome
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
@@ -110,9 +111,10 @@ async def record_retry(servers: Servers) -> None:
 async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
     """Load records; give back the ids of the main workflows."""
     source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
-    starter = Starter(client, source, options)
+    outcomes: list[Outcome] = []
+    starter = Starter(client, source, options, on_outcome=outcomes.append)
     await starter.run(slices(source, options.records_per_workflow, limit=records))
-    return [outcome.workflow_id for outcome in starter.outcomes]
+    return [outcome.workflow_id for outcome in outcomes]
 
 
 async def save_first_and_last_run(client: Client, name: str) -> None:

@@ -32,6 +32,7 @@ from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
+from batching_demo.main_service.summary import Outcome
 
 NAME = "batching-demo benchmark"
 
@@ -54,8 +55,9 @@ class Bench:
         turned_away = await self._turned_away(cell)
         runs = await batcher_runs(self._client, cell.shards)
         before = await read_written(self._engine)
+        outcomes: list[Outcome] = []
         options = with_max_open(_options(cell, label), self._source, cell.max_open)
-        starter = Starter(self._client, self._source, options)
+        starter = Starter(self._client, self._source, options, on_outcome=outcomes.append)
         planned = slices(self._source, cell.records_per_workflow, limit=cell.records)
         async with peaks(self._processes()) as memory:
             summary = await starter.run(planned)
@@ -64,8 +66,8 @@ class Bench:
         if cell.path is not WritePath.NOTHING and summary.written != cell.records:
             raise RuntimeError(f"{summary.written} of {cell.records} records written by {cell}")
         written = (await read_written(self._engine)).since(before)
-        ids = [outcome.workflow_id for outcome in starter.outcomes] if counted else []
-        seconds = sorted(outcome.result.verdict_seconds for outcome in starter.outcomes)
+        ids = [outcome.workflow_id for outcome in outcomes] if counted else []
+        seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
         batcher_events = await batcher_events_since(self._client, runs) if counted else 0
         tasks = await count_workflow_tasks(self._client, ids)
         return Sample(

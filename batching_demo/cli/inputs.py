@@ -32,7 +32,7 @@ def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, 
     if chosen.path is None:
         keys = list(chosen.key_columns or FLIGHTS_KEY)
         return inspect(flights(), key_columns=keys), keys
-    file = readable(chosen.path, chosen.encoding, state_directory / "spool")
+    file = readable(chosen.path, chosen.encoding, state_directory)
     keys = list(chosen.key_columns)
     inspected = inspect(
         file.path,
@@ -40,7 +40,7 @@ def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, 
         delimiter=delimiter,
         key_columns=keys,
         name=file.name,
-        encoding=chosen.encoding,
+        encoding=file.encoding,
     )
     return inspected, keys
 

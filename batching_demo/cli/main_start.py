@@ -14,9 +14,8 @@ from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
 from batching_demo.cli.inputs import InputOptions, read_input
 from batching_demo.cli.progress import verdict_progress
 from batching_demo.contracts import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
-from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, with_max_open
-from batching_demo.main_service.sources import slices
+from batching_demo.main_service.sources import Inspected, slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary, counts
 from batching_demo.settings import Settings
@@ -24,6 +23,7 @@ from batching_demo.temporal import connect, has_pollers
 
 DEFAULT_WORKFLOWS = 5
 NEW_LABEL = "new"
+LONGEST_LABEL = 100
 
 
 @click.command()
@@ -103,10 +103,10 @@ def start(
     run_options = with_max_open(run_options, inspected.source, max_open)
     total = inspected.records
     if workflows is not None:
-        total = min(total, workflows * records_per_workflow)
+        total = min(total, workflows * run_options.records_per_slice)
     with verdict_progress(total, shown=wait and not as_json) as on_change:
         try:
-            work = _run(settings, inspected.source, run_options, workflows, on_change)
+            work = _run(settings, inspected, run_options, workflows, on_change)
             summary = asyncio.run(work)
         except KeyboardInterrupt:
             click.echo("what was started goes on; the same command attaches to it", err=True)
@@ -117,7 +117,7 @@ def start(
 
 async def _run(
     settings: Settings,
-    source: Source,
+    inspected: Inspected,
     run_options: RunOptions,
     workflows: int | None,
     on_change: Callable[[Summary], None],
@@ -128,14 +128,20 @@ async def _run(
             f"no worker polls {MAIN_TASK_QUEUE} yet: start one with `batching-demo main worker`",
             err=True,
         )
+    source = inspected.source
     starter = Starter(client, source, run_options, on_change)
-    return await starter.run(islice(slices(source, run_options.records_per_workflow), workflows))
+    planned = slices(source, run_options.records_per_slice, stamp=inspected.stamp)
+    return await starter.run(islice(planned, workflows))
 
 
 def _run_label(again: str | None, *, quiet: bool) -> str:
     if again is None:
         return DEFAULT_RUN_LABEL
     if again != NEW_LABEL:
+        if not again.isprintable() or not 0 < len(again) <= LONGEST_LABEL:
+            raise click.BadParameter(
+                f"give a label of 1 to {LONGEST_LABEL} printable characters", param_hint="--again"
+            )
         return again
     label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     click.echo(f"run label {label}; to go on with this run: --again={label}", err=quiet)

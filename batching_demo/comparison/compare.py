@@ -21,7 +21,7 @@ from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
-from batching_demo.main_service.summary import Summary
+from batching_demo.main_service.summary import Outcome, Summary
 
 OnChange = Callable[[WritePath, Summary], None]
 
@@ -72,7 +72,14 @@ async def _measure(
     before = await read_counters(engine)
     runs = await batcher_runs(client, request.shards)
     options = _options(request, path, run_label)
-    starter = Starter(client, request.source, options, lambda summary: on_change(path, summary))
+    outcomes: list[Outcome] = []
+    starter = Starter(
+        client,
+        request.source,
+        options,
+        on_change=lambda summary: on_change(path, summary),
+        on_outcome=outcomes.append,
+    )
     planned = slices(request.source, request.records_per_workflow, limit=request.records)
     try:
         summary = await starter.run(planned)
@@ -81,7 +88,7 @@ async def _measure(
         raise
     if summary.failures:
         raise ComparisonError(f"{path}: {summary.failures[0]}")
-    workflow_ids = [outcome.workflow_id for outcome in starter.outcomes]
+    workflow_ids = [outcome.workflow_id for outcome in outcomes]
     main_events = await events_per_workflow(client, workflow_ids)
     batcher_events = await batcher_events_since(client, runs)
     batches = await batch_rows(engine, run_label)
@@ -90,7 +97,7 @@ async def _measure(
         path=path,
         run_label=run_label,
         summary=summary,
-        outcomes=starter.outcomes,
+        outcomes=outcomes,
         batches=batches,
         max_records=request.max_records,
         cost=after.since(before),

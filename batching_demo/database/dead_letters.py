@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from uuid import UUID
 
 from sqlalchemy import (
@@ -69,8 +70,10 @@ async def bury(
         letters: any number, in any order.
         batch_id: the batch that they were refused in.
     """
-    # Sorted, so that two writes with the same letters lock them in the same order.
-    by_identity = dict(sorted((letter.identity, letter) for letter in letters))
+    # Sorted, so that two writes with the same letters lock them in the same order; of several
+    # letters with one identity the first is kept.
+    identified = [(letter.identity, letter) for letter in reversed(letters)]
+    by_identity = dict(sorted(identified, key=itemgetter(0)))
     if not by_identity:
         return
     once = list(by_identity.values())

@@ -18,7 +18,11 @@ logger = logging.getLogger(__name__)
 
 @activity.defn
 def load_records(source: Source, slice_: Slice) -> bytes:
-    """Read the bytes of one slice, and nothing else of the file."""
+    """Read the bytes of one slice, and nothing else of the file.
+
+    A slice is small, and of a record over the limit 500 MB take less than a second: too short for
+    heartbeats.
+    """
     try:
         return read_slice(source, slice_)
     except SourceError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from batching_demo.contracts import MAX_RECORD_BYTES
 from batching_demo.main_service.scanning import FILLER, StructureError
+from batching_demo.records.rejection import shown
 
 # The module's own limit is a half of ours, and it is one for the whole process.
 csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
@@ -119,7 +120,7 @@ def header(text: str, delimiter: str) -> list[str]:
         if "\0" in name:
             raise ValueError(f"the name of column {position + 1} contains a NUL; remove it")
         if name in seen:
-            raise ValueError(f"the header names column {name!r} twice; rename one of them")
+            raise ValueError(f"the header names column {shown(name)} twice; rename one of them")
         seen.add(name)
     return names
 

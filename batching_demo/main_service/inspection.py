@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batching_demo.contracts import MAX_RECORD_BYTES
-from batching_demo.main_service.csv_source import header
+from batching_demo.main_service.csv_source import header, names_size
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.ndjson_source import is_array
 from batching_demo.main_service.scanning import (
@@ -22,10 +22,21 @@ from batching_demo.main_service.scanning import (
     scan,
     text_start,
 )
-from batching_demo.main_service.source_file import SourceError, grammar_for, opened
+from batching_demo.main_service.source_file import (
+    FORMATS,
+    SourceError,
+    Stamp,
+    format_of,
+    grammar_for,
+    name_of,
+    opened,
+    printable,
+    stamp_of,
+)
+from batching_demo.records.rejection import shown
 
-FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _EDGE_BYTES = 4096
+_COLUMNS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,8 @@ class Inspected:
 
     source: Source
     records: int
+    stamp: Stamp
+    """Of the file before it was read, so that a change since is noticed."""
 
 
 def inspect(
@@ -59,15 +72,16 @@ def inspect(
         SourceError: naming file, line, cause and what to do.
     """
     path = path.absolute()
-    name = name or path.name
-    source_format = format or FORMATS.get(Path(name).suffix.lower(), "")
+    name = name or name_of(str(path))
+    source_format = format or format_of(name)
     if source_format not in FORMATS.values():
         raise SourceError(f"{name}: unknown format; add --format csv|ndjson")
     grammar = grammar_for(source_format, delimiter)
     # Opening a pipe would wait for its writer.
     if os.path.exists(path) and not os.path.isfile(path):
-        raise SourceError(f"{path}: not a regular file; name a CSV or NDJSON file")
+        raise SourceError(f"{printable(str(path))}: not a regular file; name a CSV or NDJSON file")
     with opened(str(path), "check its name and permissions") as file:
+        stamp = stamp_of(file)
         passed = _Pass(name, file, grammar)
         columns: list[str] = []
         if source_format == "csv":
@@ -77,7 +91,7 @@ def inspect(
             delimiter = ","
             passed.refuse_array()
     source = Source(str(path), name, passed.digest, source_format, delimiter, columns, encoding)
-    return Inspected(source, passed.records - bool(columns))
+    return Inspected(source, passed.records - bool(columns), stamp)
 
 
 class _Pass:
@@ -90,7 +104,9 @@ class _Pass:
         self.records = 0
         digest = hashlib.sha256(codecs.BOM_UTF8[: self._start])
         try:
-            self._note(scan(_utf8(hashed(chunks(file), digest), self._start), grammar, self._start))
+            parts = _utf8(hashed(chunks(file), digest), self._start, _advice(self._read(0, 4)))
+            self._file.seek(self._start)
+            self._note(scan(parts, grammar, self._start))
         except StructureError as error:
             raise self._refusal(str(error), error.offset) from None
         self.digest = digest.hexdigest()
@@ -109,9 +125,16 @@ class _Pass:
                 f"the header is longer than {MAX_RECORD_BYTES} bytes; is a line end missing?", start
             )
         try:
-            return header(self._read(start, end).decode(), delimiter) if self.records else []
+            names = header(self._read(start, end).decode(), delimiter) if self.records else []
         except ValueError as error:
             raise self._refusal(str(error), start) from None
+        if (size := names_size(names)) > MAX_RECORD_BYTES:
+            raise self._refusal(
+                f"the names of the columns take {size} bytes in every record, of which at most"
+                f" {MAX_RECORD_BYTES} are allowed; shorten them",
+                start,
+            )
+        return names
 
     def refuse_array(self) -> None:
         """Look at the ends of the first and the last line, which may be of any length."""
@@ -137,7 +160,16 @@ class _Pass:
         return SourceError(f"{self._name}, line {line}: {cause}")
 
 
-def _utf8(parts: Iterable[bytes], offset: int) -> Iterator[bytes]:
+def _advice(first: bytes) -> str:
+    """Tell by its first bytes what a file that is no UTF-8 may be."""
+    if first.startswith(b"\x1f\x8b"):
+        return "this is gzip: decompress it, or give it a name that ends in .gz"
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "name the encoding: --encoding utf-16"
+    return "name the encoding, for example --encoding cp1252"
+
+
+def _utf8(parts: Iterable[bytes], offset: int, advice: str) -> Iterator[bytes]:
     """Pass pieces on as long as they are UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
@@ -149,15 +181,16 @@ def _utf8(parts: Iterable[bytes], offset: int) -> Iterator[bytes]:
     except UnicodeDecodeError as error:
         raise StructureError(
             offset - len(error.object) + error.start,
-            f"byte 0x{error.object[error.start]:02X} is not UTF-8; convert the file, for example:"
-            " iconv -f WINDOWS-1252 -t UTF-8",
+            f"byte 0x{error.object[error.start]:02X} is not UTF-8; {advice}",
         ) from None
 
 
 def _check_key_columns(name: str, columns: Sequence[str], key_columns: Sequence[str]) -> None:
     missing = [column for column in key_columns if column not in columns]
     if columns and missing:
+        more = len(columns) - _COLUMNS_SHOWN
         raise SourceError(
-            f"{name}: no column {', '.join(map(repr, missing))};"
-            f" the header has {', '.join(map(repr, columns))}"
+            f"{name}: no column {', '.join(map(shown, missing))};"
+            f" the header has {', '.join(map(shown, columns[:_COLUMNS_SHOWN]))}"
+            + (f" and {more:,} more" if more > 0 else "")
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from batching_demo.contracts import MAX_KEY_BYTES
 from batching_demo.records.json_text import integer_text, is_number
-from batching_demo.records.rejection import RejectionError
+from batching_demo.records.rejection import RejectionError, shown
 
 SEPARATOR = "|"
 ESCAPE = "\\"
@@ -35,10 +35,10 @@ def _text(members: Mapping[str, object], column: str) -> str:
     text = integer_text(value) if is_number(value) else value
     if isinstance(text, str):
         if not text or text.isspace():
-            raise RejectionError("key_empty", f"key column {column!r} is empty or blank")
+            raise RejectionError("key_empty", f"key column {shown(column)} is empty or blank")
         return text
     if column not in members:
-        raise RejectionError("key_missing", f"no key column {column!r}")
+        raise RejectionError("key_missing", f"no key column {shown(column)}")
     if value is None:
-        raise RejectionError("key_null", f"key column {column!r} is null")
-    raise RejectionError("key_type", f"key column {column!r} is neither text nor an integer")
+        raise RejectionError("key_null", f"key column {shown(column)} is null")
+    raise RejectionError("key_type", f"key column {shown(column)} is neither text nor an integer")

@@ -22,7 +22,7 @@ from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import PrepareInput, Slice, Source
 from batching_demo.main_service.sources import is_oversized
 from batching_demo.records.json_text import canonical, parse_object
-from batching_demo.records.rejection import TRUNCATED_BYTES, RejectionError, truncated
+from batching_demo.records.rejection import TRUNCATED_BYTES, RejectionError, shown, truncated
 from batching_demo.requester.parcels import Submission
 
 
@@ -90,7 +90,7 @@ def _csv_content(columns: Sequence[str], fields: Sequence[str]) -> _Content:
         raise RejectionError("field_count", f"{len(fields)} fields, the header has {len(columns)}")
     if "\0" in "".join(fields):
         bad = next(name for name, value in zip(columns, fields, strict=True) if "\0" in value)
-        raise RejectionError("nul", f"a NUL character in column {bad!r}")
+        raise RejectionError("nul", f"a NUL character in column {shown(bad)}")
     members: dict[str, object] = dict(zip(columns, fields, strict=True))
     payload = canonical(members)
     return _Content(members, payload, payload)

@@ -19,6 +19,8 @@ OUTSTANDING_BYTES = 16 * 1024 * KIB
 """Of the paths that are activities, which wait in their queue; main workers hold them too."""
 HEADER_BYTES = 300
 """Of a submission."""
+MOST_SUBMISSIONS = 200
+"""Of one main workflow and shard, for all their headers travel in one payload."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class RunOptions:
     deadline_seconds: float | None = None
     wait: bool = True
 
+    @property
+    def records_per_slice(self) -> int:
+        """Records of one main workflow, at most."""
+        return min(self.records_per_workflow, MOST_SUBMISSIONS * self.max_records)
+
 
 def with_max_open(options: RunOptions, source: Source, wanted: int | None) -> RunOptions:
     """Set how many main workflows are under way at a time, or choose it."""
@@ -56,17 +63,17 @@ def default_max_open(options: RunOptions, encoded_bytes: float) -> int:
     is_batched = options.write_path is WritePath.BATCHED
     shards = options.shards if is_batched else 1
     outstanding = OUTSTANDING_BYTES_PER_SHARD if is_batched else OUTSTANDING_BYTES
-    bytes_per_workflow = HEADER_BYTES + encoded_bytes * options.records_per_workflow
+    bytes_per_workflow = HEADER_BYTES + encoded_bytes * options.records_per_slice
     by_size = ceil(outstanding * shards / bytes_per_workflow)
     by_batches = ceil(
-        OUTSTANDING_BATCHES * options.max_records * shards / options.records_per_workflow
+        OUTSTANDING_BATCHES * options.max_records * shards / options.records_per_slice
     )
     return min(MOST_OPEN, max(by_size, by_batches))
 
 
 def encoded_bytes(source: Source, options: RunOptions) -> float:
     """Measure how large a record is as it travels, by preparing the first slice."""
-    first = next(slices(source, options.records_per_workflow), None)
+    first = next(slices(source, options.records_per_slice), None)
     if first is None:
         return 0.0
     raw = read_slice(source, first)
@@ -85,6 +92,6 @@ def run_id(source: Source, options: RunOptions) -> str:
         options.key_prefix,
         options.write_path.value,
         options.run_label,
-        options.records_per_workflow,
+        options.records_per_slice,
     )
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]

@@ -18,23 +18,38 @@ from batching_demo.main_service.scanning import (
     scan,
     text_start,
 )
-from batching_demo.main_service.source_file import SourceError, grammar_for, opened
+from batching_demo.main_service.source_file import (
+    SourceError,
+    Stamp,
+    grammar_for,
+    opened,
+    printable,
+    stamp_of,
+)
 
 _ENTRY_BYTES = 192
 """What a prepared record may add to payload and key: lengths, hash, key prefix or reason."""
 
 
-def slices(source: Source, records_per_workflow: int, limit: int | None = None) -> Iterator[Slice]:
+def slices(
+    source: Source,
+    records_per_workflow: int,
+    limit: int | None = None,
+    stamp: Stamp | None = None,
+) -> Iterator[Slice]:
     """Yield the slices of the first `limit` records, in constant memory.
 
     A slice has fewer records than asked for where preparation could make more than
-    `MAX_SLICE_BYTES` of them. A record over `MAX_RECORD_BYTES` is a slice of its own.
+    `MAX_SLICE_BYTES` of them. A record over `MAX_RECORD_BYTES` is a slice of its own. Once the file
+    is no longer as it was stamped, nothing more is yielded, for it would go under the identity of
+    what was inspected.
 
     Raises:
         SourceError: the file cannot be read, or it is not what was inspected.
     """
     advice = "put it back and start again"
     with opened(source.path, advice) as file, opened(source.path, advice) as again:
+        stamp = stamp or stamp_of(file)
         start = text_start(file)
         digest = hashlib.sha256(codecs.BOM_UTF8[:start])
         grammar = grammar_for(source.format, source.delimiter)
@@ -44,7 +59,10 @@ def slices(source: Source, records_per_workflow: int, limit: int | None = None) 
             if source.columns:
                 next(spans, None)
             for group in cutter.groups(islice(spans, limit), records_per_workflow):
-                yield from cutter.cut(group)
+                cut = list(cutter.cut(group))
+                if stamp_of(file) != stamp:
+                    raise _changed(source)
+                yield from cut
         except StructureError:
             raise _changed(source) from None
         if limit is None and digest.hexdigest() != source.digest:
@@ -52,7 +70,10 @@ def slices(source: Source, records_per_workflow: int, limit: int | None = None) 
 
 
 def _changed(source: Source) -> SourceError:
-    return SourceError(f"{source.path}: changed while it was read; start again with what it is now")
+    return SourceError(
+        f"{printable(source.path)}: changed while it was read; what was started goes on;"
+        " start again once nothing writes to it any more"
+    )
 
 
 class _Cutter:

@@ -2,13 +2,15 @@
 
 import hashlib
 import zlib
+from pathlib import Path
 
 from batching_demo.contracts import MAX_RECORD_BYTES
 from batching_demo.main_service.inspection import Inspected, inspect
 from batching_demo.main_service.messages import Slice, Source
 from batching_demo.main_service.scanning import chunks, hashed
 from batching_demo.main_service.slicing import slices
-from batching_demo.main_service.source_file import SourceError, opened
+from batching_demo.main_service.source_file import SourceError, opened, printable
+from batching_demo.main_service.spool import SPOOL
 from batching_demo.records.rejection import TRUNCATED_BYTES
 
 __all__ = ["Inspected", "SourceError", "inspect", "is_oversized", "read_slice", "slices"]
@@ -29,14 +31,20 @@ def read_slice(source: Source, slice_: Slice) -> bytes:
     """
     keep = TRUNCATED_BYTES if is_oversized(slice_) else slice_.length
     raw, crc32, digest = b"", 0, hashlib.sha256()
-    with opened(source.path, "a worker needs it under the path that the starter read") as file:
+    with opened(source.path, _advice(source)) as file:
         file.seek(slice_.offset)
         for chunk in hashed(chunks(file, slice_.length), digest):
             crc32 = zlib.crc32(chunk, crc32)
             raw += chunk[: keep - len(raw)]
     if crc32 != slice_.crc32:
         raise SourceError(
-            f"{source.path}, line {slice_.first_line}: changed since it was read by the starter;"
-            " start again with the file as it is now"
+            f"{printable(source.path)}, line {slice_.first_line}: changed since it was read by the"
+            " starter; start again with the file as it is now"
         )
     return digest.digest() + raw if is_oversized(slice_) else raw
+
+
+def _advice(source: Source) -> str:
+    if Path(source.path).parent.name == SPOOL:
+        return f"it is the copy of {source.name}: start again, which makes it anew"
+    return "a worker needs it under the path that the starter read"

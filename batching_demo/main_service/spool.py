@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import hashlib
+import io
 import os
 import sys
 import tempfile
@@ -11,14 +12,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
-from batching_demo.main_service.scanning import chunks
-from batching_demo.main_service.source_file import SourceError, opened
+from batching_demo.main_service.scanning import chunks, hashed
+from batching_demo.main_service.source_file import SourceError, is_gzip, name_of, opened, printable
 
 STANDARD_INPUT = "-"
 UTF_8 = "utf-8"
-GZIP_SUFFIX = ".gz"
+SPOOL = "spool"
+"""Name of the directory that copies are kept in."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +29,36 @@ class Readable:
 
     path: Path
     name: str
-    """Of the original, without the suffix of its compression."""
+    """Of the original."""
+    encoding: str = UTF_8
+    """Of the original, the same for all spellings of its name."""
 
 
-def readable(path: str, encoding: str, spool_directory: Path) -> Readable:
+def readable(path: str, encoding: str, state_directory: Path) -> Readable:
     """Give a file as it is if it is plain UTF-8, otherwise a copy named by its content.
 
     Raises:
         SourceError: the input cannot be read, decompressed or decoded.
     """
     codec = _codec(encoding)
-    name = "standard input" if path == STANDARD_INPUT else Path(path).name
-    is_gzip = Path(name).suffix.lower() == GZIP_SUFFIX
+    name = "standard input" if path == STANDARD_INPUT else name_of(path)
     # A pipe can be read only once, and a worker would wait for its writer.
     is_file = path != STANDARD_INPUT and (os.path.isfile(path) or not os.path.exists(path))
-    if codec == UTF_8 and is_file and not is_gzip:
+    if codec == UTF_8 and is_file and not is_gzip(name):
         return Readable(Path(path), name)
     if os.path.isdir(path):
-        raise SourceError(f"{path}: is a directory; name a CSV or NDJSON file")
+        raise SourceError(f"{printable(path)}: is a directory; name a CSV or NDJSON file")
     with _raw(path) as file:
-        parts = _decompressed(name, file) if is_gzip else chunks(file)
+        parts = _decompressed(name, file) if is_gzip(name) else chunks(file)
         if codec != UTF_8:
             parts = _recoded(name, parts, codec)
-        return Readable(_store(parts, spool_directory), name.removesuffix(GZIP_SUFFIX))
+        return Readable(_store(_read(name, parts), state_directory / SPOOL), name, codec)
 
 
 def _codec(encoding: str) -> str:
     try:
+        # It looks a codec up, and refuses those that do not decode bytes into text.
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         return codecs.lookup(encoding).name
     except LookupError:
         raise SourceError(
@@ -64,10 +69,19 @@ def _codec(encoding: str) -> str:
 @contextmanager
 def _raw(path: str) -> Iterator[BinaryIO]:
     if path == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise SourceError("standard input is closed; pipe the input into it, or name a file")
         yield sys.stdin.buffer
     else:
         with opened(path, "check its name and permissions") as file:
             yield file
+
+
+def _read(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from parts
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be read ({error.strerror or error})") from None
 
 
 def _decompressed(name: str, file: BinaryIO) -> Iterator[bytes]:
@@ -80,25 +94,23 @@ def _decompressed(name: str, file: BinaryIO) -> Iterator[bytes]:
 
 def _recoded(name: str, parts: Iterable[bytes], codec: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(codec)()
-    lines, last = 1, ""
+    lines, last, state = 1, "", 0
     try:
         for part in parts:
+            state = decoder.getstate()[1]
             text = decoder.decode(part)
             yield text.encode()
             lines += _line_ends(text, last)
             last = text[-1:] or last
         yield decoder.decode(b"", final=True).encode()
+    except UnicodeDecodeError as error:
+        # What comes before it is decoded again as it was, say in the order that a mark asked for.
+        decoder.setstate((b"", state))
+        line = lines + _line_ends(decoder.decode(error.object[: error.start]), last)
+        byte = error.object[error.start]
+        raise SourceError(f"{name}, line {line}: byte 0x{byte:02X} is not {codec}") from None
     except UnicodeError as error:
-        raise _undecodable(name, error, lines, last, codec) from None
-
-
-def _undecodable(name: str, error: UnicodeError, lines: int, last: str, codec: str) -> SourceError:
-    if not isinstance(error, UnicodeDecodeError):
-        return SourceError(f"{name}, line {lines}: is not {codec} ({error})")
-    before = error.object[: error.start].decode(codec, "replace")
-    byte = error.object[error.start]
-    line = lines + _line_ends(before, last)
-    return SourceError(f"{name}, line {line}: byte 0x{byte:02X} is not {codec}")
+        raise SourceError(f"{name}, line {lines}: is not {codec} ({error})") from None
 
 
 def _line_ends(text: str, last: str) -> int:
@@ -109,17 +121,36 @@ def _line_ends(text: str, last: str) -> int:
 
 def _store(parts: Iterable[bytes], directory: Path) -> Path:
     """Write a file whose name is its content's digest; the same content is the same file."""
-    directory.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    descriptor, partial = tempfile.mkstemp(dir=directory, suffix=".partial")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            for part in parts:
-                digest.update(part)
+        directory.mkdir(parents=True, exist_ok=True)
+        with _partial(directory) as file:
+            for part in hashed(parts, digest):
                 file.write(part)
-        stored = directory / digest.hexdigest()
-        os.replace(partial, stored)
-    except BaseException:
-        os.unlink(partial)
-        raise
+            file.flush()
+            os.fsync(file.fileno())
+            return _named(Path(file.name), directory / digest.hexdigest())
+    except OSError as error:
+        raise SourceError(
+            f"{directory}: a copy of the input cannot be kept there ({error.strerror});"
+            " make room, or set XDG_STATE_HOME to another directory"
+        ) from None
+
+
+def _named(partial: Path, stored: Path) -> Path:
+    """Give a copy its name, unless it is there already and a starter may be reading it."""
+    if stored.exists() and stored.stat().st_size == partial.stat().st_size:
+        partial.unlink()
+    else:
+        partial.replace(stored)
     return stored
+
+
+@contextmanager
+def _partial(directory: Path) -> Iterator[IO[bytes]]:
+    with tempfile.NamedTemporaryFile(dir=directory, suffix=".partial", delete=False) as file:
+        try:
+            yield file
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

@@ -34,13 +34,14 @@ class Starter:
         source: Source,
         options: RunOptions,
         on_change: Callable[[Summary], None] = lambda _: None,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self.summary = Summary()
-        self.outcomes: list[Outcome] = []
         self._client = client
         self._source = source
         self._options = options
         self._on_change = on_change
+        self._on_outcome = on_outcome
         self._run_id = run_id(source, options)
         self._began = time.monotonic()
         self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
@@ -125,7 +126,7 @@ class Starter:
             return
         self.summary.add(slice_.records, result)
         self._on_change(self.summary)
-        self.outcomes.append(Outcome(handle.id, slice_.records, result, self._elapsed()))
+        self._on_outcome(Outcome(handle.id, slice_.records, result, self._elapsed()))
 
     async def terminate_open(self, reason: str) -> None:
         """Terminate the workflows that were waited for and still run."""

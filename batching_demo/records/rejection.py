@@ -4,6 +4,7 @@ from batching_demo.contracts import KIB
 
 TRUNCATED_BYTES = 4 * KIB
 """What is kept of a record over the limit."""
+LONGEST_SHOWN = 80
 
 
 class RejectionError(Exception):
@@ -23,6 +24,11 @@ class RejectionError(Exception):
         self.code = code
         self.detail = detail
         self.position = position
+
+
+def shown(name: str) -> str:
+    """Quote a name, or the beginning of a long one, for a message."""
+    return repr(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}...")
 
 
 def truncated(raw: bytes) -> str:

@@ -2,56 +2,14 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.end_to_end.processes import finish, run, start, worker
 from tests.helpers import eventually, fetch, scalar
-
-ROOT = Path(__file__).parents[2]
-
-
-async def start(environment: dict[str, str], script: str, *arguments: str) -> Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "scripts" / script),
-        *arguments,
-        cwd=ROOT,
-        env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def finish(process: Process) -> tuple[int | None, str, str]:
-    output, errors = await process.communicate()
-    return process.returncode, output.decode(), errors.decode()
-
-
-async def run(environment: dict[str, str], script: str, *arguments: str) -> tuple[int, str]:
-    code, output, errors = await finish(await start(environment, script, *arguments))
-    assert code is not None
-    assert "Traceback" not in errors
-    return code, output
-
-
-@asynccontextmanager
-async def worker(environment: dict[str, str], script: str) -> AsyncIterator[Process]:
-    process = await start(environment, script)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        code, _, errors = await finish(process)
-        assert code in (0, -signal.SIGKILL), errors
 
 
 async def load(environment: dict[str, str], *arguments: str) -> dict[str, int]:

@@ -94,6 +94,14 @@ class TestRefusals:
     def test_a_delimiter_that_is_none(self) -> None:
         assert_one_line(run("main", "start", "--delimiter", "ab"), 2, "--delimiter")
 
+    @pytest.mark.parametrize("label", ["", "x" * 101, "two\nlines"])
+    def test_a_run_label_that_is_none(self, label: str) -> None:
+        assert_one_line(run("main", "start", f"--again={label}"), 2, "--again")
+
+    def test_an_encoding_that_is_none(self) -> None:
+        result = run("main", "start", "--input", "orders.csv", "--encoding", "base64")
+        assert_one_line(result, 2, "base64", "utf-8")
+
     @pytest.mark.parametrize("seconds", ["inf", "nan", "-1", "1e300"])
     def test_a_linger_that_no_timer_can_run(self, seconds: str) -> None:
         assert_one_line(run("batcher", "start", "--linger", seconds), 2, "--linger")

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import MAX_RECORD_BYTES, BatcherSettings, batcher_workflow_id
-from tests.end_to_end.test_processes import worker
+from tests.end_to_end.processes import worker
 from tests.helpers import batcher_service, eventually, fetch, scalar
 from tests.integration.test_cli import assert_one_line
 from tests.integration.test_dead_letters_cli import as_json, dead_letters

@@ -281,6 +281,12 @@ async def test_a_repeat_is_the_same_letter_seen_again(engine: AsyncEngine) -> No
     assert all(str(new[2]) > str(old[2]) for new, old in zip(again, first, strict=True))
 
 
+async def test_a_record_refused_on_several_lines_is_one_letter(engine: AsyncEngine) -> None:
+    others = [record("a", {"x": 1}, line=line) for line in (2, 3, 4)]
+    assert await write(engine, rows_of(("s", [record("a"), *others]))) == "wccc"
+    assert await fetch(engine, "SELECT idempotency_key, line FROM dead_letters") == [("a", 2)]
+
+
 async def test_letters_buried_at_once_do_not_deadlock(engine: AsyncEngine) -> None:
     rejected = [
         PreparedRecord("", line, f"text {line}", b"", rejection="not_json: x")

@@ -197,6 +197,15 @@ def test_a_key_of_several_columns() -> None:
     assert prepared_line('{"a": "x|y", "b": 2, "c": "\\\\"}', "b", "a", "c").key == r"2|x\|y|\\"
 
 
+def test_long_names_are_cut_in_messages() -> None:
+    name = "n" * 100_000
+    blank, nul = prepared_text("x.csv", f"key,{name}\na, \nb,\0\n", [name], chunk=65_536)
+    assert (code(blank), code(nul)) == ("key_empty", "nul")
+    assert len(blank.rejection) < 200
+    assert len(nul.rejection) < 200
+    assert decode_records(encode_records([blank, nul])).lines == [2, 3]
+
+
 def test_every_key_column_must_have_a_value() -> None:
     (record,) = prepared_text("x.csv", "a,b\n1,\n", ["a", "b"])
     assert record.rejection == "key_empty: key column 'b' is empty or blank"

@@ -1,4 +1,6 @@
 import hashlib
+import json
+import os
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -223,6 +225,75 @@ def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
     write(path, 'key\n"1')
     with pytest.raises(SourceError, match="changed while it was read"):
         list(slices(source, 1))
+
+
+@pytest.mark.parametrize("change", ["write", "append", "replace"])
+def test_a_file_that_changes_is_sliced_no_further(tmp_path: Path, change: str) -> None:
+    path = write(tmp_path / "x.csv", "key\n1\n2\n3\n")
+    inspected = inspect(path)
+    planned = slices(inspected.source, 1, stamp=inspected.stamp)
+    assert next(planned).position == 0
+    content = "key\n1\n2\n4\n" if change == "write" else "key\n1\n2\n3\n4\n"
+    if change == "replace":
+        write(tmp_path / "y.csv", content).rename(path)
+        assert next(planned).position == 1  # It still reads the old file, as its worker does not.
+        late = slices(inspected.source, 1, stamp=inspected.stamp)
+    else:
+        write(path, content)
+        late = slices(inspected.source, 1, stamp=inspected.stamp)
+        with pytest.raises(SourceError, match="changed while it was read"):
+            next(planned)
+    with pytest.raises(SourceError, match="changed while it was read"):
+        next(late)
+
+
+def test_names_that_are_no_text_are_shown_all_the_same(tmp_path: Path) -> None:
+    for name, shown in ((b"caf\xe9.csv", r"caf\xe9.csv"), (b"new\nline.csv", r"new\nline.csv")):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        source = inspect(write(path, "key\n1\n")).source
+        assert source.name == shown
+        (slice_,) = slices(source, 1)
+        assert read_slice(source, slice_) == b"1"
+        assert refusal(write(path, "kay\n1\n")).startswith(shown)
+        path.unlink()
+        assert shown in refusal(path)
+
+
+def test_of_a_name_that_gets_too_long_the_end_is_shown(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + b"\xe9" * 250 + b".csv"))
+    name = inspect(write(path, "key\n1\n")).source.name
+    assert (len(name), name[-8:]) == (255, r"\xe9.csv")
+
+
+@pytest.mark.parametrize(
+    ("start", "advice"),
+    [
+        (b"\x1f\x8b", "ends in .gz"),
+        (b"\xff\xfe", "--encoding utf-16"),
+        (b"\xfe\xff", "--encoding utf-16"),
+        (b"k\xe9y", "--encoding cp1252"),
+    ],
+)
+def test_what_is_not_utf_8_is_told_how_to_be_read(
+    tmp_path: Path, start: bytes, advice: str
+) -> None:
+    assert advice in refusal(write(tmp_path / "x.csv", start))
+
+
+def test_many_columns(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(10_000)]
+    path = write(tmp_path / "x.csv", ",".join(names) + "\n" + ",".join(names) + "\n")
+    assert len(refusal(path)) < 300
+    assert "and 9,980 more" in refusal(path)
+    (record,) = prepared(path, ["c9999"])
+    assert record.key == "c9999"
+    assert list(json.loads(record.payload).values()) == sorted(names)
+
+
+def test_names_that_no_record_has_room_for(tmp_path: Path) -> None:
+    names = ["key", *("\x01" * 50 + str(number) for number in range(1_000))]
+    message = refusal(write(tmp_path / "x.csv", ",".join(names) + "\n"))
+    assert "x.csv, line 1: the names of the columns take" in message
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
