@@ -40,7 +40,7 @@ from tests.faults.support import (
     status,
     submit,
 )
-from tests.helpers import batcher_service, eventually, record
+from tests.helpers import batcher_service, eventually, noise, record
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)
@@ -90,7 +90,7 @@ async def test_a_full_paused_batcher_turns_away_and_forgets_nobody(
     await start_batchers(client, 1, QUICK)
     async with batcher_service(client, engine), collecting(client, "one"):
         await request(client, 0, BatcherWorkflow.pause)
-        large = {"t": "x" * 100_000}
+        large = {"t": noise(100_000)}
         for number in range(6):
             await submit(client, (f"s{number}", [record(f"k{number}", large)]), requester="one")
         await expect_answered_busy(client, "one", at_least=1)

@@ -1,0 +1,105 @@
+"""What an operator asks of a batcher works while Postgres is down, and says so."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service.operator import request
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.batcher_service.workflows import BatcherWorkflow
+from batching_demo.cli import main
+from batching_demo.contracts import BatcherSettings
+from batching_demo.devstack.ports import find_free_port
+from batching_demo.devstack.postgres import PostgresServer
+from tests.faults.support import (
+    batcher,
+    collecting,
+    expect_answers,
+    expect_error,
+    expect_rows,
+    status,
+    submit,
+)
+from tests.faults.test_outages import stopped
+from tests.helpers import batcher_service, eventually, record
+
+QUICK = BatcherSettings(linger_seconds=0.2)
+
+
+@pytest.fixture
+def temporal_only(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of an operator who can reach Temporal, and no database."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", client.namespace)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{find_free_port()}/none")
+
+
+async def run(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, ["batcher", *arguments])
+
+
+def assert_said(result: Result, exit_code: int, words: Sequence[str]) -> None:
+    assert result.exit_code == exit_code, result.output
+    for word in words:
+        assert word in result.output, result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.usefixtures("temporal_only")
+async def test_every_command_works_while_postgres_is_down(
+    client: Client, mortal_engine: AsyncEngine, spare_postgres: PostgresServer
+) -> None:
+    await start_batchers(client, 1, QUICK)
+    down = "Postgres does not answer as it should"
+    async with batcher_service(client, mortal_engine), collecting(client, "one"):
+        async with stopped(spare_postgres):
+            await submit(client, ("s", [record("a"), record("b")]), requester="one")
+            await expect_error(client, down)
+            assert_said(await run("status"), 0, [down, "2 records", "open"])
+            assert_said(await run("configure", "--linger", "1"), 0, ["linger_seconds 0.2 -> 1"])
+            assert_said(await run("pause"), 0, ["batcher-0: paused"])
+            assert_said(await run("status"), 0, ["paused for", down])
+            assert_said(await run("resume"), 0, ["resumed", "the database fails", down])
+            assert_said(await run("flush"), 0, ["flush", "the database fails", down])
+            drained = await run("drain", "--timeout", "3")
+            assert_said(drained, 1, ["Error: batcher-0: not done after 3 s", "2 records", down])
+            assert_said(await run("stop", "--timeout", "2"), 1, ["2 records", down])
+            assert_said(await run("resume"), 0, ["it was stopping"])
+            assert_said(await run("drain", "--timeout", "1"), 1, ["2 records"])
+        assert_said(await run("drain", "--timeout", "60"), 0, ["already drained"])
+        await expect_answers(client, "one", {"s": "ww"})
+        await expect_rows(mortal_engine, 2)
+
+
+async def test_a_stop_during_an_outage_ends_after_it(
+    client: Client, mortal_engine: AsyncEngine, spare_postgres: PostgresServer
+) -> None:
+    await start_batchers(client, 1, QUICK)
+    async with batcher_service(client, mortal_engine), collecting(client, "one"):
+        async with stopped(spare_postgres):
+            await submit(client, ("s", [record("a")]), requester="one")
+            await expect_error(client, "is it running")
+            await request(client, 0, BatcherWorkflow.stop)
+        await expect_answers(client, "one", {"s": "w"})
+        await asyncio.wait_for(batcher(client).result(), 30)
+        await expect_rows(mortal_engine, 1)
+
+
+async def test_a_flush_tries_a_mended_database_at_once(
+    client: Client, mortal_engine: AsyncEngine, spare_postgres: PostgresServer
+) -> None:
+    await start_batchers(client, 1, QUICK)
+    async with batcher_service(client, mortal_engine):
+        async with stopped(spare_postgres):
+            await submit(client, ("s", [record("a")]))
+
+            async def waits_long() -> None:
+                assert (await status(client)).consecutive_failures >= 5
+
+            await eventually(waits_long, within=60)
+        await request(client, 0, BatcherWorkflow.flush)
+        await expect_rows(mortal_engine, 1, within=5)

@@ -1,0 +1,150 @@
+"""`batching-demo batcher ...` as an operator types it: what it says, and its exit codes."""
+
+import asyncio
+import json
+import signal
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service import operator
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.cli import main
+from batching_demo.contracts import BatcherSettings
+from tests.faults.support import batcher, expect_buffered, start_process, submit
+from tests.helpers import batcher_service, record
+
+SLOW = BatcherSettings(linger_seconds=600)
+
+
+@pytest.fixture(autouse=True)
+def environment(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)
+
+
+async def run(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, ["batcher", *arguments])
+
+
+async def expect(exit_code: int, output: str, *arguments: str) -> None:
+    result = await run(*arguments)
+    assert (result.exit_code, result.output) == (exit_code, output)
+
+
+async def test_each_command_says_what_it_did_and_that_it_was_so_already(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine):
+        await expect(0, "batcher-0: nothing waits\n", "flush")
+        await expect(0, "batcher-0: linger_seconds 600 -> 500\n", "configure", "--linger", "500")
+        await expect(0, "batcher-0: already has these settings\n", "configure", "--linger", "500")
+        await expect(
+            0,
+            "batcher-0: paused: nothing is flushed, submissions are taken while there is room\n",
+            "pause",
+        )
+        await expect(0, "batcher-0: already paused\n", "pause")
+        refusal = "is paused and flushes nothing: `batching-demo batcher resume` first"
+        await expect(1, f"Error: batcher-0 {refusal}\n", "flush")
+        resumed = "it was paused, now it takes submissions and flushes as usual"
+        await expect(0, f"batcher-0: resumed: {resumed}\n", "resume")
+        await expect(0, "batcher-0: already open\n", "resume")
+        verdicts = "every accepted record has its verdict"
+        closed = f"{verdicts}; closed until `batching-demo batcher resume`"
+        await expect(0, f"batcher-0: drained: {closed}\n", "drain")
+        await expect(0, f"batcher-0: already drained: {closed}\n", "drain")
+        await expect(0, f"batcher-0: ended: {verdicts}\n", "stop")
+        missing = "does not run: start it with `batching-demo batcher start --shards 1`"
+        await expect(1, f"Error: batcher-0 {missing}\n", "stop")
+    started = await run("start")
+    assert started.stdout == "batcher-0: started\n"
+
+
+async def test_a_missing_shard_is_named_and_the_others_are_done(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 3, SLOW)
+    await batcher(client, 1).terminate()
+    advice = "start it with `batching-demo batcher start --shards 2`"
+    async with batcher_service(client, engine):
+        for command in ("pause", "resume", "flush", "drain", "status"):
+            result = await run(command)
+            assert result.exit_code == 1
+            assert result.stderr == f"Error: batcher-1 does not run: {advice}\n"
+            names = [line.split()[0].strip(":") for line in result.stdout.splitlines()]
+            assert {"batcher-0", "batcher-2"} <= set(names)
+        only = await run("resume", "--shard", "2")
+        assert (only.exit_code, only.stdout.split(":")[0]) == (0, "batcher-2")
+        assert (await run("pause", "--shard", "9")).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("configure",),
+        ("configure", "--max-records", "0"),
+        ("configure", "--linger", "nan"),
+        ("pause", "--shard", "-1"),
+        ("drain", "--timeout", "0"),
+        ("reshard", "0"),
+    ],
+    ids=" ".join,
+)
+async def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...]) -> None:
+    result = await run(*arguments)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+
+
+async def test_status_tells_all(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine):
+        await submit(client, ("s", [record("a"), record("b")]))
+        await expect_buffered(client, 2)
+        shown = await run("status")
+        assert shown.exit_code == 0
+        for words in ("batcher-0     open", "2 records", "the oldest for", "0 written", "600 s"):
+            assert words in shown.stdout
+        await run("flush")
+        await run("drain")
+        (told,) = json.loads((await run("status", "--json")).stdout)
+    assert (told["is_running"], told["problem"], told["failing_task"]) == (True, None, None)
+    status = told["status"]
+    assert status["totals"]["verdicts"]["written"] == 2
+    assert sum(status["totals"]["batches"].values()) == 1
+    assert (status["mode"], status["settings"]["linger_seconds"]) == ("draining", 600)
+    assert told["run"]["history_events"] > 5
+
+
+async def test_without_a_worker_status_shows_what_temporal_knows(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "QUERY_SECONDS", 1.0)
+    await start_batchers(client, 1, SLOW)
+    shown = await run("status")
+    assert shown.exit_code == 1
+    assert "runs, but no worker answers" in shown.stdout
+    assert "600 s" in shown.stdout
+    assert "start one with `batching-demo batcher worker`" in shown.stderr
+    (told,) = json.loads((await run("status", "--json")).stdout)
+    assert (told["is_running"], told["status"]) == (True, None)
+    assert told["run"]["settings"]["linger_seconds"] == 600
+
+
+async def test_watching_goes_on_until_it_is_interrupted(
+    client: Client, engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    watch = ("batcher", "status", "--watch", "--every", "0.1", "--json")
+    async with batcher_service(client, engine):
+        process = await start_process(servers, "-m", "batching_demo", *watch)
+        assert process.stdout is not None
+        for _ in range(3):
+            (told,) = json.loads(await process.stdout.readline())
+            assert told["status"]["mode"] == "open"
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 20) == 130

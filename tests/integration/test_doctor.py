@@ -1,0 +1,129 @@
+"""The doctor finds what is wrong, names what to type, and changes nothing."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service import operator
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.cli import main
+from batching_demo.contracts import BatcherSettings
+from batching_demo.devstack.ports import find_free_port
+from batching_demo.doctor.machine import check_machine
+from tests.faults.support import execute
+from tests.helpers import both_services
+
+NAMES = [
+    "Python",
+    "state directory",
+    "Postgres",
+    "schema",
+    "permissions",
+    "clock",
+    "Temporal",
+    "main worker",
+    "batcher worker",
+    "batchers",
+]
+
+
+@pytest.fixture(autouse=True)
+def environment(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator, "QUERY_SECONDS", 1.0)
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)
+
+
+async def examine() -> tuple[int, dict[str, tuple[str, str]]]:
+    """Run the doctor; give its exit code, and outcome and detail by check."""
+    result = await asyncio.to_thread(CliRunner().invoke, main, ["doctor", "--json"])
+    checks = json.loads(result.stdout)
+    assert [check["name"] for check in checks] == NAMES
+    return result.exit_code, {one["name"]: (one["outcome"], one["detail"]) for one in checks}
+
+
+async def test_all_is_well(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 2, BatcherSettings())
+    async with both_services(client, engine):
+        exit_code, found = await examine()
+        shown = await asyncio.to_thread(CliRunner().invoke, main, ["doctor"])
+    assert exit_code == 0, found
+    assert {outcome for outcome, _ in found.values()} == {"ok"}
+    assert found["batchers"][1] == "batcher-0 open, batcher-1 open"
+    assert len(shown.stdout.splitlines()) == len(NAMES)
+
+
+async def test_nothing_runs_yet() -> None:
+    exit_code, found = await examine()
+    assert exit_code == 1
+    for name, advice in {
+        "main worker": "`batching-demo main worker`",
+        "batcher worker": "`batching-demo batcher worker`",
+        "batchers": "`batching-demo batcher start",
+    }.items():
+        assert found[name][0] == "problem"
+        assert advice in found[name][1]
+
+
+async def test_no_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{find_free_port()}")
+    url = f"postgresql://nobody:hunter2@127.0.0.1:{find_free_port()}/nothing"
+    monkeypatch.setenv("DATABASE_URL", url)
+    exit_code, found = await examine()
+    assert exit_code == 1
+    assert found["Postgres"][0] == found["Temporal"][0] == "problem"
+    assert found["schema"] == ("skipped", "needs Postgres")
+    assert found["batchers"] == ("skipped", "needs Temporal")
+    assert "hunter2" not in str(found)
+
+
+async def test_a_namespace_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "absent")
+    _, found = await examine()
+    assert found["Temporal"][0] == "problem"
+    assert "namespace absent does not exist" in found["Temporal"][1]
+
+
+async def test_a_database_that_is_not_migrated(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    _, found = await examine()
+    assert found["schema"] == ("problem", "not migrated: run `batching-demo db upgrade`")
+    assert found["permissions"] == ("skipped", "needs schema")
+
+
+async def test_an_older_schema(database_url: str) -> None:
+    await execute(database_url, "UPDATE alembic_version SET version_num = '0001'")
+    _, found = await examine()
+    assert found["schema"][0] == "problem"
+    assert "at revision 0001" in found["schema"][1]
+
+
+async def test_a_role_that_may_not_write(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"role_{make_url(database_url).database}"
+    await execute(
+        database_url,
+        f"CREATE ROLE {role} LOGIN PASSWORD 'secret' IN ROLE pg_read_all_data",
+        f"GRANT INSERT ON records TO {role}",
+    )
+    url = make_url(database_url).set(username=role, password="secret")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    _, found = await examine()
+    lacks = "INSERT on dead_letters, UPDATE on dead_letters"
+    assert found["permissions"] == ("problem", f"role {role} lacks {lacks}: grant it")
+
+
+def test_a_state_directory_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    _, found = check_machine(tmp_path / "file" / "batching-demo")
+    assert found.outcome == "problem"
+    assert "XDG_STATE_HOME" in found.detail
