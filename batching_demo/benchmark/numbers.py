@@ -19,6 +19,8 @@ class Spread:
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return short(self.median)
         return f"{short(self.median)} ({short(self.low)} to {short(self.high)})"
 
 

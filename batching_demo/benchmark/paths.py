@@ -46,7 +46,9 @@ async def measure_paths(
         if chosen:
             await bench.restart_workers(settings)
             samples |= await interleaved(bench, source, cells(chosen, workflows), rounds, report)
-    return Section("paths", [_speeds(samples), _costs(samples)], [_chart(samples)])
+    return Section(
+        "paths", [_speeds(samples), _costs(samples), _memory(samples)], [_chart(samples)]
+    )
 
 
 def _of(samples: Samples, path: WritePath, each: int) -> list[Sample]:
@@ -101,19 +103,39 @@ def _costs(samples: Samples) -> Table:
                 short(first.workflow_tasks),
                 short(Spread.of([sample.p50_seconds for sample in found]).median),
                 short(Spread.of([sample.p99_seconds for sample in found]).median),
-                " / ".join(f"{mib:.0f}" for mib in first.peak_mib.values()),
             ]
         )
     return Table(
         "What it costs",
         [
-            "records", "path", "batches", "commits", "WAL bytes a record", "events a record",
-            "of batchers", "workflow tasks", "p50 s", "p99 s", "MiB main / batcher / starter",
+            "records", "path", "batches", "commits", "WAL a record", "events a record",
+            "of batchers", "tasks a record", "p50 s", "p99 s",
         ],
         rows,
         "commits are transactions that wrote; p50 and p99 are from submission to verdict over main"
-        " workflows; resident memory is each process' peak",
+        " workflows",
     )  # fmt: skip
+
+
+def _memory(samples: Samples) -> Table:
+    processes = list(next(iter(samples.values()))[0].peak_mib)
+    rows = [
+        [
+            str(cell.records_per_workflow),
+            cell.path.value,
+            *(
+                str(Spread.of([sample.peak_mib[process] for sample in found]))
+                for process in processes
+            ),
+        ]
+        for cell, found in samples.items()
+    ]
+    return Table(
+        "Peak resident memory, MiB",
+        ["records", "path", *(f"{process} worker" for process in processes[:2]), "starter"],
+        rows,
+        "the starter is part of the benchmark's process",
+    )
 
 
 def _chart(samples: Samples) -> Chart:

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import quantiles
 
 import psutil
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
@@ -54,7 +55,7 @@ class Bench:
     def __init__(self, system: System, client: Client, engine: AsyncEngine) -> None:
         self.system = system
         self.engine = engine
-        self._client = client
+        self.client = client
         self._batchers: tuple[int, BatcherSettings] | None = None
 
     async def measure(self, cell: Cell, source: Source, *, counted: bool = True) -> Sample:
@@ -70,11 +71,11 @@ class Bench:
         """
         await self._prepare(cell)
         label = f"{cell.path}-{secrets.token_hex(4)}"
-        runs = await batcher_runs(self._client, cell.shards)
+        runs = await batcher_runs(self.client, cell.shards)
         before = await read_written(self.engine)
         outcomes: list[Outcome] = []
         options = with_max_open(_options(cell, label), source, cell.max_open)
-        starter = Starter(self._client, source, options, on_outcome=outcomes.append)
+        starter = Starter(self.client, source, options, on_outcome=outcomes.append)
         async with peaks({**self.system.workers, "starter": psutil.Process()}) as memory:
             summary = await starter.run(
                 slices(source, cell.records_per_workflow, limit=cell.records)
@@ -85,7 +86,7 @@ class Bench:
         cost = (await read_written(self.engine)).since(before)
         verdict_seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
         ids = [outcome.workflow_id for outcome in outcomes] if counted else []
-        histories = await batcher_histories(self._client, runs)
+        histories = await batcher_histories(self.client, runs)
         batcher_events = sum(histories) - sum(length for _, length in runs.values())
         workflows_per_record = cell.workflows / cell.records
         return Sample(
@@ -94,9 +95,9 @@ class Bench:
             batches=len(await batch_rows(self.engine, label)),
             commits=cost.transactions,
             wal_bytes=cost.wal_bytes,
-            main_events=await events_per_workflow(self._client, ids) * workflows_per_record,
+            main_events=await events_per_workflow(self.client, ids) * workflows_per_record,
             batcher_events=batcher_events / cell.records,
-            workflow_tasks=await count_workflow_tasks(self._client, ids) * workflows_per_record,
+            workflow_tasks=await count_workflow_tasks(self.client, ids) * workflows_per_record,
             p50_seconds=_percentile(verdict_seconds, 50),
             p99_seconds=_percentile(verdict_seconds, 99),
             longest_batcher_history=max(histories),
@@ -105,21 +106,26 @@ class Bench:
 
     async def restart_workers(self, settings: Mapping[str, str], batcher_workers: int = 1) -> None:
         """Start workers afresh, with other settings."""
-        self.system.stop_workers()
+        await asyncio.to_thread(self.system.stop_workers)
         self.system.settings = settings
         self.system.batcher_workers = batcher_workers
         await asyncio.to_thread(self.system.start_workers)
         for queue in (MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE):
-            while not await has_pollers(self._client, queue):
+            while not await has_pollers(self.client, queue):
                 await asyncio.sleep(0.1)
+
+    async def empty_tables(self) -> None:
+        """Forget what was stored, so that the same keys are new again."""
+        async with self.engine.begin() as connection:
+            await connection.execute(text("TRUNCATE records, dead_letters"))
 
     async def _prepare(self, cell: Cell) -> None:
         """Start batchers for a cell unless those that run will do; write what is still dirty."""
         settings = BatcherSettings(cell.max_records, linger_seconds=cell.linger_seconds)
         if self._batchers != (cell.shards, settings):
             for shard in range(self._batchers[0] if self._batchers else 0):
-                await self._client.get_workflow_handle(batcher_workflow_id(shard)).terminate()
-            await start_batchers(self._client, cell.shards, settings)
+                await self.client.get_workflow_handle(batcher_workflow_id(shard)).terminate()
+            await start_batchers(self.client, cell.shards, settings)
             self._batchers = (cell.shards, settings)
         await checkpoint(self.engine)
 

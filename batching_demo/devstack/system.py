@@ -1,5 +1,6 @@
 """Servers and workers of one's own, each a process that can be killed."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.processes import is_alive
 from batching_demo.devstack.temporal_server import TemporalServer
-from batching_demo.devstack.workers import SERVICES, start_worker
+from batching_demo.devstack.workers import SERVICES, start_worker, stop_workers
 
 
 @dataclass
@@ -49,7 +50,7 @@ class System:
                 self.workers[name].wait()
                 self.died_by_themselves += 1
             service = name.split()[0]
-            self.workers[name] = start_worker(self.directory, service, self._environment())
+            self.workers[name] = start_worker(self.directory, service, self.environment())
 
     def kill_worker(self, service: str) -> None:
         """Kill a worker with -9, and start it again."""
@@ -59,21 +60,26 @@ class System:
         self.start_workers()
 
     def stop_workers(self) -> None:
-        """End the workers at once."""
-        for process in self.workers.values():
-            if is_alive(process.pid):
-                process.kill()
-            process.wait()
+        """Let the workers finish what is running, then end them.
+
+        Unlike killed ones they hand their workflows over; a dead worker's are missed for 10 s.
+        """
+        stop_workers(list(self.workers.values()))
         self.workers.clear()
 
     def stop(self) -> None:
         """End everything at once."""
-        self.stop_workers()
+        for process in self.workers.values():
+            if is_alive(process.pid):
+                process.kill()
+            process.wait()
         self.temporal.stop()
         self.postgres.stop("immediate")
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Give the environment of the workers, and of commands beside them."""
         return {
+            **os.environ,
             "DATABASE_URL": self.postgres.url,
             "TEMPORAL_ADDRESS": self.temporal.address,
             "TEMPORAL_NAMESPACE": "default",
