@@ -23,6 +23,8 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.batcher_service import worker as batcher_worker
+from batching_demo.batcher_service.control import Changes
+from batching_demo.batcher_service.operator import ask_status, request
 from batching_demo.batcher_service.retry_messages import RetryInput, retry_workflow_id
 from batching_demo.batcher_service.retry_starter import Retry, retry_letter
 from batching_demo.batcher_service.starter import start_batchers
@@ -42,7 +44,7 @@ from batching_demo.main_service.summary import Outcome
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
-NAMESPACES = ("plain", "outage", "retry")
+NAMESPACES = ("plain", "outage", "retry", "control")
 QUICK = BatcherSettings(max_records=5, linger_seconds=0.5)
 
 
@@ -108,6 +110,25 @@ async def record_retry(servers: Servers) -> None:
             await save(client, retry_workflow_id(letter.id, attempt), name)
 
 
+async def record_control(servers: Servers) -> None:
+    """Have a batcher do all that an operator may ask, to its end."""
+    path = servers.directory / "control.ndjson"
+    path.write_text("".join(f'{{"id": "control {number}"}}\n' for number in range(30)))
+    async with services(servers, "control") as client:
+        await request(client, 0, BatcherWorkflow.pause)
+        loading = asyncio.create_task(load(client, path, 30, RunOptions(["id"])))
+        while (await ask_status(client, 0)).buffered_records < 30:
+            await asyncio.sleep(0.1)
+        changes = Changes(max_records=8)
+        for update in (BatcherWorkflow.resume, BatcherWorkflow.flush, BatcherWorkflow.drain):
+            await request(client, 0, BatcherWorkflow.configure, changes)
+            await request(client, 0, update)
+        await loading
+        await request(client, 0, BatcherWorkflow.stop)
+        await client.get_workflow_handle(batcher_workflow_id(0)).result()
+        await save_first_and_last_run(client, "batcher_control")
+
+
 async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
     """Load records; give back the ids of the main workflows."""
     source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
@@ -165,6 +186,7 @@ async def main() -> None:
         await record_plain(servers)
         await record_outage(servers)
         await record_retry(servers)
+        await record_control(servers)
     await engine.dispose()
     postgres.stop()
     shutil.rmtree(directory)

@@ -55,6 +55,7 @@ def test_all_histories_are_there() -> None:
         "main_turned_away",
         "batcher_outage_first_run",
         "batcher_outage_later_run",
+        "batcher_control_first_run",
         "retry_conflict",
         "retry_stored",
     }
