@@ -10,7 +10,7 @@ from batching_demo.batcher_service.retry_workflow import RetryWorkflow
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
 from batching_demo.requester.submitter import Submitter
-from batching_demo.temporal import GRACEFUL_SHUTDOWN
+from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(
@@ -47,4 +47,5 @@ def build_worker(
         # While one batch of calls is written, the next one gathers.
         max_concurrent_activities=max(pool_size, 2 * coalescing.max_records),
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        workflow_runner=workflow_runner(),
     )

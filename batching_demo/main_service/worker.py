@@ -9,7 +9,7 @@ from batching_demo.contracts import MAIN_TASK_QUEUE
 from batching_demo.main_service.activities import load_records, prepare_records
 from batching_demo.main_service.workflows import MainWorkflow
 from batching_demo.requester.submitter import Submitter
-from batching_demo.temporal import GRACEFUL_SHUTDOWN
+from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
 
 THREADS = 8
 LOCAL_ACTIVITIES = 200
@@ -26,4 +26,5 @@ def build_worker(client: Client) -> Worker:
         activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
         max_concurrent_local_activities=LOCAL_ACTIVITIES,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        workflow_runner=workflow_runner(),
     )
