@@ -25,6 +25,7 @@ DEFAULT_ADDRESS = "localhost:7233"
 GRACEFUL_SHUTDOWN = timedelta(seconds=70)
 """Longer than an activity may take, so that a write in flight is finished."""
 LONGEST_RETRY_SECONDS = 15.0
+DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
 logger = logging.getLogger(__name__)
 
