@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         pack_carried,
         unpack_carried,
     )
+    from batching_demo.batcher_service.metrics import BatcherMetrics, Cause
     from batching_demo.batcher_service.submit import read_signal
     from batching_demo.batcher_service.writer import Writer
     from batching_demo.contracts import BatcherInput
@@ -53,6 +54,7 @@ class BatcherWorkflow:
         self._buffer = Buffer(self._settings, submissions)
         self._admission = Admission(left.line, left.bytes_per_second)
         self._intake = Intake(self._buffer, self._admission)
+        self._metrics = BatcherMetrics(workflow.metric_meter(), self._shard)
         self._writer = Writer(
             self._shard,
             self._settings.max_in_flight,
@@ -61,6 +63,7 @@ class BatcherWorkflow:
             self._admission,
             self._health,
             self._totals,
+            self._metrics,
         )
         self._is_answering = False
         self._signals = 0
@@ -78,6 +81,7 @@ class BatcherWorkflow:
             while not self._should_continue_as_new() and (reason := self._writer.due()):
                 tasks.append(self._writer.start(reason))
         if not self._is_stopped():
+            self._metrics.continued_as_new(self._cause())
             workflow.continue_as_new(
                 args=[replace(batcher_input, settings=self._settings), self._carry()],
                 # Unless it is named, the next run gets the memo that the first was started with.
@@ -99,9 +103,13 @@ class BatcherWorkflow:
         failing = RETRY_WHILE_FAILING_SECONDS if self._health.is_failing else 0.0
         at_least = max(failing, self._control.patience(now))
         is_closed = self._control.is_closed
+        turned_away = 0
         for submission in submissions:
             is_in = self._intake.take(submission, now, is_closed=is_closed, at_least=at_least)
-            self._totals.turned_away += not is_in
+            turned_away += not is_in
+        self._totals.turned_away += turned_away
+        self._metrics.turned_away(turned_away)
+        self._writer.show_buffer()
 
     @workflow.query
     def status(self) -> BatcherStatus:
@@ -238,6 +246,11 @@ class BatcherWorkflow:
         if self._signals >= HARD_SIGNALS or length >= HARD_EVENTS:
             return True
         return self._is_idle() and self._should_continue_as_new()
+
+    def _cause(self) -> Cause:
+        if not self._is_idle():
+            return Cause.FORCED
+        return Cause.SIGNALS if self._signals >= MAX_SIGNALS else Cause.HISTORY
 
     def _is_idle(self) -> bool:
         return not (self._writer.in_flight or self._is_answering or self._intake.has_turned_away)

@@ -5,7 +5,9 @@ import logging
 
 import click
 
+from batching_demo.cli import options
 from batching_demo.cli.main_start import start
+from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts import MAIN_TASK_QUEUE
 from batching_demo.main_service.worker import build_worker
 from batching_demo.settings import Settings
@@ -20,8 +22,9 @@ def main_group() -> None:
 
 
 @main_group.command()
+@options.metrics_bind
 @click.pass_obj
-def worker(settings: Settings) -> None:
+def worker(settings: Settings, metrics_bind: str | None) -> None:
     """Run a worker of the main service until it is told to stop.
 
     It needs no database. The first SIGTERM or Ctrl-C finishes what is running, the second leaves
@@ -30,6 +33,7 @@ def worker(settings: Settings) -> None:
     \b
     Example: batching-demo main worker
     """
+    start_runtime(metrics_bind)
     asyncio.run(_work(settings))
 
 
