@@ -75,11 +75,12 @@ class WriteActivities:
             )
 
     @activity.defn
-    async def answer_busy(self, turned_away: list[TurnedAway]) -> None:
+    async def answer_busy(self, turned_away: list[TurnedAway], shard: int = 0) -> None:
         """Tell requesters to submit again later."""
         await send_to_all(
             self._client, BUSY_SIGNAL, {one.requester: one.busy for one in turned_away}
         )
+        self._metrics.answered_busy(shard, sum(len(one.busy.submission_ids) for one in turned_away))
 
     @activity.defn(name=WRITE_ACTIVITIES[WritePath.UNBATCHED])
     async def write_unbatched(

@@ -148,6 +148,8 @@ class Carried:
     totals: Totals = field(default_factory=Totals)
     health: Health = field(default_factory=Health)
     control: Control = field(default_factory=Control)
+    continued_by: str = ""
+    """Why the run before ended: a `Cause` in the metrics."""
     version: int = 1
 
 

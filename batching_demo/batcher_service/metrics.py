@@ -2,7 +2,7 @@
 
 A batcher workflow has a replay-aware meter, so that nothing counts twice; the activities have the
 meter of their process. Gauges of a workflow stay on a worker that it has left: `show` adds the
-moment of each reading, by which monitoring/rules.yml picks the worker that has it now.
+moment of each reading, by which monitoring/alerts.yml picks the worker that has it now.
 """
 
 import time
@@ -23,7 +23,6 @@ BUFFER_BYTES = "batching_buffer_bytes"
 OLDEST_RECEIVED = "batching_buffer_oldest_received_timestamp_seconds"
 LINGER = "batching_linger_seconds"
 SHOWN = "batching_buffer_shown_timestamp_seconds"
-BUSY_ANSWERS = "batching_busy_answers"
 CONTINUED_AS_NEW = "batching_continued_as_new"
 
 FLUSHES = "batching_flushes"
@@ -34,6 +33,7 @@ WRITE_SECONDS = "batching_write_seconds"
 RECORDS = "batching_records"
 BISECT_STATEMENTS = "batching_bisect_statements"
 CONFIRMATIONS = "batching_confirmations"
+BUSY_ANSWERS = "batching_busy_answers"
 
 DATABASE_UP = "batching_database_up"
 DEAD_LETTERS = "batching_dead_letters"
@@ -70,7 +70,6 @@ class BatcherMetrics:
         )
         self._linger = meter.create_gauge_float(LINGER, "How long the oldest record may wait.")
         self._shown = meter.create_gauge_float(SHOWN, "When the buffer's gauges were set.")
-        self._busy = meter.create_counter(BUSY_ANSWERS, "Submissions turned away.")
         self._continued = meter.create_counter(CONTINUED_AS_NEW, "Runs that ended, by cause.")
 
     def show(self, buffer: Buffer, now: float) -> None:
@@ -81,13 +80,12 @@ class BatcherMetrics:
         self._linger.set(buffer.linger_seconds)
         self._shown.set(now)
 
-    def turned_away(self, submissions: int) -> None:
-        """Count submissions that are answered busy."""
-        self._busy.add(submissions)
+    def continued_as_new(self, cause: str) -> None:
+        """Count a run that goes on where another one ended.
 
-    def continued_as_new(self, cause: Cause) -> None:
-        """Count a run that ends."""
-        self._continued.add(1, {"cause": cause.value})
+        Not when one ends: the server refuses that while signals come, and it is tried again.
+        """
+        self._continued.add(1, {"cause": cause})
 
 
 class WorkerMetrics:
@@ -110,6 +108,7 @@ class WorkerMetrics:
             BISECT_STATEMENTS, "Statements that isolated bad records."
         )
         self._confirmations = meter.create_counter(CONFIRMATIONS, "Signals with verdicts.")
+        self._busy = meter.create_counter(BUSY_ANSWERS, "Submissions answered busy.")
         self._up = meter.create_gauge(DATABASE_UP, "1 if the database answered when last asked.")
         self._letters = meter.create_gauge(DEAD_LETTERS, "Dead letters in the table.")
         self._connections = meter.create_gauge(POOL_CONNECTIONS, "Connections that write.")
@@ -158,6 +157,10 @@ class WorkerMetrics:
         """Count signals with verdicts by what became of them."""
         for result, number in results.items():
             self._confirmations.add(number, {"result": result})
+
+    def answered_busy(self, shard: int, submissions: int) -> None:
+        """Count submissions that were answered busy."""
+        self._busy.add(submissions, {"shard": shard})
 
     def database_is_up(self, is_up: bool) -> None:
         """Show whether the database answered."""

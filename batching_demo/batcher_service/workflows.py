@@ -51,6 +51,7 @@ class BatcherWorkflow:
         self._shard, self._settings = batcher_input.shard, batcher_input.settings
         left, submissions = unpack_carried(carried)
         self._control, self._health, self._totals = left.control, left.health, left.totals
+        self._continued_by = left.continued_by
         self._buffer = Buffer(self._settings, submissions)
         self._admission = Admission(left.line, left.bytes_per_second)
         self._intake = Intake(self._buffer, self._admission)
@@ -72,6 +73,8 @@ class BatcherWorkflow:
     async def run(self, batcher_input: BatcherInput, carried: bytes) -> None:
         """Write what is due until the history is long, then go on in a new run; end if stopped."""
         self._writer.show()
+        if self._continued_by:
+            self._metrics.continued_as_new(self._continued_by)
         tasks: list[asyncio.Task[None]] = []
         while not self._is_over():
             await self._wait_for_work()
@@ -81,7 +84,6 @@ class BatcherWorkflow:
             while not self._should_continue_as_new() and (reason := self._writer.due()):
                 tasks.append(self._writer.start(reason))
         if not self._is_stopped():
-            self._metrics.continued_as_new(self._cause())
             workflow.continue_as_new(
                 args=[replace(batcher_input, settings=self._settings), self._carry()],
                 # Unless it is named, the next run gets the memo that the first was started with.
@@ -103,12 +105,9 @@ class BatcherWorkflow:
         failing = RETRY_WHILE_FAILING_SECONDS if self._health.is_failing else 0.0
         at_least = max(failing, self._control.patience(now))
         is_closed = self._control.is_closed
-        turned_away = 0
         for submission in submissions:
             is_in = self._intake.take(submission, now, is_closed=is_closed, at_least=at_least)
-            turned_away += not is_in
-        self._totals.turned_away += turned_away
-        self._metrics.turned_away(turned_away)
+            self._totals.turned_away += not is_in
         self._writer.show_buffer()
 
     @workflow.query
@@ -219,7 +218,7 @@ class BatcherWorkflow:
         with suppress(ActivityError):  # whoever is not told comes back by itself
             await workflow.execute_activity_method(
                 WriteActivities.answer_busy,
-                answers,
+                args=[answers, self._shard],
                 start_to_close_timeout=timedelta(seconds=60),
                 retry_policy=RetryPolicy(maximum_attempts=1),
                 summary=f"{len(answers)} requesters",
@@ -248,6 +247,7 @@ class BatcherWorkflow:
         return self._is_idle() and self._should_continue_as_new()
 
     def _cause(self) -> Cause:
+        """Tell why this run ends."""
         if not self._is_idle():
             return Cause.FORCED
         return Cause.SIGNALS if self._signals >= MAX_SIGNALS else Cause.HISTORY
@@ -267,6 +267,7 @@ class BatcherWorkflow:
             totals=self._totals,
             health=self._health,
             control=self._control,
+            continued_by=self._cause(),
         )
         return pack_carried(carried, waiting)
 
