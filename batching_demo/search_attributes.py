@@ -29,8 +29,8 @@ async def registered_attributes(client: Client) -> frozenset[str]:
     except RPCError as error:
         logger.debug("no search attributes: %s", error.status.name)
         return frozenset()
-    custom = known.custom_attributes
-    return frozenset(key.name for key in KEYS if custom.get(key.name) == key.indexed_value_type)
+    types = {name: int(kind) for name, kind in known.custom_attributes.items()}
+    return frozenset(key.name for key in KEYS if types.get(key.name) == key.indexed_value_type)
 
 
 def attributes(
