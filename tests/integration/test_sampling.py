@@ -1,7 +1,6 @@
 """What a worker sees by looking at its database, and what each write says of it."""
 
 import asyncio
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -48,8 +47,8 @@ class Seen:
 
 
 @pytest.fixture
-def seen() -> Iterator[Seen]:
-    yield Seen()
+def seen() -> Seen:
+    return Seen()
 
 
 def letter(key: str) -> DeadLetter:
@@ -72,9 +71,7 @@ async def test_dead_letters_are_counted_by_state(
         await eventually(all_are_seen)
 
 
-async def test_looking_goes_on_after_an_outage(
-    seen: Seen, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_looking_goes_on_after_an_outage(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling_module, "SAMPLE_SECONDS", 0.05)
 
     async def is_down_twice() -> None:
@@ -93,9 +90,7 @@ async def test_a_missing_table_is_no_outage(
     assert seen.values(DATABASE_UP) == []
 
 
-async def test_connections_are_counted_while_they_are_taken(
-    seen: Seen, database_url: str
-) -> None:
+async def test_connections_are_counted_while_they_are_taken(seen: Seen, database_url: str) -> None:
     engine = create_engine(database_url, application_name="tests", pool_size=2)
     watch_pool(engine, seen.metrics)
     async with engine.connect(), engine.connect():
