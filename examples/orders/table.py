@@ -49,7 +49,7 @@ _prepared = (
     .table_valued("keys", "payloads", "hashes", "submission_ids", "positions")
     .render_derived(name="prepared")
 )
-_single = {
+_single: Mapping[str, ColumnElement[Any]] = {
     "keys": bindparam("keys", type_=Text),
     "payloads": bindparam("payloads", type_=Text),
     "hashes": bindparam("hashes", type_=LargeBinary),
@@ -77,7 +77,7 @@ def _once(statement: Insert) -> ReturningInsert[tuple[str]]:
     return once.returning(orders.c.idempotency_key)
 
 
-_rows = _row(_prepared.c)
+_rows = _row(dict(_prepared.c.items()))
 INSERT_ROWS = _once(insert(orders).from_select(list(_rows), select(*_rows.values())))
 INSERT_ROW = _once(insert(orders).values(_row(_single)))
 SELECT_STORED = select(
