@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from batching_demo.settings import Settings, SettingsError
 
@@ -24,6 +25,7 @@ DEFAULT_ADDRESS = "localhost:7233"
 GRACEFUL_SHUTDOWN = timedelta(seconds=70)
 """Longer than an activity may take, so that a write in flight is finished."""
 LONGEST_RETRY_SECONDS = 15.0
+DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,16 @@ async def has_pollers(client: Client, task_queue: str) -> bool:
         )
     )
     return len(description.pollers) > 0
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Make a sandbox that does not import our modules again for every workflow.
+
+    That took most of a short workflow's time. What they may import is checked when they are
+    linted, and replaying recorded histories tells whether they are deterministic.
+    """
+    passed = SandboxRestrictions.default.with_passthrough_modules("batching_demo")
+    return SandboxedWorkflowRunner(restrictions=passed)
 
 
 async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:

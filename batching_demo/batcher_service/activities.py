@@ -28,7 +28,8 @@ from batching_demo.contracts import (
 from batching_demo.database.rows import Stamp
 from batching_demo.database.writes import write_batch, write_unbatched
 
-HEARTBEAT_SECONDS = 3
+HEARTBEATS_IN_TIMEOUT = 3
+LONGEST_SILENCE_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
@@ -123,9 +124,12 @@ async def _watched() -> AsyncIterator[None]:
 
 
 async def _heartbeat() -> None:
+    timeout = activity.info().heartbeat_timeout
+    every = timeout.total_seconds() / HEARTBEATS_IN_TIMEOUT if timeout else LONGEST_SILENCE_SECONDS
     while True:
+        # A short activity sends none: each costs the server as much as a result.
+        await asyncio.sleep(every)
         activity.heartbeat()
-        await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 def _log(batch: BatchHeader, result: BatchResult, seconds: float) -> None:

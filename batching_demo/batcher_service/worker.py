@@ -10,7 +10,7 @@ from batching_demo.batcher_service.retry_workflow import RetryWorkflow
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
 from batching_demo.requester.submitter import Submitter
-from batching_demo.temporal import GRACEFUL_SHUTDOWN
+from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(
@@ -18,6 +18,9 @@ def build_worker(
     engine: AsyncEngine,
     pool_size: int,
     coalescing: BatcherSettings | None = None,
+    *,
+    activity_slots: int | None = None,
+    pollers: int = DEFAULT_POLLERS,
 ) -> Worker:
     """Build a worker.
 
@@ -26,6 +29,9 @@ def build_worker(
         engine: writes.
         pool_size: connections of the engine, and writes at a time.
         coalescing: when the calls of the coalesced path are written.
+        activity_slots: activities at a time, those that wait for a connection or for others to
+            share a batch with included; by default two batches of single records.
+        pollers: requests for work at a time, for workflow tasks and for activities.
     """
     coalescing = coalescing or BatcherSettings()
     writes = WriteActivities(engine, client, pool_size, coalescing)
@@ -45,6 +51,9 @@ def build_worker(
             Submitter(client).submit_to_batcher,
         ],
         # While one batch of calls is written, the next one gathers.
-        max_concurrent_activities=max(pool_size, 2 * coalescing.max_records),
+        max_concurrent_activities=activity_slots or max(pool_size, 2 * coalescing.max_records),
+        max_concurrent_workflow_task_polls=pollers,
+        max_concurrent_activity_task_polls=pollers,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        workflow_runner=workflow_runner(),
     )

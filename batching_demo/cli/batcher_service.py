@@ -31,12 +31,27 @@ def batcher() -> None:
     default=10,
     help="Connections to Postgres, and writes at a time.",
 )
+@options.option(
+    "--activity-slots",
+    variable="ACTIVITY_SLOTS",
+    type=click.IntRange(min=1),
+    show_default=False,
+    help="Activities at a time, waiting ones included. [default: twice --max-records, at least"
+    " --pool-size]",
+)
+@options.pollers
 @options.max_records
 @options.max_bytes
 @options.linger
 @click.pass_obj
 def worker(
-    settings: Settings, pool_size: int, max_records: int, max_bytes: int, linger: float
+    settings: Settings,
+    pool_size: int,
+    activity_slots: int | None,
+    pollers: int,
+    max_records: int,
+    max_bytes: int,
+    linger: float,
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
@@ -48,10 +63,16 @@ def worker(
     Example: batching-demo batcher worker --pool-size 4
     """
     coalescing = BatcherSettings(max_records, max_bytes, linger)
-    asyncio.run(_work(settings, pool_size, coalescing))
+    asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers))
 
 
-async def _work(settings: Settings, pool_size: int, coalescing: BatcherSettings) -> None:
+async def _work(
+    settings: Settings,
+    pool_size: int,
+    coalescing: BatcherSettings,
+    activity_slots: int | None,
+    pollers: int,
+) -> None:
     engine = create_engine(
         settings.required_database_url,
         application_name="batching-demo batcher worker",
@@ -60,7 +81,14 @@ async def _work(settings: Settings, pool_size: int, coalescing: BatcherSettings)
     client = await connect_patiently(settings)
     try:
         await run_until_stopped(
-            build_worker(client, engine, pool_size, coalescing),
+            build_worker(
+                client,
+                engine,
+                pool_size,
+                coalescing,
+                activity_slots=activity_slots,
+                pollers=pollers,
+            ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
     finally:

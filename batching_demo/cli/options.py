@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from batching_demo.contracts import MAX_BATCH_BYTES, BatcherSettings, WritePath
+from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
@@ -50,7 +51,7 @@ class Seconds(click.FloatRange):
 max_records = option(
     "--max-records",
     variable="MAX_RECORDS",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10_000),
     default=DEFAULTS.max_records,
     help="Records in a batch, and in one submission, at most.",
 )
@@ -150,6 +151,13 @@ timeout = option(
     type=Seconds(min_open=True),
     default=60.0,
     help="Seconds to wait.",
+)
+pollers = option(
+    "--pollers",
+    variable="POLLERS",
+    type=click.IntRange(min=2),
+    default=DEFAULT_POLLERS,
+    help="Requests for work that wait at the server at a time, for each kind of work.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 
