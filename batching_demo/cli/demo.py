@@ -46,7 +46,7 @@ def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> Non
     with one_line_errors(), ExitStack() as cleanup:
         settings = _servers(settings, cleanup, keep=keep)
         asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))
-        _workers(settings, cleanup, keep=keep)
+        _workers(settings, _batcher_settings(request), cleanup, keep=keep)
         results = asyncio.run(_compare(settings, request, quiet=as_json))
         show(results, as_json=as_json)
         if not as_json:
@@ -65,19 +65,34 @@ def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
     return Settings.from_environment(os.environ)
 
 
-def _workers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> None:
+def _batcher_settings(request: Request) -> BatcherSettings:
+    return BatcherSettings(max_records=request.max_records, linger_seconds=request.linger_seconds)
+
+
+def _workers(
+    settings: Settings, coalescing: BatcherSettings, cleanup: ExitStack, *, keep: bool
+) -> None:
+    """Start the workers; calls of the coalesced path wait by the same rules as in a batcher."""
     from batching_demo.devstack.workers import start_workers, stop_workers
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
-    workers = start_workers(settings.state_directory)
+    workers = start_workers(settings.state_directory, worker_environment(coalescing))
     if not keep:
         cleanup.callback(stop_workers, workers)
 
 
+def worker_environment(coalescing: BatcherSettings) -> dict[str, str]:
+    """Say to a batcher worker when to write the calls that it gathers, option by option."""
+    return {
+        "BATCHING_DEMO_MAX_RECORDS": str(coalescing.max_records),
+        "BATCHING_DEMO_MAX_BYTES": str(coalescing.max_bytes),
+        "BATCHING_DEMO_LINGER": str(coalescing.linger_seconds),
+    }
+
+
 async def _compare(settings: Settings, request: Request, *, quiet: bool) -> list[PathResult]:
     client = await connect(settings)
-    wanted = BatcherSettings(max_records=request.max_records, linger_seconds=request.linger_seconds)
-    for started in await start_batchers(client, request.shards, wanted):
+    for started in await start_batchers(client, request.shards, _batcher_settings(request)):
         for difference in started.differences:
             report(f"{started.workflow_id} runs already: {difference}")
     return await run_comparison(settings, request, quiet=quiet, patience=LONGEST_START_SECONDS)
@@ -103,4 +118,7 @@ def _program() -> str:
     """Say how the user can call this program from where they are."""
     if shutil.which("batching-demo"):
         return "batching-demo"
-    return os.path.relpath(Path(sys.argv[0]))
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return "python -m batching_demo"
+    return os.path.relpath(called)

@@ -99,7 +99,7 @@ class _Tail:
 def _tail(measured: Measured) -> _Tail:
     """Find the last batch if it is a partial one that came after full ones."""
     outcomes, whole = measured.outcomes, _Tail(0, max(1e-9, measured.summary.seconds))
-    if measured.path is not WritePath.BATCHED or len(measured.batches) < 2:
+    if measured.path is WritePath.UNBATCHED or len(measured.batches) < 2:
         return whole
     last, rows = list(measured.batches.items())[-1]
     if rows >= measured.max_records:

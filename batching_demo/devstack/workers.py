@@ -14,9 +14,11 @@ from batching_demo.devstack.processes import register, stop
 SERVICES = ("main", "batcher")
 
 
-def start_workers(state_directory: Path) -> list[psutil.Process]:
+def start_workers(
+    state_directory: Path, environment: Mapping[str, str] | None = None
+) -> list[psutil.Process]:
     """Start a worker of each service; `dev down` stops them too, if nobody else does."""
-    return [start_worker(state_directory, service) for service in SERVICES]
+    return [start_worker(state_directory, service, environment) for service in SERVICES]
 
 
 def stop_workers(workers: list[psutil.Process]) -> None:

@@ -1,0 +1,33 @@
+"""The demo as a person runs it, on servers that the environment names."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+import pytest
+
+
+async def demo(servers: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "batching_demo", "demo", "--json", *arguments),
+        env={**os.environ, **servers, "BATCHING_DEMO_MAX_BYTES": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    results: list[dict[str, Any]] = json.loads(output)
+    return results
+
+
+@pytest.mark.timeout(180)
+async def test_paths_that_batch_do_so_by_the_same_rules(servers: dict[str, str]) -> None:
+    results = await demo(servers, "--records", "25", "--max-records", "10", "--linger", "8")
+    counted = [(one["write_path"], one["batches"], one["tail_records"]) for one in results]
+    assert counted == [("batched", 3, 5), ("unbatched", 25, 0), ("coalesced", 3, 5)]
+    for path in (results[0], results[2]):
+        assert path["tail_seconds"] > 4
+        assert path["records"] == path["written"] == 25

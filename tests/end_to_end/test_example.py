@@ -1,0 +1,145 @@
+"""The code of examples/orders, as docs/adapt.md shows it, on real servers."""
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service.outcomes import gather
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.contracts import BatcherSettings, SubmissionHeader
+from batching_demo.database import writes
+from batching_demo.database.engine import create_transactional_engine
+from batching_demo.database.migrations import newest_revision
+from examples.orders import create_orders, table
+from examples.orders.prepare import Order, prepare_order
+from examples.orders.start import start
+from examples.orders.worker import build_worker
+from tests.helpers import batcher_service, fetch, scalar
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "adapt.md"
+STATEMENTS = ("INSERT_ROW", "INSERT_ROWS", "SELECT_STORED")
+QUICK = BatcherSettings(linger_seconds=1)
+
+
+async def run_module(environment: dict[str, str], *arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "-m", *arguments),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+async def test_orders_of_many_workflows_share_a_batch(
+    client: Client, engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_records=20, linger_seconds=60))
+    worker = await run_module(servers, "examples.orders.worker")
+    try:
+        async with batcher_service(client, engine):
+            starter = await run_module(servers, "examples.orders.start", "20", "60")
+            output, errors = await asyncio.wait_for(starter.communicate(), 60)
+    finally:
+        worker.terminate()
+        await worker.communicate()
+    assert (output.decode(), starter.returncode) == ("{'written': 20}\n", 0), errors.decode()
+    assert await fetch(engine, "SELECT rows, batches FROM write_counts") == [(20, 1)]
+    stored = "SELECT payload FROM records WHERE idempotency_key = 'order/A-7'"
+    assert await scalar(engine, stored) == {"order_id": "A-7", "item": "apple", "quantity": 7}
+
+
+async def test_an_order_that_cannot_be_stored_is_told_so(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, QUICK)
+    orders = [Order("1", "apple", 1), Order("2", "a NUL: \0", 1)]
+    async with batcher_service(client, engine), build_worker(client):
+        counted = await start(client, orders, QUICK.linger_seconds)
+    assert counted == {"written": 1, "rejected": 1}
+    assert await fetch(engine, "SELECT reason, source FROM dead_letters") == [("nul", "orders")]
+
+
+def create_table(connection: Connection) -> None:
+    context = MigrationContext.configure(connection)
+    with Operations.context(context):
+        create_orders.upgrade()
+    found = compare_metadata(context, table.orders.metadata)
+    assert [one for one in found if "orders" in str(one)] == []
+
+
+@pytest.fixture
+async def orders_table(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write to the table of orders, in a database that has it."""
+    migration = create_transactional_engine(database_url, application_name="tests")
+    async with migration.begin() as connection:
+        await connection.run_sync(create_table)
+    await migration.dispose()
+    for name in STATEMENTS:
+        monkeypatch.setattr(writes, name, getattr(table, name))
+
+
+@pytest.mark.usefixtures("orders_table")
+async def test_a_table_of_its_own(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, QUICK)
+    too_many = Order("3", "pear", 2**31)
+    orders = [Order("1", "apple", 1), Order("2", "pear", 2), too_many]
+    async with batcher_service(client, engine), build_worker(client):
+        counted = await start(client, orders, QUICK.linger_seconds)
+        assert counted == {"written": 2, "rejected": 1}
+        again = await start(client, [orders[0]], QUICK.linger_seconds)
+        assert again == {"written": 1}
+        other = await start(client, [Order("2", "plum", 2)], QUICK.linger_seconds)
+        assert other == {"conflict": 1}
+    stored = await fetch(engine, "SELECT idempotency_key, item, quantity FROM orders ORDER BY 1")
+    assert stored == [("order/1", "apple", 1), ("order/2", "pear", 2)]
+    assert await scalar(engine, "SELECT count(*) FROM records") == 0
+    letters = await fetch(engine, "SELECT reason, sqlstate FROM dead_letters ORDER BY id")
+    assert letters == [("refused_by_postgres", "22003"), ("conflict", None)]
+
+
+@pytest.mark.usefixtures("orders_table")
+async def test_a_table_of_its_own_takes_single_rows(engine: AsyncEngine) -> None:
+    order = Order("1", "apple", 1)
+    encoded = await prepare_order(order)
+    header = SubmissionHeader("order-1/0", "order-1", 1, len(encoded), source="orders")
+    gathered = gather([header], [encoded])
+    assert (await writes.write_unbatched(engine, gathered.rows)).codes == ["w"]
+    assert (await writes.write_unbatched(engine, gathered.rows)).codes == ["w"]
+    assert await fetch(engine, "SELECT item, quantity FROM orders") == [("apple", 1)]
+
+
+def test_the_migration_follows_the_newest_one() -> None:
+    assert create_orders.down_revision == newest_revision()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_page_shows_the_code_that_is_tested() -> None:
+    files = [path.read_text() for path in sorted((ROOT / "examples").rglob("*.py"))]
+    assert len(blocks("python")) >= 4
+    for block in blocks("python"):
+        assert any(block in text for text in files), block
+
+
+def test_the_page_changes_lines_that_are_there() -> None:
+    (change,) = blocks("diff")
+    place, *lines = change.splitlines()
+    old = "\n".join(line[1:] for line in lines if not line.startswith("+"))
+    assert old in (ROOT / place.removeprefix("--- ")).read_text()
+    added = "\n".join(line[1:] for line in lines if line.startswith("+"))
+    assert f"import {', '.join(STATEMENTS)}" in added
