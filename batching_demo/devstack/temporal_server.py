@@ -17,7 +17,11 @@ from batching_demo.search_attributes import KEYS
 # only a power cut may take back the last moments.
 SQLITE = ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
 
-REGISTER = [f"{key.name}={key.indexed_value_type.name.title()}" for key in KEYS]
+REGISTER = [
+    part
+    for key in KEYS
+    for part in ("--name", key.name, "--type", key.indexed_value_type.name.title())
+]
 
 
 class TemporalServer:
@@ -74,6 +78,8 @@ class TemporalServer:
         process = self._process()
         pid = process.pid if process else self._launch(log)
         wait_until(self._is_ready, pid, "Temporal", log)
+        # The server's own option for them does nothing for a file that it has opened before.
+        self._operator("search-attribute", "create", *REGISTER)
 
     def stop(self) -> None:
         """Stop the server; its workflows stay on disk."""
@@ -87,17 +93,18 @@ class TemporalServer:
                 raise DevStackError(f"port {port} for Temporal is taken by another program")
         addresses = ["--ip", HOST, "--port", str(self.port), "--ui-port", str(self.ui_port)]
         command = [find_temporal(), "server", "start-dev", "--db-filename", str(self._database)]
-        attributes = [part for one in REGISTER for part in ("--search-attribute", one)]
-        options = [*addresses, *SQLITE, *attributes, "--log-level", "error"]
-        return launch([*command, *options], log)
+        return launch([*command, *addresses, *SQLITE, "--log-level", "error"], log)
 
     def _process(self) -> psutil.Process | None:
         return next(iter(find_servers(self._database)), None)
 
     def _is_ready(self) -> bool:
-        query = [find_temporal(), "operator", "namespace", "describe", "--namespace", "default"]
+        return self._operator("namespace", "describe", "--namespace", "default")
+
+    def _operator(self, *arguments: str) -> bool:
+        """Run a command of Temporal's operator; tell whether it succeeded."""
         answer = subprocess.run(
-            [*query, "--address", self.address],
+            [find_temporal(), "operator", *arguments, "--address", self.address],
             check=False,
             capture_output=True,
             env=server_environment(self.directory),

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from temporalio.client import Client
 
 from batching_demo.cli.dev import dev
-from batching_demo.devstack import installation, processes, stack
+from batching_demo.devstack import installation, processes, stack, temporal_server
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.launch import Log
 from batching_demo.devstack.ports import HOST, find_free_port
@@ -109,6 +109,22 @@ async def test_up_reuses_what_runs_and_down_keeps_only_the_data(directory: Path)
     assert await query(again.database_url, "SELECT count(*) FROM kept") == 1
     client = await Client.connect(again.temporal_address)
     assert await registered_attributes(client) == {key.name for key in KEYS}
+
+
+async def test_a_server_from_before_search_attributes_gets_them(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(temporal_server, "REGISTER", [])
+        address = stack.up(directory, ignore).temporal_address
+        assert await registered_attributes(await Client.connect(address)) == set()
+        stack.down(directory, ignore)
+
+    for _ in range(2):
+        address = stack.up(directory, ignore).temporal_address
+        known = await registered_attributes(await Client.connect(address))
+        assert known == {key.name for key in KEYS}
+        stack.down(directory, ignore)
 
 
 def test_down_finds_everything_when_its_owner_was_killed(directory: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from temporalio.common import SearchAttributeKey
+
+from batching_demo.search_attributes import KEYS
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
@@ -79,6 +82,14 @@ def test_only_this_machine_reaches_what_is_published() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
 
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: str(key.name))
+def test_search_attributes_are_registered(key: SearchAttributeKey[Any]) -> None:
+    script = SERVICES["temporal-namespace"]["command"][-1]
+    kind = key.indexed_value_type.name.title()
+
+    assert f"search-attribute create --name {key.name} --type {kind} || true\n" in script
 
 
 def test_starters_run_only_when_asked_for() -> None:
