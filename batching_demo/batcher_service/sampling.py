@@ -1,6 +1,7 @@
 """What a worker can only see by looking: its connections, and what is in the database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from batching_demo.database.errors import DatabaseFailedError, FailureKind, data
 from batching_demo.database.letter_queries import count_by_status
 
 SAMPLE_SECONDS = 15.0
+SHARE = 0.05
+"""Of the time, at most, is spent looking: counting dead letters reads their whole table."""
 SESSIONS = "batching-demo batcher metrics"
 
 
@@ -49,6 +52,7 @@ def watch_pool(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
 
 async def _sample(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
     while True:
+        started, pause = time.monotonic(), SAMPLE_SECONDS
         try:
             with database_errors():
                 metrics.dead_letters(await count_by_status(engine))
@@ -58,4 +62,10 @@ async def _sample(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
                 metrics.database_is_up(False)
         else:
             metrics.database_is_up(True)
-        await asyncio.sleep(SAMPLE_SECONDS)
+            pause = pause_after(time.monotonic() - started)
+        await asyncio.sleep(pause)
+
+
+def pause_after(seconds: float) -> float:
+    """Tell how long to wait after a look that took so long."""
+    return max(SAMPLE_SECONDS, seconds / SHARE)

@@ -16,7 +16,7 @@ from batching_demo.batcher_service.metrics import (
     WRITE_SECONDS,
     WorkerMetrics,
 )
-from batching_demo.batcher_service.sampling import sampling, watch_pool
+from batching_demo.batcher_service.sampling import pause_after, sampling, watch_pool
 from batching_demo.contracts import WritePath
 from batching_demo.database.dead_letters import DeadLetter, bury
 from batching_demo.database.engine import create_engine
@@ -118,3 +118,8 @@ def test_each_write_says_how_it_ended(seen: Seen) -> None:
     for outcome in ("failed", "written", "cancelled"):
         assert seen.values(FLUSHES, shard=3, outcome=outcome, reason="age") == [1]
         assert len(seen.values(WRITE_SECONDS, shard=3, outcome=outcome)) == 1
+
+
+def test_a_long_look_is_followed_by_a_longer_pause() -> None:
+    assert pause_after(0.01) == 15
+    assert pause_after(3.0) == pytest.approx(60)
