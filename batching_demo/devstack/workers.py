@@ -45,7 +45,8 @@ def start_worker(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **(environment or {})},
+            # Two workers cannot serve their metrics at one address.
+            env={**os.environ, "BATCHING_DEMO_METRICS_BIND": "", **(environment or {})},
             start_new_session=True,
         )
     register(state_directory, process.pid, name)

@@ -13,7 +13,8 @@ from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.contracts import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from tests.end_to_end.processes import finish, run, start, worker
-from tests.helpers import eventually, fetch
+from tests.faults.support import expect_error, submit
+from tests.helpers import eventually, fetch, record
 
 CONTENT = "what-nobody-else-may-read"
 
@@ -91,3 +92,23 @@ async def test_sessions_name_their_worker(engine: AsyncEngine, servers: dict[str
         (name,) = [name for name in found if "metrics" in name]
         assert name.startswith(f"batching-demo batcher metrics {socket.gethostname()}"[:50])
         assert name.endswith(f" pid {process.pid}")
+
+
+async def test_json_lines_of_a_workflow_name_it(
+    client: Client, empty_database_url: str, servers: dict[str, str]
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.1))
+    unmigrated = {**servers, "DATABASE_URL": empty_database_url}
+    process = await start({**unmigrated, "BATCHING_DEMO_LOG_FORMAT": "json"}, "batcher_worker.py")
+    await submit(client, ("s", [record("k")]))
+    await expect_error(client, "the schema is not migrated")
+    process.send_signal(signal.SIGTERM)
+    code, _, errors = await finish(process)
+    assert code == 0
+    parsed: list[dict[str, Any]] = [json.loads(line) for line in errors.splitlines()]
+    of_workflow, *_ = [line for line in parsed if "not written, and kept" in line["message"]]
+    assert of_workflow["workflow_id"] == "batcher-0"
+    assert of_workflow["run_id"]
+    assert of_workflow["message"].endswith("(SQLSTATE 42P01)")
+    of_activity, *_ = [line for line in parsed if line["message"].startswith("database failed")]
+    assert (of_activity["workflow_id"], of_activity["activity_id"]) == ("batcher-0", "1")
