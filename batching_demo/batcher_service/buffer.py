@@ -87,6 +87,11 @@ class Buffer:
         """When the oldest submission that waits was received."""
         return self._waiting[0].received_at if self._waiting else None
 
+    @property
+    def linger_seconds(self) -> float:
+        """How long the oldest submission may wait."""
+        return self._settings.linger_seconds
+
     def configure(self, settings: BatcherSettings) -> None:
         """Fill batches by other settings from now on."""
         self._settings = settings

@@ -7,6 +7,7 @@ on the table alone.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from uuid import uuid4
 
 from batching_demo.batcher_service.buffer import Buffer, FlushReason, Submission
@@ -73,7 +74,10 @@ class Coalescer:
         """Look at what is due after some time; at once is after all calls that came together."""
         if self._look_again:
             self._look_again.cancel()
-        self._look_again = asyncio.get_running_loop().call_later(seconds, self._flush)
+        # In a context of its own: a batch belongs to no one of the calls that are in it.
+        self._look_again = asyncio.get_running_loop().call_later(
+            seconds, self._flush, context=Context()
+        )
 
     def _flush(self) -> None:
         """Start whatever writes are due, and come back when time makes another one due."""
@@ -138,6 +142,7 @@ class Coalescer:
             reason=reason,
             submissions=headers,
             attempt=2 if repeated else 1,
+            oldest_at=min(submission.received_at for submission in batch),
             rows_per_statement=self._health.rows_per_statement(
                 sum(header.records for header in headers)
             ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from temporalio.client import Client
@@ -15,36 +16,40 @@ logger = logging.getLogger(__name__)
 
 async def confirm(
     client: Client, headers: Sequence[SubmissionHeader], answers: Sequence[Verdicts]
-) -> None:
-    """Signal each requester once, with all its answers."""
+) -> Mapping[str, int]:
+    """Signal each requester once, with all its answers; count what became of the signals."""
     by_requester: dict[str, list[Verdicts]] = {}
     for header, answer in zip(headers, answers, strict=True):
         # A malformed signal may have named nobody.
         if header.requester:
             by_requester.setdefault(header.requester, []).append(answer)
-    await send_to_all(client, VERDICTS_SIGNAL, by_requester)
+    return await send_to_all(client, VERDICTS_SIGNAL, by_requester)
 
 
-async def send_to_all(client: Client, signal: str, messages: Mapping[str, object]) -> None:
-    """Signal many workflows, each its own message.
+async def send_to_all(
+    client: Client, signal: str, messages: Mapping[str, object]
+) -> Mapping[str, int]:
+    """Signal many workflows, each its own message; count those delivered, closed and failed.
 
     One that cannot be reached costs the others nothing: its records are decided, and it asks
     again if it still runs.
     """
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def send(workflow_id: str, message: object) -> None:
+    async def send(workflow_id: str, message: object) -> str:
         async with turn:
             try:
                 await client.get_workflow_handle(workflow_id).signal(signal, message)
             except RPCError as error:
-                _log(workflow_id, error)
+                return _note(workflow_id, error)
+        return "delivered"
 
-    await asyncio.gather(*(send(*one) for one in messages.items()))
+    return Counter(await asyncio.gather(*(send(*one) for one in messages.items())))
 
 
-def _log(workflow_id: str, error: RPCError) -> None:
+def _note(workflow_id: str, error: RPCError) -> str:
     if error.status is RPCStatusCode.NOT_FOUND:
         logger.info("%s is closed; its records are decided", workflow_id)
-    else:
-        logger.warning("%s not reached: %s", workflow_id, error.status.name)
+        return "closed"
+    logger.warning("%s not reached: %s", workflow_id, error.status.name)
+    return "failed"

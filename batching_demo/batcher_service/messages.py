@@ -24,6 +24,8 @@ class BatchHeader:
     attempt: int = 1
     rows_per_statement: int | None = None
     """Set where whole batches have run into the statement timeout."""
+    oldest_at: float = 0.0
+    """When its oldest record was received, in seconds since the epoch; 0 if that is not known."""
     version: int = 1
 
 
@@ -146,6 +148,8 @@ class Carried:
     totals: Totals = field(default_factory=Totals)
     health: Health = field(default_factory=Health)
     control: Control = field(default_factory=Control)
+    continued_by: str = ""
+    """Why the run before ended: a `Cause` in the metrics."""
     version: int = 1
 
 

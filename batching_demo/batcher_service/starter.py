@@ -1,9 +1,10 @@
 """Make sure that a batcher runs for every shard."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from temporalio.client import Client
+from temporalio.common import SearchAttributePair
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from batching_demo.batcher_service.messages import SETTINGS_MEMO
@@ -14,6 +15,7 @@ from batching_demo.contracts import (
     BatcherSettings,
     batcher_workflow_id,
 )
+from batching_demo.search_attributes import SHARD, attributes, registered_attributes
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,18 @@ class Started:
 
 async def start_batchers(client: Client, shards: int, settings: BatcherSettings) -> list[Started]:
     """Start a batcher for every shard that has none; leave running ones as they are."""
-    return [await start_batcher(client, shard, settings) for shard in range(shards)]
+    registered = await registered_attributes(client)
+    return [await _start(client, shard, settings, registered) for shard in range(shards)]
 
 
 async def start_batcher(client: Client, shard: int, settings: BatcherSettings) -> Started:
     """Start the batcher of a shard; leave one that runs as it is."""
+    return await _start(client, shard, settings, await registered_attributes(client))
+
+
+async def _start(
+    client: Client, shard: int, settings: BatcherSettings, registered: Container[str]
+) -> Started:
     workflow_id = batcher_workflow_id(shard)
     try:
         await client.start_workflow(
@@ -41,6 +50,7 @@ async def start_batcher(client: Client, shard: int, settings: BatcherSettings) -
             id=workflow_id,
             task_queue=BATCHER_TASK_QUEUE,
             memo={SETTINGS_MEMO: asdict(settings)},
+            search_attributes=attributes(registered, SearchAttributePair(SHARD, shard)),
             static_summary=f"batcher of shard {shard}",
         )
     except WorkflowAlreadyStartedError:

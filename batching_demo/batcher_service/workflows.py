@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         pack_carried,
         unpack_carried,
     )
+    from batching_demo.batcher_service.metrics import BatcherMetrics, Cause
     from batching_demo.batcher_service.submit import read_signal
     from batching_demo.batcher_service.writer import Writer
     from batching_demo.contracts import BatcherInput
@@ -50,9 +51,11 @@ class BatcherWorkflow:
         self._shard, self._settings = batcher_input.shard, batcher_input.settings
         left, submissions = unpack_carried(carried)
         self._control, self._health, self._totals = left.control, left.health, left.totals
+        self._continued_by = left.continued_by
         self._buffer = Buffer(self._settings, submissions)
         self._admission = Admission(left.line, left.bytes_per_second)
         self._intake = Intake(self._buffer, self._admission)
+        self._metrics = BatcherMetrics(workflow.metric_meter(), self._shard)
         self._writer = Writer(
             self._shard,
             self._settings.max_in_flight,
@@ -61,6 +64,7 @@ class BatcherWorkflow:
             self._admission,
             self._health,
             self._totals,
+            self._metrics,
         )
         self._is_answering = False
         self._signals = 0
@@ -69,6 +73,8 @@ class BatcherWorkflow:
     async def run(self, batcher_input: BatcherInput, carried: bytes) -> None:
         """Write what is due until the history is long, then go on in a new run; end if stopped."""
         self._writer.show()
+        if self._continued_by:
+            self._metrics.continued_as_new(self._continued_by)
         tasks: list[asyncio.Task[None]] = []
         while not self._is_over():
             await self._wait_for_work()
@@ -102,6 +108,7 @@ class BatcherWorkflow:
         for submission in submissions:
             is_in = self._intake.take(submission, now, is_closed=is_closed, at_least=at_least)
             self._totals.turned_away += not is_in
+        self._writer.show_buffer()
 
     @workflow.query
     def status(self) -> BatcherStatus:
@@ -211,7 +218,7 @@ class BatcherWorkflow:
         with suppress(ActivityError):  # whoever is not told comes back by itself
             await workflow.execute_activity_method(
                 WriteActivities.answer_busy,
-                answers,
+                args=[answers, self._shard],
                 start_to_close_timeout=timedelta(seconds=60),
                 retry_policy=RetryPolicy(maximum_attempts=1),
                 summary=f"{len(answers)} requesters",
@@ -239,6 +246,12 @@ class BatcherWorkflow:
             return True
         return self._is_idle() and self._should_continue_as_new()
 
+    def _cause(self) -> Cause:
+        """Tell why this run ends."""
+        if not self._is_idle():
+            return Cause.FORCED
+        return Cause.SIGNALS if self._signals >= MAX_SIGNALS else Cause.HISTORY
+
     def _is_idle(self) -> bool:
         return not (self._writer.in_flight or self._is_answering or self._intake.has_turned_away)
 
@@ -254,6 +267,7 @@ class BatcherWorkflow:
             totals=self._totals,
             health=self._health,
             control=self._control,
+            continued_by=self._cause(),
         )
         return pack_carried(carried, waiting)
 

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.control import Control
     from batching_demo.batcher_service.health import Health
     from batching_demo.batcher_service.messages import BatchHeader, BatchResult, Totals
+    from batching_demo.batcher_service.metrics import BatcherMetrics
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Writer:
     admission: Admission
     health: Health
     totals: Totals
+    metrics: BatcherMetrics
     in_flight: list[Batch] = field(default_factory=list)
 
     def due(self) -> FlushReason | None:
@@ -75,10 +77,12 @@ class Writer:
             reason=reason,
             submissions=headers,
             attempt=self.health.failures + 1,
+            oldest_at=submissions[0].received_at,
             rows_per_statement=self.health.rows_per_statement(records),
         )
         batch = Batch(header, submissions)
         self.in_flight.append(batch)
+        self.show_buffer()
         return asyncio.create_task(self._write(batch))
 
     def give_all_back(self) -> None:
@@ -133,3 +137,8 @@ class Writer:
         """Show how things are in Temporal's Web UI; costs nothing in the history."""
         said = (str(self.control.mode), self.totals.describe(), self.health.last_error)
         workflow.set_current_details("; ".join(part for part in said if part))
+        self.show_buffer()
+
+    def show_buffer(self) -> None:
+        """Show what waits in the metrics."""
+        self.metrics.show(self.buffer, workflow.time())

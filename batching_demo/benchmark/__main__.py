@@ -42,6 +42,7 @@ class Request:
     records_per_workflow: Sequence[int]
     sizes: Sequence[int]
     milliseconds: Sequence[int]
+    lingers: Sequence[float]
     input_path: Path | None
     key_columns: tuple[str, ...]
 
@@ -101,10 +102,11 @@ def main(
     request = Request(
         parts=parts or PARTS,
         rounds=rounds or (1 if quick else 5),
-        workflows=workflows or (100 if quick else 300),
+        workflows=workflows or (60 if quick else 300),
         records_per_workflow=[int(one) for one in each or (QUICK_SIZES if quick else SIZES)],
         sizes=sizes or ((1_000, 10_000) if quick else (1_000, 10_000, 100_000)),
         milliseconds=(0, 10) if quick else (0, 2, 10),
+        lingers=(1.0, 0.0) if quick else (20.0, 1.0, 0.0),
         input_path=input_path,
         key_columns=key_columns,
     )
@@ -157,7 +159,7 @@ async def _measure_part(
             return await measure_distance(on, source, counts, rounds, report, request.milliseconds)
         if part == "shards":
             return await measure_shards(on, source, workflows, rounds, report)
-        return await measure_latency(on, source, workflows, rounds, report)
+        return await measure_latency(on, source, workflows, rounds, report, request.lingers)
 
 
 def _loads(request: Request, directory: Path) -> list[Load]:

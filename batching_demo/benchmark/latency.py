@@ -1,5 +1,7 @@
 """Part 6, linger: how long a verdict takes, with a linger and without."""
 
+from collections.abc import Sequence
+
 from batching_demo.benchmark.cells import Cell
 from batching_demo.benchmark.numbers import Spread, short
 from batching_demo.benchmark.rounds import Report, interleaved, speed
@@ -8,15 +10,18 @@ from batching_demo.benchmark.sections import Section, Table
 from batching_demo.contracts import WritePath
 from batching_demo.main_service.messages import Source
 
-LINGERS = (20.0, 1.0, 0.0)
-
 
 async def measure_latency(
-    bench: Bench, source: Source, workflows: int, rounds: int, report: Report
+    bench: Bench,
+    source: Source,
+    workflows: int,
+    rounds: int,
+    report: Report,
+    lingers: Sequence[float],
 ) -> Section:
     """Run single records with few under way, so that batches do not fill by themselves."""
     rows = []
-    for linger in LINGERS:
+    for linger in lingers:
         await bench.restart_workers(worker_settings(100, linger))
         cells = [
             Cell(path, workflows, 1, linger_seconds=linger, max_open=50)

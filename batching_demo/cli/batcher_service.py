@@ -2,19 +2,24 @@
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 
 import click
 
+from batching_demo.batcher_service.metrics import WorkerMetrics
+from batching_demo.batcher_service.sampling import sampling, watch_pool
 from batching_demo.batcher_service.starter import Started, start_batchers
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.batcher_control import COMMANDS
 from batching_demo.cli.batcher_status import status
+from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, connect_patiently, run_until_stopped
 
+SESSIONS = "batching-demo batcher worker"
 logger = logging.getLogger(__name__)
 
 
@@ -43,6 +48,7 @@ def batcher() -> None:
 @options.max_records
 @options.max_bytes
 @options.linger
+@options.metrics_bind
 @click.pass_obj
 def worker(
     settings: Settings,
@@ -52,6 +58,7 @@ def worker(
     max_records: int,
     max_bytes: int,
     linger: float,
+    metrics_bind: str | None,
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
@@ -62,8 +69,10 @@ def worker(
     \b
     Example: batching-demo batcher worker --pool-size 4
     """
+    start_runtime(metrics_bind)
     coalescing = BatcherSettings(max_records, max_bytes, linger)
-    asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers))
+    is_measured = metrics_bind is not None
+    asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers, is_measured))
 
 
 async def _work(
@@ -72,14 +81,17 @@ async def _work(
     coalescing: BatcherSettings,
     activity_slots: int | None,
     pollers: int,
+    is_measured: bool,
 ) -> None:
-    engine = create_engine(
-        settings.required_database_url,
-        application_name="batching-demo batcher worker",
-        pool_size=pool_size,
-    )
-    client = await connect_patiently(settings)
-    try:
+    url = settings.required_database_url
+    engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(engine.dispose)
+        client = await connect_patiently(settings)
+        if is_measured:
+            metrics = WorkerMetrics.of(client)
+            watch_pool(engine, metrics)
+            await stack.enter_async_context(sampling(url, metrics))
         await run_until_stopped(
             build_worker(
                 client,
@@ -91,8 +103,6 @@ async def _work(
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
-    finally:
-        await engine.dispose()
 
 
 @batcher.command()

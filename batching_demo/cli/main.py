@@ -1,6 +1,5 @@
 """Assemble the command, and turn what a user may meet into one line and an exit code."""
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any, NoReturn
 import click
 from temporalio.service import RPCError
 
+from batching_demo.cli import options
 from batching_demo.cli.batcher_service import batcher
 from batching_demo.cli.compare import compare_command
 from batching_demo.cli.db import db
@@ -17,6 +17,7 @@ from batching_demo.cli.demo import demo
 from batching_demo.cli.dev import dev
 from batching_demo.cli.doctor import doctor
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED, REFUSED
+from batching_demo.cli.logs import configure_logging
 from batching_demo.cli.main_service import main_group
 from batching_demo.cli.psql import psql
 from batching_demo.comparison.compare import ComparisonError
@@ -62,16 +63,16 @@ class Failure(click.ClickException):
 
 @click.group(cls=CommandGroup)
 @click.version_option(package_name="batching-demo")
+@options.log_format
 @click.pass_context
-def main(ctx: click.Context) -> None:
+def main(ctx: click.Context, log_format: str) -> None:
     """Batch the one-row writes of many Temporal workflows into bulk INSERTs for Postgres.
 
     \b
     Exit codes: 0 done, 1 failed, 2 refused input or usage, 3 some records dead-lettered
     (in conflict or rejected), 130 interrupted.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("batching_demo").setLevel(logging.INFO)
+    configure_logging(log_format)
     ctx.obj = Settings.from_environment(os.environ)
 
 

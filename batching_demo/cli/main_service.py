@@ -7,6 +7,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.main_start import start
+from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts import MAIN_TASK_QUEUE
 from batching_demo.main_service.worker import (
     DEFAULT_THREADS,
@@ -40,8 +41,15 @@ def main_group() -> None:
     help="Workflow tasks at a time; twice as many local activities.",
 )
 @options.pollers
+@options.metrics_bind
 @click.pass_obj
-def worker(settings: Settings, threads: int, workflow_slots: int, pollers: int) -> None:
+def worker(
+    settings: Settings,
+    threads: int,
+    workflow_slots: int,
+    pollers: int,
+    metrics_bind: str | None,
+) -> None:
     """Run a worker of the main service until it is told to stop.
 
     It needs no database. The first SIGTERM or Ctrl-C finishes what is running, the second leaves
@@ -50,6 +58,7 @@ def worker(settings: Settings, threads: int, workflow_slots: int, pollers: int) 
     \b
     Example: batching-demo main worker --threads 4
     """
+    start_runtime(metrics_bind)
     asyncio.run(_work(settings, threads, workflow_slots, pollers))
 
 

@@ -145,6 +145,20 @@ shard = click.option(
     metavar="NUMBER",
     help="Only this one. [default: all]",
 )
+metrics_bind = option(
+    "--metrics-bind",
+    variable="METRICS_BIND",
+    metavar="HOST:PORT",
+    show_default=False,
+    help="Serve metrics for Prometheus at http://HOST:PORT/metrics. [default: nowhere]",
+)
+log_format = option(
+    "--log-format",
+    variable="LOG_FORMAT",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How log lines are written, one JSON object each or as text.",
+)
 timeout = option(
     "--timeout",
     variable="TIMEOUT",

@@ -1,5 +1,7 @@
 """How every connection to Postgres is made."""
 
+import os
+import socket
 from collections.abc import Mapping
 
 from sqlalchemy import URL, make_url
@@ -10,6 +12,8 @@ from sqlalchemy.pool import NullPool
 from batching_demo.settings import SettingsError
 
 CONNECT_TIMEOUT_SECONDS = 10
+LONGEST_NAME = 63
+"""Bytes; Postgres cuts what is longer."""
 STATEMENT_TIMEOUT_SECONDS = 30
 """Below the 60 s that an activity may take, so that Postgres gives up before Temporal does."""
 
@@ -55,6 +59,13 @@ def describe_url(text: str) -> str:
     return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
 
 
+def session_name(application_name: str) -> str:
+    """Name our sessions in pg_stat_activity by what they are for, and by host and process."""
+    process = f" pid {os.getpid()}"
+    name = f"{application_name} {socket.gethostname()}".encode("ascii", "replace").decode()
+    return name[: LONGEST_NAME - len(process)] + process
+
+
 def create_engine(text: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
     """Make an engine whose statements each commit by themselves."""
     return create_async_engine(
@@ -67,7 +78,10 @@ def create_engine(text: str, *, application_name: str, pool_size: int = 5) -> As
         hide_parameters=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {"application_name": application_name, **SESSION_SETTINGS},
+            "server_settings": {
+                "application_name": session_name(application_name),
+                **SESSION_SETTINGS,
+            },
         },
     )
 
@@ -80,6 +94,6 @@ def create_transactional_engine(text: str, *, application_name: str) -> AsyncEng
         hide_parameters=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {"application_name": application_name},
+            "server_settings": {"application_name": session_name(application_name)},
         },
     )

@@ -109,6 +109,14 @@ async def count_letters(engine: AsyncEngine, selection: Selection) -> int:
         return (await connection.execute(query)).scalar_one()
 
 
+async def count_by_status(engine: AsyncEngine) -> dict[str, int]:
+    """Count all letters by status; a status that none has counts 0."""
+    query = select(_letter.status, func.count()).group_by(_letter.status)
+    async with engine.connect() as connection:
+        found = (await connection.execute(query)).all()
+    return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
+
+
 async def read_letter(engine: AsyncEngine, letter_id: int) -> tuple[Letter, str] | None:
     """Read one letter and its record."""
     query = select(_letter.record, *_COLUMNS).where(_letter.id == letter_id)

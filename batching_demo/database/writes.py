@@ -42,6 +42,7 @@ class Write:
         self._rows_per_statement = rows_per_statement
         self.codes: list[str] = [""] * len(rows)
         self.problems: dict[int, Problem] = {}
+        self.bisect_statements = 0
 
     async def run(self, *, look_first: bool = False) -> None:
         """Decide every row: insert each key once, look up what was not inserted, repeat."""
@@ -103,14 +104,18 @@ class Write:
             self._refuse(bad[0], REJECTED, REFUSED, failure.reason, failure.sqlstate)
             return
         left, right = bad[: len(bad) // 2], bad[len(bad) // 2 :]
-        left_failure = await self._try(left)
+        left_failure = await self._try_half(left)
         if left_failure is None:
             # The failure came from the right half, so it is not tried whole.
             await self._isolate(right, failure)
             return
         await self._isolate(left, left_failure)
-        if right_failure := await self._try(right):
+        if right_failure := await self._try_half(right):
             await self._isolate(right, right_failure)
+
+    async def _try_half(self, rows: Sequence[int]) -> Failure | None:
+        self.bisect_statements += 1
+        return await self._try(rows)
 
     async def _look_up(self, rows: list[int]) -> list[int]:
         """Decide rows whose keys are stored; give back the others."""

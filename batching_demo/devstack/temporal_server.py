@@ -11,10 +11,13 @@ from batching_demo.devstack.installation import find_temporal
 from batching_demo.devstack.launch import Log, launch, server_environment, wait_until
 from batching_demo.devstack.ports import HOST, is_free
 from batching_demo.devstack.processes import find_servers, option, stop
+from batching_demo.search_attributes import KEYS
 
 # Three times as many workflows a second as with SQLite's defaults, and as safe from kill -9;
 # only a power cut may take back the last moments.
 SQLITE = ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
+
+REGISTER = [f"{key.name}={key.indexed_value_type.name.title()}" for key in KEYS]
 
 
 class TemporalServer:
@@ -84,7 +87,9 @@ class TemporalServer:
                 raise DevStackError(f"port {port} for Temporal is taken by another program")
         addresses = ["--ip", HOST, "--port", str(self.port), "--ui-port", str(self.ui_port)]
         command = [find_temporal(), "server", "start-dev", "--db-filename", str(self._database)]
-        return launch([*command, *addresses, *SQLITE, "--log-level", "error"], log)
+        attributes = [part for one in REGISTER for part in ("--search-attribute", one)]
+        options = [*addresses, *SQLITE, *attributes, "--log-level", "error"]
+        return launch([*command, *options], log)
 
     def _process(self) -> psutil.Process | None:
         return next(iter(find_servers(self._database)), None)

@@ -11,7 +11,12 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
@@ -20,6 +25,12 @@ from batching_demo.main_service.messages import MainInput, MainResult, Slice, So
 from batching_demo.main_service.run_options import RunOptions, run_id
 from batching_demo.main_service.summary import Outcome, Summary
 from batching_demo.main_service.workflows import MainWorkflow
+from batching_demo.search_attributes import (
+    RUN_LABEL,
+    WRITE_PATH,
+    attributes,
+    registered_attributes,
+)
 
 POLLS_AT_ONCE = 500
 """Long polls for results; the server allows a namespace about 1,200, those of workers included."""
@@ -42,6 +53,7 @@ class Starter:
         self._options = options
         self._on_change = on_change
         self._on_outcome = on_outcome
+        self._attributes: TypedSearchAttributes | None = None
         self._run_id = run_id(source, options)
         self._began = time.monotonic()
         self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
@@ -57,6 +69,11 @@ class Starter:
         Raises:
             RPCError: Temporal stopped answering.
         """
+        self._attributes = attributes(
+            await registered_attributes(self._client),
+            SearchAttributePair(RUN_LABEL, self._options.run_label),
+            SearchAttributePair(WRITE_PATH, self._options.write_path.value),
+        )
         turn = asyncio.Semaphore(self._options.max_open)
         try:
             async with asyncio.TaskGroup() as waits:
@@ -99,6 +116,7 @@ class Starter:
                 task_queue=MAIN_TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=self._attributes,
                 static_summary=f"{self._source.name} from line {slice_.first_line}",
             )
         except WorkflowAlreadyStartedError:

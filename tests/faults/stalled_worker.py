@@ -6,7 +6,7 @@ Arguments: "before" or "after", to stand still before or after the verdicts are 
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from temporalio.client import Client
 
@@ -19,12 +19,13 @@ from batching_demo.database.engine import create_engine
 
 async def _confirm_and_stall(
     client: Client, headers: Sequence[SubmissionHeader], answers: Sequence[Verdicts]
-) -> None:
+) -> Mapping[str, int]:
     if sys.argv[1] == "after":
         await confirm(client, headers, answers)
     sys.stdout.write("stalled\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
+    return {}
 
 
 async def main() -> None:

@@ -16,6 +16,7 @@ import asyncpg
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from temporalio.client import Client
 
 from batching_demo.cli.dev import dev
 from batching_demo.devstack import installation, processes, stack
@@ -23,6 +24,7 @@ from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.launch import Log
 from batching_demo.devstack.ports import HOST, find_free_port
 from batching_demo.devstack.postgres import PostgresServer
+from batching_demo.search_attributes import KEYS, registered_attributes
 from batching_demo.settings import DevStackAddresses, Settings
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
@@ -105,6 +107,8 @@ async def test_up_reuses_what_runs_and_down_keeps_only_the_data(directory: Path)
 
     again = stack.up(directory, ignore)
     assert await query(again.database_url, "SELECT count(*) FROM kept") == 1
+    client = await Client.connect(again.temporal_address)
+    assert await registered_attributes(client) == {key.name for key in KEYS}
 
 
 def test_down_finds_everything_when_its_owner_was_killed(directory: Path) -> None:

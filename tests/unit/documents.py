@@ -40,7 +40,7 @@ def read(path: Path) -> Page:
         links + images,
         set(_anchors(tokens)),
         [" ".join(token.content.split()) for token in inline if token.type == "code_inline"],
-        [token.content for token in tokens if token.type == "fence"],
+        [token.content for token in tokens if token.type in ("fence", "code_block")],
         list(_rows(tokens)),
     )
 

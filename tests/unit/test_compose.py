@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
+PROMETHEUS: dict[str, Any] = YAML(typ="safe").load(COMPOSE.parent / "monitoring" / "prometheus.yml")
 MAIN_SERVICE = ("main-worker", "main-start")
 
 
@@ -25,7 +26,7 @@ def test_the_file_fits_the_compose_schema() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_images_are_pinned_to_a_full_version(name: str) -> None:
-    assert re.fullmatch(r"[\w./-]+:\d+(\.\d+)+", SERVICES[name]["image"])
+    assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+", SERVICES[name]["image"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -51,6 +52,33 @@ def test_postgres_is_reached_by_those_on_the_database_network_only() -> None:
     assert SERVICES["postgres"]["networks"] == ["database"]
     assert "ports" not in SERVICES["postgres"]
     assert DOCUMENT["networks"]["database"] == {"internal": True}
+
+
+@pytest.mark.parametrize("job", PROMETHEUS["scrape_configs"], ids=lambda job: str(job["job_name"]))
+def test_prometheus_scrapes_workers_where_they_serve(job: dict[str, Any]) -> None:
+    (discovery,) = job["dns_sd_configs"]
+    (name,) = discovery["names"]
+    command = SERVICES[name]["command"]
+
+    assert command[-2:] == ["--metrics-bind", f"0.0.0.0:{discovery['port']}"]
+    assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"])
+
+
+@pytest.mark.parametrize("name", ["prometheus", "grafana"])
+def test_monitoring_reads_files_that_exist_and_changes_none(name: str) -> None:
+    mounts = [one for one in SERVICES[name]["volumes"] if one.startswith("./")]
+
+    assert mounts
+    for mount in mounts:
+        source, _, mode = mount.split(":")
+        assert (COMPOSE.parent / source).exists()
+        assert mode == "ro"
+
+
+def test_only_this_machine_reaches_what_is_published() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_starters_run_only_when_asked_for() -> None:

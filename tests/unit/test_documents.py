@@ -16,7 +16,7 @@ from tests.unit.documents import PAGES, ROOT, Page, read
 OTHERS = {"--", "--help", "--address", "--sql"}
 """Of all commands, of the Temporal CLI, and of Alembic."""
 _CALL = re.compile(
-    r"batching-demo ((?:dev|db|main|batcher|dead-letters|compare|demo|doctor|psql)\b.*)"
+    r"batching-demo ((?:--|(?:dev|db|main|batcher|dead-letters|compare|demo|doctor|psql)\b).*)"
 )
 
 
@@ -40,7 +40,7 @@ def named_options(command: click.Command) -> set[str]:
 
 
 def options() -> set[str]:
-    every = [*COMMANDS.values(), chaos, benchmark]
+    every = [main, *COMMANDS.values(), chaos, benchmark]
     return set().union(*(named_options(command) for command in every)) | OTHERS
 
 
@@ -64,6 +64,10 @@ def calls(page: Page) -> Iterator[str]:
 def problem_of(call: str) -> str | None:
     """Say what is wrong with a call, if anything."""
     words = shlex.split(call, comments=True)
+    while words[0].startswith("--"):
+        if words[0] not in named_options(main):
+            return f"no option {words[0]} before a command"
+        words = words[2:]
     depth = 2 if tuple(words[:1]) in GROUPS else 1
     command = COMMANDS.get(tuple(words[:depth]))
     if command is None:
@@ -103,6 +107,7 @@ def test_calls_that_do_not_exist_are_noticed() -> None:
         problem_of("db upgrade --shards 2 # twice")
         == "no option --shards in db upgrade --shards 2 # twice"
     )
+    assert problem_of("--shards 2 doctor") == "no option --shards before a command"
     assert problem_of("psql -- --command x") is None
 
 
@@ -137,7 +142,7 @@ def test_every_command_is_in_a_page(pages: list[Page]) -> None:
 
 def configured() -> Iterator[tuple[str, str, str, str]]:
     """Give every option with a variable: both names, its command and its default."""
-    for path, command in COMMANDS.items():
+    for path, command in ((("all",), main), *COMMANDS.items()):
         for one in command.params:
             if isinstance(one, click.Option) and isinstance(one.envvar, str):
                 default = "" if one.multiple or one.default is None else str(one.default)

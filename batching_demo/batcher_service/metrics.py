@@ -1,0 +1,180 @@
+"""Every metric of the batcher: its name, and what is counted where.
+
+A batcher workflow has a replay-aware meter, so that nothing counts twice; the activities have the
+meter of their process. Gauges of a workflow stay on a worker that it has left: `show` adds the
+moment of each reading, by which monitoring/alerts.yml picks the worker that has it now.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+
+from temporalio.client import Client
+from temporalio.common import MetricMeter
+from temporalio.runtime import Runtime
+
+from batching_demo.batcher_service.buffer import Buffer
+from batching_demo.batcher_service.messages import BatchHeader, BatchResult
+from batching_demo.contracts import Verdict, WritePath
+
+BUFFER_RECORDS = "batching_buffer_records"
+BUFFER_BYTES = "batching_buffer_bytes"
+OLDEST_RECEIVED = "batching_buffer_oldest_received_timestamp_seconds"
+LINGER = "batching_linger_seconds"
+SHOWN = "batching_buffer_shown_timestamp_seconds"
+CONTINUED_AS_NEW = "batching_continued_as_new"
+
+FLUSHES = "batching_flushes"
+BATCH_RECORDS = "batching_batch_records"
+BATCH_BYTES = "batching_batch_bytes"
+RECORD_WAIT = "batching_record_wait_seconds"
+WRITE_SECONDS = "batching_write_seconds"
+RECORDS = "batching_records"
+BISECT_STATEMENTS = "batching_bisect_statements"
+CONFIRMATIONS = "batching_confirmations"
+BUSY_ANSWERS = "batching_busy_answers"
+
+DATABASE_UP = "batching_database_up"
+DEAD_LETTERS = "batching_dead_letters"
+POOL_CONNECTIONS = "batching_pool_connections_in_use"
+
+BUCKETS: Mapping[str, tuple[float, ...]] = {
+    BATCH_RECORDS: (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000),
+    BATCH_BYTES: tuple(float(2**power) for power in range(10, 21)),
+    RECORD_WAIT: (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600),
+    WRITE_SECONDS: (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+}
+
+
+class Cause(StrEnum):
+    """Why a batcher goes on in a new run."""
+
+    SIGNALS = "signals"
+    """It has had as many as a run should."""
+    HISTORY = "history"
+    """The server suggests it."""
+    FORCED = "forced"
+    """The history became too long to wait for writes; the next run repeats them."""
+
+
+class BatcherMetrics:
+    """What a batcher workflow shows of itself."""
+
+    def __init__(self, meter: MetricMeter, shard: int) -> None:
+        meter = meter.with_additional_attributes({"shard": shard})
+        self._records = meter.create_gauge(BUFFER_RECORDS, "Records that wait.")
+        self._bytes = meter.create_gauge(BUFFER_BYTES, "Encoded bytes that wait.")
+        self._oldest = meter.create_gauge_float(
+            OLDEST_RECEIVED, "When the oldest record that waits was received; 0 if none waits."
+        )
+        self._linger = meter.create_gauge_float(LINGER, "How long the oldest record may wait.")
+        self._shown = meter.create_gauge_float(SHOWN, "When the buffer's gauges were set.")
+        self._continued = meter.create_counter(CONTINUED_AS_NEW, "Runs that ended, by cause.")
+
+    def show(self, buffer: Buffer, now: float) -> None:
+        """Show what waits, and as of when."""
+        self._records.set(buffer.records)
+        self._bytes.set(buffer.bytes)
+        self._oldest.set(buffer.oldest_at or 0.0)
+        self._linger.set(buffer.linger_seconds)
+        self._shown.set(now)
+
+    def continued_as_new(self, cause: str) -> None:
+        """Count a run that goes on where another one ended.
+
+        Not when one ends: the server refuses that while signals come, and it is tried again.
+        """
+        self._continued.add(1, {"cause": cause})
+
+
+class WorkerMetrics:
+    """What a worker of the batcher service counts and measures."""
+
+    def __init__(self, meter: MetricMeter) -> None:
+        self._flushes = meter.create_counter(FLUSHES, "Attempts to write a batch, ended.")
+        self._batch_records = meter.create_histogram(BATCH_RECORDS, "Records of written batches.")
+        self._batch_bytes = meter.create_histogram(
+            BATCH_BYTES, "Encoded bytes of the records of written batches."
+        )
+        self._wait = meter.create_histogram_float(
+            RECORD_WAIT, "From received to committed, of the oldest record of each batch."
+        )
+        self._seconds = meter.create_histogram_float(
+            WRITE_SECONDS, "How long writes took, by outcome."
+        )
+        self._records = meter.create_counter(RECORDS, "Records decided.")
+        self._bisects = meter.create_counter(
+            BISECT_STATEMENTS, "Statements that isolated bad records."
+        )
+        self._confirmations = meter.create_counter(CONFIRMATIONS, "Signals with verdicts.")
+        self._busy = meter.create_counter(BUSY_ANSWERS, "Submissions answered busy.")
+        self._up = meter.create_gauge(DATABASE_UP, "1 if the database answered when last asked.")
+        self._letters = meter.create_gauge(DEAD_LETTERS, "Dead letters in the table.")
+        self._connections = meter.create_gauge(POOL_CONNECTIONS, "Connections that write.")
+
+    @classmethod
+    def of(cls, client: Client) -> "WorkerMetrics":
+        """Take the meter of a client's runtime; without an endpoint it does nothing."""
+        runtime = client.service_client.config.runtime or Runtime.default()
+        return cls(runtime.metric_meter.with_additional_attributes({"namespace": client.namespace}))
+
+    @contextmanager
+    def measured(self, shard: int, path: WritePath, reason: str = "") -> Iterator[None]:
+        """Measure a write; of a batch, which has a reason, count the flush too."""
+        labels = _labels(shard, path)
+        started, outcome = time.monotonic(), "cancelled"
+        try:
+            yield
+            outcome = "written"
+            self.database_is_up(True)
+        except Exception:
+            outcome = "failed"
+            self.database_is_up(False)
+            raise
+        finally:
+            self._seconds.record(time.monotonic() - started, labels | {"outcome": outcome})
+            if reason:
+                self._flushes.add(1, labels | {"reason": reason, "outcome": outcome})
+
+    def batch_written(self, batch: BatchHeader, path: WritePath, size: int, now: float) -> None:
+        """Measure a written batch, and how long its oldest record had waited."""
+        labels = _labels(batch.shard, path)
+        self._batch_records.record(sum(one.records for one in batch.submissions), labels)
+        self._batch_bytes.record(size, labels)
+        if batch.oldest_at:
+            self._wait.record(max(0.0, now - batch.oldest_at), labels)
+
+    def decided(self, shard: int, path: WritePath, result: BatchResult, bisects: int) -> None:
+        """Count what became of the records of a write."""
+        labels = _labels(shard, path)
+        self._bisects.add(bisects, labels)
+        for verdict in Verdict:
+            number: int = getattr(result, verdict.value)
+            self._records.add(number, labels | {"verdict": verdict.value})
+
+    def confirmed(self, results: Mapping[str, int]) -> None:
+        """Count signals with verdicts by what became of them."""
+        for result, number in results.items():
+            self._confirmations.add(number, {"result": result})
+
+    def answered_busy(self, shard: int, submissions: int) -> None:
+        """Count submissions that were answered busy."""
+        self._busy.add(submissions, {"shard": shard})
+
+    def database_is_up(self, is_up: bool) -> None:
+        """Show whether the database answered."""
+        self._up.set(int(is_up))
+
+    def dead_letters(self, by_state: Mapping[str, int]) -> None:
+        """Show how many dead letters there are."""
+        for state, number in by_state.items():
+            self._letters.set(number, {"state": state})
+
+    def connections_in_use(self, number: int) -> None:
+        """Show how many connections are taken."""
+        self._connections.set(number)
+
+
+def _labels(shard: int, path: WritePath) -> dict[str, str | int | float | bool]:
+    return {"shard": shard, "write_path": path.value}

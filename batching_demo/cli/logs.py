@@ -1,0 +1,54 @@
+"""Log lines, as text for people or as JSON objects for programs."""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import activity, workflow
+
+from batching_demo.batcher_service.activities import LOG_FIELDS
+
+TEXT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: what every line has, what it is about, and whose it is."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as a line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, LOG_FIELDS, {}),
+            **dict(_context()),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure_logging(log_format: str) -> None:
+    """Write our own lines from INFO on, and those of libraries from WARNING on."""
+    logging.basicConfig(level=logging.WARNING, format=TEXT)
+    logging.getLogger("batching_demo").setLevel(logging.INFO)
+    if log_format == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonFormatter())
+        # These have what they would append to the message as fields.
+        workflow.logger.workflow_info_on_message = False
+        activity.logger.activity_info_on_message = False
+
+
+def _context() -> Iterator[tuple[str, object]]:
+    if activity.in_activity():
+        info = activity.info()
+        yield "workflow_id", info.workflow_id
+        yield "run_id", info.workflow_run_id
+        yield "activity_id", info.activity_id
+    elif workflow.in_workflow():
+        yield "workflow_id", workflow.info().workflow_id
+        yield "run_id", workflow.info().run_id

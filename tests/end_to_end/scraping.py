@@ -1,0 +1,42 @@
+"""Read what a worker serves for Prometheus."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from urllib.request import urlopen
+
+SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class Sample:
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+async def scrape(address: str) -> list[Sample]:
+    def read() -> str:
+        with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    lines = (await asyncio.to_thread(read)).splitlines()
+    return [_sample(line) for line in lines if line and not line.startswith("#")]
+
+
+def total(samples: list[Sample], name: str, **labels: str) -> float:
+    """Add up what has at least these labels."""
+    assert any(sample.name == name for sample in samples), f"no {name}"
+    return sum(
+        sample.value
+        for sample in samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def _sample(line: str) -> Sample:
+    match = SAMPLE.fullmatch(line)
+    assert match, line
+    name, labels, value = match.groups()
+    return Sample(name, dict(LABEL.findall(labels or "")), float(value))

@@ -1,0 +1,208 @@
+"""Everything that the dashboard and the alerts use is there after some work of every kind."""
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.batcher_service.starter import start_batchers
+from batching_demo.batcher_service.workflows import BatcherWorkflow
+from batching_demo.contracts import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL, BatcherSettings
+from batching_demo.devstack.ports import find_free_port
+from tests.end_to_end.processes import ROOT, finish, run, start, worker
+from tests.end_to_end.scraping import Sample, scrape, total
+from tests.helpers import eventually, record, submission
+
+MONITORING = ROOT / "monitoring"
+SIGNALS = 500
+"""More than a run gets here before the server suggests another one."""
+USED = re.compile(r"\b(?:batching|temporal)_\w+")
+
+
+def expressions(document: Any) -> Iterator[str]:
+    """Find what is under the name `expr`, at any depth."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if name == "expr":
+                yield value
+            else:
+                yield from expressions(value)
+    elif isinstance(document, list):
+        for one in document:
+            yield from expressions(one)
+
+
+ALERTS: Any = YAML(typ="safe").load(MONITORING / "alerts.yml")
+DASHBOARD = json.loads((MONITORING / "grafana" / "dashboards" / "batching.json").read_text())
+EXPRESSIONS = [*expressions(ALERTS), *expressions(DASHBOARD)]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where the two serve their metrics."""
+
+    batcher: str
+    main: str
+
+    async def scrape(self) -> list[Sample]:
+        return [*await scrape(self.batcher), *await scrape(self.main)]
+
+
+@asynccontextmanager
+async def measured_workers(servers: dict[str, str]) -> AsyncIterator[Workers]:
+    workers = Workers(*(f"127.0.0.1:{find_free_port()}" for _ in range(2)))
+    bind, linger = "BATCHING_DEMO_METRICS_BIND", "BATCHING_DEMO_LINGER"
+    async with (
+        worker({**servers, bind: workers.batcher, linger: "0.3"}, "batcher_worker.py"),
+        worker({**servers, bind: workers.main}, "main_worker.py"),
+    ):
+        yield workers
+
+
+async def load(servers: dict[str, str], path: Path, *arguments: str, code: int = 0) -> None:
+    ended = await run(servers, "start_main_workflows.py", "--input", str(path), *arguments)
+    assert ended[0] == code
+
+
+def write_lines(path: Path, keys: list[str]) -> Path:
+    path.write_text("".join(json.dumps({"id": key}) + "\n" for key in keys))
+    return path
+
+
+async def refuse_some_keys(engine: AsyncEngine) -> None:
+    refuse = "ALTER TABLE records ADD CHECK (idempotency_key NOT LIKE 'bad%')"
+    async with engine.connect() as connection:
+        await connection.execute(text(refuse))
+
+
+async def continue_as_new(client: Client) -> None:
+    """Signal a batcher more often than the server lets a run grow."""
+    batcher = client.get_workflow_handle("batcher-0")
+    run_id = (await batcher.describe()).run_id
+    for first in range(0, SIGNALS, 50):
+        numbers = range(first, first + 50)
+        await asyncio.gather(*(batcher.signal(SUBMIT_SIGNAL, args=_one(n)) for n in numbers))
+
+    async def is_another_run() -> None:
+        assert (await batcher.describe()).run_id != run_id
+
+    await eventually(is_another_run, within=60)
+
+
+def _one(number: int) -> list[Any]:
+    header, encoded = submission(f"s{number}", [record(f"k{number}")], requester="nobody")
+    return [[header], encoded]
+
+
+async def work_of_every_kind(
+    client: Client, engine: AsyncEngine, servers: dict[str, str], directory: Path
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.3))
+    batcher = client.get_workflow_handle("batcher-0")
+    await refuse_some_keys(engine)
+    keys = [f"good{n}" for n in range(10)] + ["bad"]
+    file = write_lines(directory / "some.ndjson", keys)
+    key = ("--key", "id")
+    await load(servers, file, *key, "--records-per-workflow", "11", code=3)
+    for path in ("coalesced", "unbatched"):
+        other = write_lines(directory / f"{path}.ndjson", [f"{path}1", f"{path}2"])
+        await load(servers, other, *key, "--write-path", path, "--linger", "0.1")
+    await continue_as_new(client)
+    await batcher.execute_update(BatcherWorkflow.drain)
+    late = write_lines(directory / "late.ndjson", ["late"])
+    loading = asyncio.create_task(load(servers, late, *key))
+
+    async def has_turned_away() -> None:
+        assert (await batcher.query(BatcherWorkflow.status)).totals.turned_away == 1
+
+    await eventually(has_turned_away)
+    await batcher.execute_update(BatcherWorkflow.resume)
+    await loading
+    # Arguments that it cannot read fail its first task, again and again.
+    await client.start_workflow(
+        "BatcherWorkflow", "no input", id="broken", task_queue=BATCHER_TASK_QUEUE
+    )
+
+
+@pytest.mark.timeout(180)
+async def test_all_that_is_looked_at_is_there(
+    client: Client, engine: AsyncEngine, servers: dict[str, str], tmp_path: Path
+) -> None:
+    async with measured_workers(servers) as workers:
+        await work_of_every_kind(client, engine, servers, tmp_path)
+        used = {name for expression in EXPRESSIONS for name in USED.findall(expression)}
+
+        async def all_are_there() -> list[Sample]:
+            samples = await workers.scrape()
+            assert used - {sample.name for sample in samples} == set()
+            assert total(samples, "batching_dead_letters", state="open") == 1
+            return samples
+
+        check_counts(await eventually(all_are_there, within=30))
+    await expect_no_count_of_what_is_replayed(client, servers)
+
+
+def check_counts(samples: list[Sample]) -> None:
+    for path, number in (("batched", 10 + SIGNALS + 1), ("coalesced", 2), ("unbatched", 2)):
+        labels = {"write_path": path, "verdict": "written", "shard": "0"}
+        assert total(samples, "batching_records_total", **labels) == number
+    assert total(samples, "batching_records_total", verdict="rejected") == 1
+    # Eleven records with a bad one at the end: halves of 5, 8, 9 and 10 in front of it.
+    assert 4 <= total(samples, "batching_bisect_statements_total") <= 8
+    assert total(samples, "batching_busy_answers_total") == 1
+    runs = total(samples, "batching_continued_as_new_total", cause="history")
+    assert runs == total(samples, "temporal_workflow_continue_as_new_total") > 0
+    assert total(samples, "batching_confirmations_total", result="delivered") == 2
+    assert total(samples, "batching_buffer_records") == 0
+    assert total(samples, "batching_pool_connections_in_use") == 0
+    assert total(samples, "batching_database_up") == 1
+    assert total(samples, "batching_batch_records_sum") == 11 + SIGNALS + 1 + 2
+
+
+async def expect_no_count_of_what_is_replayed(client: Client, servers: dict[str, str]) -> None:
+    """Another worker replays the run in which somebody was turned away."""
+    async with measured_workers(servers) as workers:
+        batcher = client.get_workflow_handle("batcher-0")
+        assert (await batcher.query(BatcherWorkflow.status)).totals.turned_away == 1
+        samples = await scrape(workers.batcher)
+        assert total(samples, "temporal_workflow_task_execution_latency_seconds_count") > 0
+        counted = [one for one in samples if one.name == "batching_busy_answers_total"]
+        assert sum(sample.value for sample in counted) == 0
+
+
+async def test_a_busy_address_ends_a_worker_with_one_line(servers: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for script in ("batcher_worker.py", "main_worker.py"):
+            process = await start(servers, script, "--metrics-bind", address)
+            assert await finish(process) == (
+                1,
+                "",
+                f"Error: no metrics at {address}: address already in use;"
+                " give --metrics-bind an address of this machine and a free port\n",
+            )
+
+
+@pytest.mark.parametrize(
+    ("bind", "said"),
+    [
+        ("9464", "write HOST:PORT, such as 127.0.0.1:9464"),
+        ("127.0.0.1:99999", "write HOST:PORT, such as 127.0.0.1:9464"),
+        (":9464", "write HOST:PORT, such as 127.0.0.1:9464"),
+        ("no-such-host.invalid:9464", "the host 'no-such-host.invalid' is not known"),
+    ],
+)
+async def test_an_unusable_address_is_named(servers: dict[str, str], bind: str, said: str) -> None:
+    process = await start({**servers, "BATCHING_DEMO_METRICS_BIND": bind}, "main_worker.py")
+    assert await finish(process) == (1, "", f"Error: no metrics at {bind}: {said}\n")

@@ -1,0 +1,92 @@
+"""What the benchmark makes of its figures, and what its proxy does to a connection."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from batching_demo.benchmark.input import SERIAL, write_flights
+from batching_demo.benchmark.numbers import Spread, ratios, short
+from batching_demo.benchmark.report import plot, write_html
+from batching_demo.benchmark.sections import Chart, Section, Table
+from batching_demo.devstack.ports import find_free_port
+from batching_demo.main_service.sources import slices
+from tests.helpers import eventually
+
+CHART = Chart("x", "A title", "rows/s", ["1", "10"], {"a": [1.0, 20.0], "b": [2.0, 3.0]})
+
+
+def test_ratios_compare_what_ran_in_the_same_round() -> None:
+    assert ratios([10, 20, 90], [10, 10, 30]) == Spread(2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (0.0123, "0.012"), (0.5, "0.50"), (12.34, "12.3"), (12_345.6, "12,346")],
+)
+def test_numbers_show_three_digits_that_matter(value: float, shown: str) -> None:
+    assert short(value) == shown
+
+
+def test_a_plot_is_the_same_for_the_same_figures() -> None:
+    assert plot(CHART) == plot(CHART)
+    assert plot(CHART) != plot(Chart("x", "Another", "rows/s", CHART.labels, CHART.series))
+
+
+def test_the_page_needs_nothing_else_and_shows_text_as_it_is(tmp_path: Path) -> None:
+    table = Table("Speed", ["", "n"], [["<b>", "1"]], "a note")
+    write_html(tmp_path / "report.html", [Section("one", [table], [CHART])], "2 cores")
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;b&gt;" in page
+    assert page.count("<svg") == 1
+    assert "src=" not in page
+
+
+def test_input_of_any_length_has_keys_that_differ(tmp_path: Path) -> None:
+    source = write_flights(tmp_path / "x.csv", 2_500)
+    assert source.columns[0] == SERIAL
+    assert sum(slice_.records for slice_ in slices(source, 1_000)) == 2_500
+
+
+@asynccontextmanager
+async def echo() -> AsyncIterator[int]:
+    """Serve whatever comes back to whoever sent it."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(1000):
+            writer.write(chunk)
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_the_proxy_delays_a_round_trip_and_closes_both_ends() -> None:
+    port = find_free_port()
+    async with echo() as target:
+        proxy = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "batching_demo.benchmark.delay", str(port), str(target), "100"
+        )
+
+        async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:
+                raise AssertionError from None
+
+        reader, writer = await eventually(connect)
+        for _ in range(2):
+            began = time.monotonic()
+            writer.write(b"ping")
+            assert await reader.readexactly(4) == b"ping"
+            assert 0.1 <= time.monotonic() - began < 0.3
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        proxy.kill()
+        await proxy.wait()
+        writer.close()
