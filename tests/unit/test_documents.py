@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -15,9 +16,7 @@ from tests.unit.documents import PAGES, ROOT, Page, read
 
 OTHERS = {"--", "--help", "--address", "--sql"}
 """Of all commands, of the Temporal CLI, and of Alembic."""
-_CALL = re.compile(
-    r"batching-demo ((?:--|(?:dev|db|main|batcher|dead-letters|compare|demo|doctor|psql)\b).*)"
-)
+_CALL = re.compile(r"(?:^|[\s/])batching-demo ([-a-z].*)")
 
 
 def commands(
@@ -61,9 +60,16 @@ def calls(page: Page) -> Iterator[str]:
         yield from _CALL.findall(span)
 
 
+def words_of(call: str) -> list[str]:
+    """Split a call as a shell would, up to what is piped, redirected or commented."""
+    words = shlex.shlex(call, posix=True, punctuation_chars="|&;>")
+    words.whitespace_split = True
+    return list(takewhile(lambda word: not word.startswith(("|", "&", ";", ">")), words))
+
+
 def problem_of(call: str) -> str | None:
     """Say what is wrong with a call, if anything."""
-    words = shlex.split(call, comments=True)
+    words = words_of(call)
     while words[0].startswith("--"):
         if words[0] not in named_options(main):
             return f"no option {words[0]} before a command"
