@@ -16,21 +16,21 @@ from tests.unit.documents import PAGES, ROOT, Page, read
 
 OTHERS = {"--", "--help", "--address", "--sql"}
 """Of all commands, of the Temporal CLI, and of Alembic."""
-_CALL = re.compile(r"(?:^|[\s/])batching-demo ([-a-z].*)")
+_CALL = re.compile(r"(?:^|[\s/])batching-demo ([-a-z].*)|\$\(batching-demo ([^)]*)\)")
 
 
-def commands(
+def tree(
     command: click.Command, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
-            yield from commands(inner, (*path, name))
-    else:
-        yield path, command
+            yield from tree(inner, (*path, name))
 
 
-COMMANDS = dict(commands(main))
-GROUPS = {path[:1] for path in COMMANDS if len(path) > 1}
+TREE = dict(tree(main))
+COMMANDS = {path: one for path, one in TREE.items() if not isinstance(one, click.Group)}
+GROUPS = TREE.keys() - COMMANDS.keys()
 
 
 def named_options(command: click.Command) -> set[str]:
@@ -48,6 +48,10 @@ def pages() -> list[Page]:
     return [read(path) for path in PAGES]
 
 
+def called(text: str) -> list[str]:
+    return [plain or substituted for plain, substituted in _CALL.findall(text)]
+
+
 def calls(page: Page) -> Iterator[str]:
     """Find what a page calls `batching-demo` with, in a line of code or within a text."""
     for block in page.blocks:
@@ -55,9 +59,9 @@ def calls(page: Page) -> Iterator[str]:
             # What a program prints names commands between backticks.
             quoted = re.findall(r"`([^`]*)`", line)
             for text in quoted or [line]:
-                yield from _CALL.findall(text)
+                yield from called(text)
     for span in page.spans:
-        yield from _CALL.findall(span)
+        yield from called(span)
 
 
 def words_of(call: str) -> list[str]:
@@ -136,6 +140,15 @@ def test_continuous_integration_runs_what_the_readme_says() -> None:
     assert "scripts/test" in "".join(read(ROOT / "README.md").blocks)
     assert "exec scripts/check" in (ROOT / ".ci" / "run").read_text()
     assert 'exec "$scripts/test"' in (ROOT / "scripts" / "check").read_text()
+
+
+@pytest.mark.parametrize("path", TREE, ids=lambda path: " ".join(path) or "itself")
+def test_help_shows_calls_of_the_command(path: tuple[str, ...]) -> None:
+    _, _, examples = (TREE[path].help or "").partition("Example")
+    shown = [call for line in examples.splitlines() for call in called(line)]
+    assert shown
+    assert [call for call in shown if call.split()[: len(path)] != list(path)] == []
+    assert [problem for call in shown if (problem := problem_of(call))] == []
 
 
 def test_every_command_is_in_a_page(pages: list[Page]) -> None:
