@@ -25,7 +25,11 @@ logger = logging.getLogger(__name__)
 
 @click.group()
 def batcher() -> None:
-    """Collect records and write them in bulk."""
+    """Collect records and write them in bulk.
+
+    \b
+    Example: batching-demo batcher status
+    """
 
 
 @batcher.command()

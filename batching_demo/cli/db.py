@@ -11,7 +11,11 @@ from batching_demo.settings import Settings
 
 @click.group()
 def db() -> None:
-    """Migrate the database, or say where it is."""
+    """Migrate the database, or say where it is.
+
+    \b
+    Example: batching-demo db upgrade
+    """
 
 
 @db.command("upgrade")

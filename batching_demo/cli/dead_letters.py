@@ -33,7 +33,11 @@ ALL = "all"
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """List, show, retry and discard records that could not be stored as they are."""
+    """List, show, retry and discard records that could not be stored as they are.
+
+    \b
+    Example: batching-demo dead-letters list
+    """
 
 
 @dead_letters.command("list")

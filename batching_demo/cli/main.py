@@ -71,6 +71,9 @@ def main(ctx: click.Context, log_format: str) -> None:
     \b
     Exit codes: 0 done, 1 failed, 2 refused input or usage, 3 some records dead-lettered
     (in conflict or rejected), 130 interrupted.
+
+    \b
+    Example: batching-demo demo
     """
     configure_logging(log_format)
     ctx.obj = Settings.from_environment(os.environ)

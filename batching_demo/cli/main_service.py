@@ -22,7 +22,11 @@ logger = logging.getLogger(__name__)
 
 @click.group("main")
 def main_group() -> None:
-    """Load and prepare records, and submit them to a batcher."""
+    """Load and prepare records, and submit them to a batcher.
+
+    \b
+    Example: batching-demo main start --workflows 50
+    """
 
 
 @main_group.command()

@@ -123,7 +123,7 @@ max_open = option(
     type=click.IntRange(min=1),
     show_default=False,
     help="Main workflows under way at a time. [default: what keeps 512 KiB outstanding per shard,"
-    " at least three batches, at most 1,000]",
+    " 16 MiB on the other paths, at least three batches, at most 1,000]",
 )
 deadline = option(
     "--deadline",

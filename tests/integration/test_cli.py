@@ -62,16 +62,6 @@ def test_every_command_has_help(path: Sequence[str]) -> None:
     assert "Usage:" in result.stdout
 
 
-@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
-def test_every_command_shows_an_example(path: Sequence[str]) -> None:
-    command: click.Command = main
-    for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
-    if not isinstance(command, click.Group):
-        assert "Example" in (command.help or "")
-
-
 @pytest.mark.usefixtures("environment")
 class TestRefusals:
     """Before any server is asked."""
