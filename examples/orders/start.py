@@ -11,14 +11,14 @@ from temporalio.client import Client
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 from examples.orders.prepare import Order
-from examples.orders.worker import TASK_QUEUE
+from examples.orders.worker import TASK_QUEUE, run
 from examples.orders.workflow import OrderInput, OrderWorkflow
 
 
 async def start(client: Client, orders: Sequence[Order], linger_seconds: float) -> Counter[str]:
     """Run a workflow for every order at once, and count the verdicts."""
 
-    async def run(order: Order) -> str:
+    async def verdict_of(order: Order) -> str:
         return await client.execute_workflow(
             OrderWorkflow.run,
             OrderInput(order, linger_seconds),
@@ -26,7 +26,7 @@ async def start(client: Client, orders: Sequence[Order], linger_seconds: float) 
             task_queue=TASK_QUEUE,
         )
 
-    return Counter(await asyncio.gather(*(run(order) for order in orders)))
+    return Counter(await asyncio.gather(*(verdict_of(order) for order in orders)))
 
 
 async def _main(number: int, linger_seconds: float) -> None:
@@ -36,4 +36,4 @@ async def _main(number: int, linger_seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1]), float(sys.argv[2])))
+    run(_main(int(sys.argv[1]), float(sys.argv[2])))

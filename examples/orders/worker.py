@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -30,5 +33,12 @@ async def _main() -> None:
     await run_until_stopped(build_worker(client), started=lambda: print("polls", TASK_QUEUE))  # noqa: T201
 
 
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run work as a process; Python is not finalised, which Temporal's threads may abort."""
+    asyncio.run(work)
+    sys.stdout.flush()
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    asyncio.run(_main())
+    run(_main())
