@@ -59,7 +59,7 @@ class Servers:
 
 
 async def record_plain(servers: Servers) -> None:
-    """Write flights on both paths, over several runs of the batcher, with a dead letter."""
+    """Write flights on all paths, over several runs of the batcher, with a dead letter."""
     async with services(servers, "plain") as client:
         key = list(FLIGHTS_KEY)
         sample = servers.directory / "flights.csv"
@@ -67,6 +67,8 @@ async def record_plain(servers: Servers) -> None:
         await save(client, (await load(client, sample, 40, RunOptions(key)))[0], "main_batched")
         unbatched = RunOptions(key, write_path=WritePath.UNBATCHED)
         await save(client, (await load(client, sample, 1, unbatched))[0], "main_unbatched")
+        coalesced = RunOptions(key, write_path=WritePath.COALESCED)
+        await save(client, (await load(client, sample, 100, coalesced))[0], "main_coalesced")
         letters = servers.directory / "letters.ndjson"
         letters.write_text('{"id": 1}\n{"id": 1, "other": true}\n{"id": null}\n')
         options = RunOptions(["id"], records_per_workflow=3)
