@@ -17,7 +17,7 @@ from batching_demo.contracts import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.doctor.machine import check_machine
 from tests.faults.support import execute
-from tests.helpers import both_services
+from tests.helpers import both_services, eventually
 
 NAMES = [
     "Python",
@@ -50,10 +50,16 @@ async def examine() -> tuple[int, dict[str, tuple[str, str]]]:
 
 async def test_all_is_well(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 2, BatcherSettings())
-    async with both_services(client, engine):
+
+    async def well() -> dict[str, tuple[str, str]]:
         exit_code, found = await examine()
+        assert exit_code == 0, found
+        return found
+
+    async with both_services(client, engine):
+        # Workers take a moment until they poll, and batchers until they can be listed.
+        found = await eventually(well)
         shown = await asyncio.to_thread(CliRunner().invoke, main, ["doctor"])
-    assert exit_code == 0, found
     assert {outcome for outcome, _ in found.values()} == {"ok"}
     assert found["batchers"][1] == "batcher-0 open, batcher-1 open"
     assert len(shown.stdout.splitlines()) == len(NAMES)

@@ -160,6 +160,7 @@ def with_poison(attempt: int, positions: Sequence[int]) -> Rows:
     return rows_of((f"s{attempt}", records))
 
 
+@pytest.mark.slow
 async def test_one_bad_record_takes_at_most_six_and_a_half_clean_batches(
     engine: AsyncEngine,
 ) -> None:
