@@ -89,8 +89,9 @@ async def has_pollers(client: Client, task_queue: str) -> bool:
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Make a sandbox that does not import our modules again for every workflow.
 
-    That took about a fifth of what a short workflow costs its worker. What they may import is checked when they are
-    linted, and replaying recorded histories tells whether they are deterministic.
+    That took about a fifth of what a short workflow costs its worker. What they may import is
+    checked when they are linted, and replaying recorded histories tells whether they are
+    deterministic.
     """
     passed = SandboxRestrictions.default.with_passthrough_modules("batching_demo")
     return SandboxedWorkflowRunner(restrictions=passed)
