@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,18 @@ async def measured_workers(servers: dict[str, str]) -> AsyncIterator[Workers]:
         worker({**servers, bind: workers.batcher, linger: "0.3"}, "batcher_worker.py"),
         worker({**servers, bind: workers.main}, "main_worker.py"),
     ):
+        # One that is told to stop before it polls has not learnt yet to stop in order.
+        for address in (workers.batcher, workers.main):
+            await eventually(partial(expect_polling, address))
         yield workers
+
+
+async def expect_polling(address: str) -> None:
+    try:
+        samples = await scrape(address)
+    except OSError:
+        raise AssertionError from None
+    assert total(samples, "temporal_num_pollers") > 0
 
 
 async def load(servers: dict[str, str], path: Path, *arguments: str, code: int = 0) -> None:
