@@ -2,12 +2,8 @@
 
 import asyncio
 import secrets
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
-from statistics import quantiles
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import psutil
 from sqlalchemy import text
@@ -20,6 +16,7 @@ from batching_demo.benchmark.counters import count_workflow_tasks, read_written
 from batching_demo.benchmark.input import SERIAL
 from batching_demo.benchmark.memory import peaks
 from batching_demo.comparison.postgres_counts import batch_rows, checkpoint
+from batching_demo.comparison.results import percentile
 from batching_demo.comparison.temporal_counts import (
     batcher_histories,
     batcher_runs,
@@ -34,7 +31,7 @@ from batching_demo.contracts import (
 )
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import migrate
-from batching_demo.devstack.system import System
+from batching_demo.devstack.system import System, system_directory
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
@@ -98,8 +95,8 @@ class Bench:
             main_events=await events_per_workflow(self.client, ids) * workflows_per_record,
             batcher_events=batcher_events / cell.records,
             workflow_tasks=await count_workflow_tasks(self.client, ids) * workflows_per_record,
-            p50_seconds=_percentile(verdict_seconds, 50),
-            p99_seconds=_percentile(verdict_seconds, 99),
+            p50_seconds=percentile(verdict_seconds, 50),
+            p99_seconds=percentile(verdict_seconds, 99),
             longest_batcher_history=max(histories),
             peak_mib=memory,
         )
@@ -143,12 +140,6 @@ def _options(cell: Cell, label: str) -> RunOptions:
     )
 
 
-def _percentile(values: list[float], percent: int) -> float:
-    if len(values) < 2:
-        return sum(values)
-    return quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
 def worker_settings(max_records: int, linger_seconds: float) -> dict[str, str]:
     """Have workers coalesce by the same rules as a cell's batchers."""
     return {
@@ -160,7 +151,7 @@ def worker_settings(max_records: int, linger_seconds: float) -> dict[str, str]:
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
     """Start servers, and end them and whatever workers were started."""
-    with _directory() as directory:
+    with system_directory("benchmark") as directory:
         system = System(directory)
         try:
             await asyncio.to_thread(system.start_servers)
@@ -171,14 +162,3 @@ async def bench() -> AsyncIterator[Bench]:
             await engine.dispose()
         finally:
             await asyncio.to_thread(system.stop)
-
-
-@contextmanager
-def _directory() -> Iterator[Path]:
-    """Make a directory that Postgres may enter if it runs as another user."""
-    directory = Path(tempfile.mkdtemp(prefix="batching-demo-benchmark-"))
-    directory.chmod(0o755)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)

@@ -98,7 +98,7 @@ async def measure_write(url: str, rounds: int) -> Section:
     connection = await asyncpg.connect(plain, server_settings=dict(SESSION_SETTINGS))
     try:
         writers = Writers(engine, connection)
-        return _section(*await _measure(writers, rounds), await _replay_wal(engine, writers))
+        return _section(await _measure(writers, rounds), rounds, await _replay_wal(engine, writers))
     finally:
         await connection.close()
         await engine.dispose()
@@ -107,7 +107,7 @@ async def measure_write(url: str, rounds: int) -> Section:
 Times = dict[tuple[str, int], list[float]]
 
 
-async def _measure(writers: Writers, rounds: int) -> tuple[Times, int]:
+async def _measure(writers: Writers, rounds: int) -> Times:
     methods: dict[str, Method] = {
         OURS: writers.ours,
         ROW_BY_ROW: writers.row_by_row,
@@ -132,7 +132,7 @@ async def _measure(writers: Writers, rounds: int) -> tuple[Times, int]:
             await methods[name](rows)
             if number:  # the first round warms up
                 times[name, size].append(time.perf_counter() - began)
-    return times, rounds
+    return times
 
 
 async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:

@@ -1,12 +1,8 @@
 """One run: start, load and break, heal, count."""
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from temporalio.client import Client
 
@@ -19,7 +15,7 @@ from batching_demo.chaos.schedule import Fault
 from batching_demo.contracts import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
-from batching_demo.devstack.system import System
+from batching_demo.devstack.system import System, system_directory
 from batching_demo.main_service.sources import inspect, slices
 
 HEALING_SECONDS = 180.0
@@ -44,7 +40,7 @@ async def run(
     faults: Sequence[Fault], seconds: float, records: int, seed: int, report: Callable[[str], None]
 ) -> Outcome:
     """Run the schedule against a system of its own."""
-    with _directory() as directory:
+    with system_directory("chaos") as directory:
         system = System(directory)
         try:
             report("starting servers and workers")
@@ -88,14 +84,3 @@ async def _run(
         check(expected, results, tables, len(planned), system.died_by_themselves),
         results.failed,
     )
-
-
-@contextmanager
-def _directory() -> Iterator[Path]:
-    """Make a directory that Postgres may enter if it runs as another user."""
-    directory = Path(tempfile.mkdtemp(prefix="batching-demo-chaos-"))
-    directory.chmod(0o755)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)

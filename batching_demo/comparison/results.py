@@ -79,8 +79,8 @@ def result(measured: Measured) -> PathResult:
         wal_bytes=measured.cost.wal_bytes,
         seconds=round(tail.starts_after, 3),
         records_per_second=round((summary.read - tail.records) / tail.starts_after, 1),
-        verdict_p50_seconds=round(_percentile(verdict_seconds, 50), 3),
-        verdict_p95_seconds=round(_percentile(verdict_seconds, 95), 3),
+        verdict_p50_seconds=round(percentile(verdict_seconds, 50), 3),
+        verdict_p95_seconds=round(percentile(verdict_seconds, 95), 3),
         history_events_per_record=round(main_events + batcher_events, 2),
         main_events_per_record=round(main_events, 2),
         batcher_events_per_record=round(batcher_events, 2),
@@ -108,7 +108,8 @@ def _tail(measured: Measured) -> _Tail:
     return _Tail(rows, max(before)) if before else whole
 
 
-def _percentile(values: Sequence[float], percent: int) -> float:
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Interpolate a percentile; of a single value, that value, of none, 0."""
     if len(values) < 2:
         return sum(values)
     return quantiles(values, n=100, method="inclusive")[percent - 1]

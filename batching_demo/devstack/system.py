@@ -1,7 +1,10 @@
 """Servers and workers of one's own, each a process that can be killed."""
 
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,3 +89,14 @@ class System:
             "XDG_STATE_HOME": str(self.directory),
             **self.settings,
         }
+
+
+@contextmanager
+def system_directory(name: str) -> Iterator[Path]:
+    """Make a directory that Postgres may enter if it runs as another user, and remove it."""
+    directory = Path(tempfile.mkdtemp(prefix=f"batching-demo-{name}-"))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
