@@ -5,21 +5,13 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError
+from temporalio.client import Client
 
 from batching_demo.batcher_service import operator, workflows
 from batching_demo.batcher_service.control import Changes, Mode
-from batching_demo.batcher_service.draining import (
-    RemainsError,
-    running,
-    wait_for,
-    without_verdict,
-)
 from batching_demo.batcher_service.operator import NoWorkerError, RequestRefusedError, request
 from batching_demo.batcher_service.overview import overview
 from batching_demo.batcher_service.shards import (
-    ShardMissingError,
     chosen_shards,
     describe,
     running_shards,
@@ -34,7 +26,6 @@ from tests.faults.support import (
     expect_answers,
     expect_buffered,
     expect_rows,
-    locked_table,
     patchable_batcher_service,
     rows,
     status,
@@ -43,11 +34,9 @@ from tests.faults.support import (
 from tests.helpers import batcher_service, eventually, noise, record
 
 SLOW = BatcherSettings(linger_seconds=600)
+
+
 QUICK = BatcherSettings(linger_seconds=0.2)
-
-
-def ignore(shard: int, remains: str) -> None:
-    del shard, remains
 
 
 async def test_a_flush_by_hand_writes_what_waits(client: Client, engine: AsyncEngine) -> None:
@@ -155,101 +144,6 @@ async def test_settings_that_make_no_sense_are_refused(client: Client, engine: A
 async def batcher_configure_raw(client: Client) -> None:
     """Ask in a shape that the message does not have."""
     await operator.request(client, 0, BatcherWorkflow.configure, "nonsense")
-
-
-async def test_a_drain_writes_all_and_answers_busy_until_resumed(
-    client: Client, engine: AsyncEngine
-) -> None:
-    await start_batchers(client, 1, SLOW)
-    async with batcher_service(client, engine), collecting(client, "one"):
-        await submit(client, ("early", [record("a")]), requester="one")
-        await expect_buffered(client, 1)
-        await request(client, 0, BatcherWorkflow.drain)
-        await wait_for(client, 0, without_verdict, 20, ignore)
-        await expect_answers(client, "one", {"early": "w"})
-        assert (await status(client)).totals.batches == {"drain": 1}
-        with pytest.raises(RequestRefusedError, match="draining"):
-            await request(client, 0, BatcherWorkflow.pause)
-        await submit(client, ("late", [record("b")]), requester="one")
-        await expect_answered_busy(client, "one", at_least=1)
-        assert (await status(client)).open_records == 0
-        await request(client, 0, BatcherWorkflow.resume)
-        await submit(client, ("late", [record("b")]), requester="one")
-        await expect_buffered(client, 1)
-
-
-async def test_a_drain_that_is_not_done_says_what_remains(
-    client: Client, engine: AsyncEngine
-) -> None:
-    await start_batchers(client, 1, SLOW)
-    async with batcher_service(client, engine), locked_table(engine):
-        await submit(client, ("s", [record("a"), record("b")]))
-        await request(client, 0, BatcherWorkflow.drain)
-        with pytest.raises(RemainsError, match="2 records have no verdict"):
-            await wait_for(client, 0, without_verdict, 1.5, ignore)
-        await request(client, 0, BatcherWorkflow.resume)
-        with pytest.raises(RequestRefusedError, match="resumed"):
-            await wait_for(client, 0, without_verdict, 20, ignore)
-
-
-async def test_a_stop_writes_all_and_ends(client: Client, engine: AsyncEngine) -> None:
-    await start_batchers(client, 1, SLOW)
-    async with batcher_service(client, engine), collecting(client, "one"):
-        await submit(client, ("s", [record("a")]), requester="one")
-        assert (await request(client, 0, BatcherWorkflow.stop)).changed
-        await wait_for(client, 0, running, 20, ignore)
-        await expect_answers(client, "one", {"s": "w"})
-        found = await batcher(client).describe()
-        assert found.status is WorkflowExecutionStatus.COMPLETED
-        with pytest.raises(ShardMissingError, match="batcher-0 does not run"):
-            await request(client, 0, BatcherWorkflow.stop)
-
-
-async def test_what_comes_while_a_batcher_ends_is_answered_or_not_taken(
-    client: Client, engine: AsyncEngine
-) -> None:
-    """Every signal that the server takes leads to an answer, however close to the end it is."""
-    senders = 80
-    await start_batchers(client, 1, QUICK)
-    taken: list[str] = []
-
-    async def send(number: int) -> None:
-        await asyncio.sleep(number * 0.04)
-        name = f"s{number}"
-        try:
-            await submit(client, (name, [record(name)]), requester="one")
-        except RPCError:
-            return
-        taken.append(name)
-
-    async with batcher_service(client, engine), collecting(client, "one"):
-        sending = asyncio.gather(*(send(number) for number in range(senders)))
-        await asyncio.sleep(0.4)
-        await request(client, 0, BatcherWorkflow.stop)
-        await sending
-        await wait_for(client, 0, running, 30, ignore)
-        assert 0 < len(taken) < senders
-
-        async def all_told() -> None:
-            one = client.get_workflow_handle("one")
-            answered = await one.query("answers")
-            assert len(answered) == await rows(engine)
-            assert len(answered) + await one.query("turned_away") == len(taken)
-
-        await eventually(all_told)
-
-
-async def test_a_stop_can_be_taken_back_while_it_is_not_done(
-    client: Client, engine: AsyncEngine
-) -> None:
-    await start_batchers(client, 1, SLOW)
-    async with batcher_service(client, engine):
-        async with locked_table(engine):
-            await submit(client, ("s", [record("a")]))
-            await request(client, 0, BatcherWorkflow.stop)
-            assert (await request(client, 0, BatcherWorkflow.resume)).changed
-        await expect_rows(engine, 1)
-        assert (await status(client)).mode == Mode.OPEN
 
 
 async def test_requests_meet_a_batcher_that_continues_as_new_all_the_time(
