@@ -96,9 +96,9 @@ class Coalescer:
     def _next_at(self, now: float) -> float | None:
         """Tell when time alone lets a batch be written."""
         due_at = self._buffer.due_at()
-        if due_at is None or self._reason(now):
-            return due_at and self._health.retry_at
-        return max(due_at, self._health.retry_at)
+        if due_at is None:
+            return None
+        return self._health.retry_at if self._reason(now) else max(due_at, self._health.retry_at)
 
     def _reason(self, now: float) -> FlushReason | None:
         if self._is_draining and len(self._buffer):

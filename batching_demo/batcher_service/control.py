@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from batching_demo.batcher_service.buffer import Buffer, FlushReason
-from batching_demo.contracts import MAX_BATCH_BYTES, BatcherSettings
+from batching_demo.contracts import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, BatcherSettings
 
 SHORTEST_PATIENCE_SECONDS = 2.0
 LONGEST_PATIENCE_SECONDS = 300.0
@@ -139,8 +139,10 @@ def apply_changes(settings: BatcherSettings, changes: Changes) -> BatcherSetting
     Raises:
         ControlRefusedError: a value that no batcher can work with.
     """
-    if changes.max_records is not None and changes.max_records < 1:
-        raise ControlRefusedError(f"cannot have batches of {changes.max_records} records")
+    if changes.max_records is not None and not 1 <= changes.max_records <= MAX_BATCH_RECORDS:
+        raise ControlRefusedError(
+            f"takes 1 to {MAX_BATCH_RECORDS} records, not {changes.max_records}"
+        )
     if changes.max_bytes is not None and not 1 <= changes.max_bytes <= MAX_BATCH_BYTES:
         raise ControlRefusedError(f"takes 1 to {MAX_BATCH_BYTES} bytes, not {changes.max_bytes}")
     linger = changes.linger_seconds

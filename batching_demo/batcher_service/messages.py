@@ -10,7 +10,7 @@ from batching_demo.batcher_service.admission import FIRST_GUESS_BYTES_PER_SECOND
 from batching_demo.batcher_service.buffer import Submission
 from batching_demo.batcher_service.control import Control
 from batching_demo.batcher_service.health import Health
-from batching_demo.contracts import BatcherSettings, Busy, SubmissionHeader, split
+from batching_demo.contracts import BatcherSettings, Busy, SubmissionHeader, Verdict, split
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,9 @@ class Totals:
     def add(self, reason: str, result: BatchResult) -> None:
         """Count one batch."""
         self.batches[reason] = self.batches.get(reason, 0) + 1
-        for verdict in ("written", "duplicate", "conflict", "rejected"):
-            self.verdicts[verdict] = self.verdicts.get(verdict, 0) + getattr(result, verdict)
+        for verdict in Verdict:
+            before = self.verdicts.get(verdict.value, 0)
+            self.verdicts[verdict.value] = before + getattr(result, verdict.value)
 
     def describe(self) -> str:
         """Say in a few words what has been done."""

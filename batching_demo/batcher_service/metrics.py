@@ -17,6 +17,7 @@ from temporalio.runtime import Runtime
 from batching_demo.batcher_service.buffer import Buffer
 from batching_demo.batcher_service.messages import BatchHeader, BatchResult
 from batching_demo.contracts import Verdict, WritePath
+from batching_demo.database.errors import is_outage
 
 BUFFER_RECORDS = "batching_buffer_records"
 BUFFER_BYTES = "batching_buffer_bytes"
@@ -128,9 +129,10 @@ class WorkerMetrics:
             yield
             outcome = "written"
             self.database_is_up(True)
-        except Exception:
+        except Exception as error:
             outcome = "failed"
-            self.database_is_up(False)
+            if is_outage(error):
+                self.database_is_up(False)
             raise
         finally:
             self._seconds.record(time.monotonic() - started, labels | {"outcome": outcome})

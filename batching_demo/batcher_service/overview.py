@@ -15,11 +15,10 @@ from batching_demo.batcher_service.shards import (
     chosen_shards,
     describe,
 )
-from batching_demo.contracts import batcher_workflow_id
+from batching_demo.contracts import Verdict, batcher_workflow_id
 
 NORMAL_TASK_ATTEMPTS = 2
 """A task that a burst of signals interrupts is tried again at once."""
-VERDICTS = ("written", "duplicate", "conflict", "rejected")
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
     yield "waiting", f"{status.buffered_records:,} records, {status.buffered_bytes:,} bytes{oldest}"
     yield "in flight", f"{status.in_flight} batches, {status.in_flight_records:,} records"
     totals = status.totals
-    yield "verdicts", ", ".join(f"{totals.verdicts.get(name, 0):,} {name}" for name in VERDICTS)
+    yield "verdicts", ", ".join(f"{totals.verdicts.get(name, 0):,} {name}" for name in Verdict)
     batches = (f"{number:,} by {reason}" for reason, number in sorted(totals.batches.items()))
     yield "batches", ", ".join(batches) or "none yet"
     if totals.turned_away:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import DatabaseFailedError, FailureKind, database_errors
+from batching_demo.database.errors import DatabaseFailedError, database_errors, is_outage
 from batching_demo.database.letter_queries import count_by_status
 
 SAMPLE_SECONDS = 15.0
@@ -58,7 +58,7 @@ async def _sample(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
                 metrics.dead_letters(await count_by_status(engine))
         except DatabaseFailedError as error:
             # A missing table or privilege is for the writes to report.
-            if error.failure.kind is FailureKind.OUTAGE:
+            if is_outage(error):
                 metrics.database_is_up(False)
         else:
             metrics.database_is_up(True)

@@ -1,13 +1,14 @@
 """Make sure that a batcher runs for every shard."""
 
-from collections.abc import Container, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Container
+from dataclasses import asdict, dataclass
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from batching_demo.batcher_service.messages import SETTINGS_MEMO
+from batching_demo.batcher_service.shards import ShardMissingError, describe
 from batching_demo.contracts import (
     BATCHER_TASK_QUEUE,
     Batcher,
@@ -54,22 +55,19 @@ async def _start(
             static_summary=f"batcher of shard {shard}",
         )
     except WorkflowAlreadyStartedError:
-        running = await running_settings(client, shard)
+        try:
+            running = (await describe(client, shard)).settings
+        except ShardMissingError:
+            # It has ended in between.
+            return await _start(client, shard, settings, registered)
         return Started(workflow_id, is_new=False, differences=_differences(running, settings))
     return Started(workflow_id, is_new=True, differences=[])
 
 
-async def running_settings(client: Client, shard: int) -> Mapping[str, float]:
-    """Read the settings that a running batcher has in force."""
-    description = await client.get_workflow_handle(batcher_workflow_id(shard)).describe()
-    memo: Mapping[str, float] = await description.memo_value(SETTINGS_MEMO, default={})
-    return memo
-
-
-def _differences(running: Mapping[str, float], wanted: BatcherSettings) -> list[str]:
-    named = [field.name for field in fields(BatcherSettings) if field.name != "version"]
+def _differences(running: BatcherSettings, wanted: BatcherSettings) -> list[str]:
+    found, others = asdict(running), asdict(wanted)
     return [
-        f"{name} is {running[name]:g}, not {getattr(wanted, name):g}"
-        for name in named
-        if name in running and running[name] != getattr(wanted, name)
+        f"{name} is {found[name]:g}, not {other:g}"
+        for name, other in others.items()
+        if name != "version" and found[name] != other
     ]

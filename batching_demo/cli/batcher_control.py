@@ -21,7 +21,7 @@ from batching_demo.batcher_service.shards import (
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED
-from batching_demo.contracts import MAX_BATCH_BYTES, batcher_workflow_id
+from batching_demo.contracts import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, batcher_workflow_id
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
@@ -71,7 +71,11 @@ def resume(settings: Settings, shard: int | None) -> None:
 
 
 @click.command()
-@click.option("--max-records", type=click.IntRange(min=1), help="Records in a batch, at most.")
+@click.option(
+    "--max-records",
+    type=click.IntRange(min=1, max=MAX_BATCH_RECORDS),
+    help="Records in a batch, at most.",
+)
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=1, max=MAX_BATCH_BYTES),

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from batching_demo.contracts import MAX_BATCH_BYTES, BatcherSettings, WritePath
+from batching_demo.contracts import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, BatcherSettings, WritePath
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -51,7 +51,7 @@ class Seconds(click.FloatRange):
 max_records = option(
     "--max-records",
     variable="MAX_RECORDS",
-    type=click.IntRange(min=1, max=10_000),
+    type=click.IntRange(min=1, max=MAX_BATCH_RECORDS),
     default=DEFAULTS.max_records,
     help="Records in a batch, and in one submission, at most.",
 )

@@ -5,9 +5,9 @@ import time
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
+from batching_demo.batcher_service.shards import ShardMissingError, describe
 from batching_demo.comparison.compare import ComparisonError, Request
 from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
 from batching_demo.temporal import has_pollers
@@ -34,7 +34,7 @@ async def check(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
     for shard in range(request.shards):
-        await _check_batcher(client, batcher_workflow_id(shard), request.shards)
+        await _check_batcher(client, shard, request.shards)
 
 
 async def _polled_within(client: Client, queue: str, patience: float) -> bool:
@@ -46,16 +46,11 @@ async def _polled_within(client: Client, queue: str, patience: float) -> bool:
     return True
 
 
-async def _check_batcher(client: Client, workflow_id: str, shards: int) -> None:
+async def _check_batcher(client: Client, shard: int, shards: int) -> None:
     try:
-        description = await client.get_workflow_handle(workflow_id).describe()
-        running = description.status is WorkflowExecutionStatus.RUNNING
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        running = False
-    if not running:
+        await describe(client, shard)
+    except ShardMissingError:
         raise ComparisonError(
-            f"{workflow_id} does not run: start it with `batching-demo batcher start"
-            f" --shards {shards}`"
-        )
+            f"{batcher_workflow_id(shard)} does not run: start it with"
+            f" `batching-demo batcher start --shards {shards}`"
+        ) from None

@@ -37,6 +37,11 @@ class DatabaseFailedError(Exception):
         self.failure = failure
 
 
+def is_outage(error: BaseException) -> bool:
+    """Tell whether the database was away, rather than wrong or asked for something wrong."""
+    return isinstance(error, DatabaseFailedError) and error.failure.kind is FailureKind.OUTAGE
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Turn whatever the drivers raise, parameters and all, into a `DatabaseFailedError`."""

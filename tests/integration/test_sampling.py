@@ -20,6 +20,7 @@ from batching_demo.batcher_service.sampling import pause_after, sampling, watch_
 from batching_demo.contracts import WritePath
 from batching_demo.database.dead_letters import DeadLetter, bury
 from batching_demo.database.engine import create_engine
+from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from tests.helpers import eventually
 
 NOWHERE = "postgresql://postgres@127.0.0.1:1/none"
@@ -102,9 +103,26 @@ async def test_connections_are_counted_while_they_are_taken(seen: Seen, database
     await engine.dispose()
 
 
+def failed(kind: FailureKind) -> DatabaseFailedError:
+    return DatabaseFailedError(Failure(kind, "lost"))
+
+
+def test_a_missing_table_is_no_outage_to_a_write(seen: Seen) -> None:
+    with (
+        pytest.raises(DatabaseFailedError),
+        seen.metrics.measured(3, WritePath.BATCHED, "age"),
+    ):
+        raise failed(FailureKind.OPERATOR)
+    assert seen.values(DATABASE_UP) == []
+    assert seen.values(FLUSHES, shard=3, outcome="failed", reason="age") == [1]
+
+
 def test_each_write_says_how_it_ended(seen: Seen) -> None:
-    with pytest.raises(OSError, match="lost"), seen.metrics.measured(3, WritePath.BATCHED, "age"):
-        raise OSError("lost")
+    with (
+        pytest.raises(DatabaseFailedError, match="lost"),
+        seen.metrics.measured(3, WritePath.BATCHED, "age"),
+    ):
+        raise failed(FailureKind.OUTAGE)
     assert seen.values(DATABASE_UP) == [0]
     with seen.metrics.measured(3, WritePath.BATCHED, "age"):
         pass

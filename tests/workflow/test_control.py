@@ -134,7 +134,7 @@ async def test_settings_change_while_it_runs_and_outlive_the_run(
 async def test_settings_that_make_no_sense_are_refused(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, SLOW)
     async with batcher_service(client, engine):
-        with pytest.raises(RequestRefusedError, match="batches of 0 records"):
+        with pytest.raises(RequestRefusedError, match="takes 1 to 10000 records"):
             await request(client, 0, BatcherWorkflow.configure, Changes(max_records=0))
         with pytest.raises(RequestRefusedError):
             await batcher_configure_raw(client)
