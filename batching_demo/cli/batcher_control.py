@@ -1,27 +1,30 @@
 """`batching-demo batcher flush|pause|resume|configure|drain|stop|reshard`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
 import click
-from rich.console import Console
 from temporalio.client import Client
 
 from batching_demo.batcher_service.control import Changes
-from batching_demo.batcher_service.draining import Remains, running, wait_for, without_verdict
-from batching_demo.batcher_service.operator import Update, request
+from batching_demo.batcher_service.draining import running, without_verdict
 from batching_demo.batcher_service.reshard import keep, settings_for_new
 from batching_demo.batcher_service.shards import (
     OperatorError,
-    chosen_shards,
     running_shards,
 )
 from batching_demo.batcher_service.workflows import BatcherWorkflow
 from batching_demo.cli import options
+from batching_demo.cli.batcher_acts import (
+    Report,
+    act_on_each,
+    reporting,
+    request_and_wait,
+    request_of,
+    run,
+    run_until,
+)
 from batching_demo.cli.exit_codes import FAILED
-from batching_demo.contracts import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, batcher_workflow_id
+from batching_demo.contracts import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
@@ -29,9 +32,6 @@ DRAINED = (
     "drained: every accepted record has its verdict; closed until `batching-demo batcher resume`"
 )
 ENDED = "ended: every accepted record has its verdict"
-Act = Callable[[Client, int], Awaitable[str]]
-"""Does something to one shard, and says what."""
-Report = Callable[[int, str], None]
 
 
 @click.command()
@@ -43,7 +43,7 @@ def flush(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher flush
     """
-    _run(settings, shard, lambda client, number: _request(client, number, BatcherWorkflow.flush))
+    run(settings, shard, lambda client, number: request_of(client, number, BatcherWorkflow.flush))
 
 
 @click.command()
@@ -55,7 +55,7 @@ def pause(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher pause --shard 0
     """
-    _run(settings, shard, lambda client, number: _request(client, number, BatcherWorkflow.pause))
+    run(settings, shard, lambda client, number: request_of(client, number, BatcherWorkflow.pause))
 
 
 @click.command()
@@ -67,7 +67,7 @@ def resume(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher resume
     """
-    _run(settings, shard, lambda client, number: _request(client, number, BatcherWorkflow.resume))
+    run(settings, shard, lambda client, number: request_of(client, number, BatcherWorkflow.resume))
 
 
 @click.command()
@@ -103,10 +103,10 @@ def configure(
     changes = Changes(max_records, max_bytes, linger)
     if changes == Changes():
         raise click.UsageError("name what to change: --max-records, --max-bytes or --linger")
-    _run(
+    run(
         settings,
         shard,
-        lambda client, number: _request(client, number, BatcherWorkflow.configure, changes),
+        lambda client, number: request_of(client, number, BatcherWorkflow.configure, changes),
     )
 
 
@@ -122,7 +122,7 @@ def drain(settings: Settings, shard: int | None, timeout: float) -> None:
     \b
     Example: batching-demo batcher drain --timeout 300
     """
-    _run_until(settings, shard, BatcherWorkflow.drain, without_verdict, timeout, DRAINED)
+    run_until(settings, shard, BatcherWorkflow.drain, without_verdict, timeout, DRAINED)
 
 
 @click.command()
@@ -137,7 +137,7 @@ def stop(settings: Settings, shard: int | None, timeout: float) -> None:
     \b
     Example: batching-demo batcher stop --shard 3
     """
-    _run_until(settings, shard, BatcherWorkflow.stop, running, timeout, ENDED)
+    run_until(settings, shard, BatcherWorkflow.stop, running, timeout, ENDED)
 
 
 @click.command()
@@ -153,7 +153,7 @@ def reshard(settings: Settings, shards: int, timeout: float) -> None:
     \b
     Example: batching-demo batcher reshard 4
     """
-    with _reporting() as report:
+    with reporting() as report:
         failed = asyncio.run(_reshard(settings, shards, timeout, report))
     if not failed:
         click.echo(f"start main workflows with --shards {shards} from now on")
@@ -171,90 +171,12 @@ async def _reshard(settings: Settings, shards: int, seconds: float, report: Repo
     async def act(client: Client, shard: int) -> str:
         if shard < shards:
             return await keep(client, shard, new)
-        return await _request_and_wait(
+        return await request_and_wait(
             client, shard, BatcherWorkflow.stop, running, seconds, ENDED, report
         )
 
     too_many = [shard for shard in before if shard >= shards]
-    return await _act_on_each(client, [*range(shards), *too_many], act)
-
-
-def _run(settings: Settings, shard: int | None, act: Act) -> None:
-    """Act on the chosen shard or on all, a line for each; exit 1 if one of them failed."""
-
-    async def act_on_all() -> bool:
-        client = await connect(settings)
-        return await _act_on_each(client, await chosen_shards(client, shard), act)
-
-    raise SystemExit(FAILED if asyncio.run(act_on_all()) else 0)
-
-
-def _run_until(
-    settings: Settings,
-    shard: int | None,
-    update: Update,
-    remains: Remains,
-    seconds: float,
-    finished: str,
-) -> None:
-    """Request something of the chosen shard or of all, and wait until nothing remains."""
-    with _reporting() as report:
-
-        async def act(client: Client, shard: int) -> str:
-            return await _request_and_wait(
-                client, shard, update, remains, seconds, finished, report
-            )
-
-        _run(settings, shard, act)
-
-
-async def _act_on_each(client: Client, shards: Sequence[int], act: Act) -> bool:
-    """Act on all shards at once, print a line for each, and tell whether one failed."""
-
-    async def attempt(shard: int) -> str | OperatorError:
-        try:
-            return await act(client, shard)
-        except OperatorError as error:
-            return error
-
-    outcomes = await asyncio.gather(*(attempt(shard) for shard in shards))
-    for outcome in outcomes:
-        failed = isinstance(outcome, OperatorError)
-        click.echo(f"Error: {outcome}" if failed else outcome, err=failed)
-    return any(isinstance(outcome, OperatorError) for outcome in outcomes)
-
-
-async def _request(client: Client, shard: int, update: Update, *arguments: Any) -> str:
-    done = await request(client, shard, update, *arguments)
-    return f"{batcher_workflow_id(shard)}: {done.message}"
-
-
-async def _request_and_wait(
-    client: Client,
-    shard: int,
-    update: Update,
-    remains: Remains,
-    seconds: float,
-    finished: str,
-    report: Report,
-) -> str:
-    done = await request(client, shard, update)
-    await wait_for(client, shard, remains, seconds, report)
-    already = "" if done.changed else "already "
-    return f"{batcher_workflow_id(shard)}: {already}{finished}"
-
-
-@contextmanager
-def _reporting() -> Iterator[Report]:
-    """Show on a terminal what remains of each shard while it is waited for."""
-    remaining: dict[int, str] = {}
-    with Console(stderr=True).status("") as shown:
-
-        def report(shard: int, remains: str) -> None:
-            remaining[shard] = f"{batcher_workflow_id(shard)}: {remains}"
-            shown.update("\n".join(remaining.values()))
-
-        yield report
+    return await act_on_each(client, [*range(shards), *too_many], act)
 
 
 COMMANDS = (flush, pause, resume, configure, drain, stop, reshard)
