@@ -27,9 +27,8 @@ class Cell:
 class Sample:
     """One run of a cell; events and workflow tasks are per record."""
 
-    seconds: float
-    """From the first start to the last verdict."""
     records_per_second: float
+    """From the first start to the last verdict."""
     batches: int
     commits: int
     """Transactions that wrote, as Postgres numbers them."""
@@ -41,7 +40,5 @@ class Sample:
     p50_seconds: float
     """From submission to verdict, over main workflows."""
     p99_seconds: float
-    longest_batcher_history: int
-    """Events, of any run."""
     peak_mib: dict[str, float]
     """Resident memory by process."""

@@ -18,7 +18,7 @@ from batching_demo.benchmark.memory import peaks
 from batching_demo.comparison.postgres_counts import batch_rows, checkpoint
 from batching_demo.comparison.results import percentile
 from batching_demo.comparison.temporal_counts import (
-    batcher_histories,
+    batcher_events_since,
     batcher_runs,
     events_per_workflow,
 )
@@ -83,11 +83,9 @@ class Bench:
         cost = (await read_written(self.engine)).since(before)
         verdict_seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
         ids = [outcome.workflow_id for outcome in outcomes] if counted else []
-        histories = await batcher_histories(self.client, runs)
-        batcher_events = sum(histories) - sum(length for _, length in runs.values())
+        batcher_events = await batcher_events_since(self.client, runs)
         workflows_per_record = cell.workflows / cell.records
         return Sample(
-            seconds=summary.seconds,
             records_per_second=cell.records / summary.seconds,
             batches=len(await batch_rows(self.engine, label)),
             commits=cost.transactions,
@@ -97,7 +95,6 @@ class Bench:
             workflow_tasks=await count_workflow_tasks(self.client, ids) * workflows_per_record,
             p50_seconds=percentile(verdict_seconds, 50),
             p99_seconds=percentile(verdict_seconds, 99),
-            longest_batcher_history=max(histories),
             peak_mib=memory,
         )
 

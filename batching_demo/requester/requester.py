@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts import Verdicts, batcher_workflow_id
     from batching_demo.requester.answers import Answers
     from batching_demo.requester.parcels import Parcel, Prepared, parcels
-    from batching_demo.requester.submitter import Gathered, Submitter
+    from batching_demo.requester.submitter import SubmitInput, Submitter
     from batching_demo.requester.undecided import describe_undecided
 
 SHORTEST_PATIENCE_SECONDS = 60.0
@@ -153,7 +153,7 @@ async def _deliver(parcel: Parcel, gather_seconds: float) -> bool:
 async def _submit(parcel: Parcel, gather_seconds: float) -> bool:
     return await workflow.execute_local_activity_method(
         Submitter.submit_to_batcher,
-        args=[Gathered(parcel.shard, parcel.headers, gather_seconds), parcel.records],
+        args=[SubmitInput(parcel.shard, parcel.headers, gather_seconds), parcel.records],
         start_to_close_timeout=timedelta(seconds=60),
         retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
         summary=f"{len(parcel.headers)} submissions to {batcher_workflow_id(parcel.shard)}",

@@ -26,7 +26,7 @@ GATHERED_BYTES = 16 * KIB
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SubmitInput:
     """Where submissions go, and how long they may wait for those of other workflows."""
 
     shard: int
@@ -63,9 +63,9 @@ class Submitter:
         self._sending: set[asyncio.Task[None]] = set()
 
     @activity.defn
-    async def submit_to_batcher(self, gathered: Gathered, records: bytes) -> bool:
+    async def submit_to_batcher(self, submit_input: SubmitInput, records: bytes) -> bool:
         """Signal submissions, with others for the same shard; tell whether its batcher runs."""
-        shard = gathered.shard
+        shard = submit_input.shard
         signal = self._gathering.get(shard)
         if signal and signal.size + len(records) > MAX_BATCH_BYTES:
             self._send(shard, signal)
@@ -73,8 +73,8 @@ class Submitter:
         if signal is None:
             loop = asyncio.get_running_loop()
             signal = self._gathering[shard] = _Signal(loop.create_future())
-            loop.call_later(gathered.gather_seconds, self._send, shard, signal)
-        signal.add(gathered.headers, records)
+            loop.call_later(submit_input.gather_seconds, self._send, shard, signal)
+        signal.add(submit_input.headers, records)
         if signal.is_large:
             self._send(shard, signal)
         # Shielded: a cancelled workflow must not take the others' signal with it.
