@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from batching_demo.contracts import WritePath
+from batching_demo.contracts import BatcherSettings, WritePath
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Cell:
     def records(self) -> int:
         """How many there are."""
         return self.workflows * self.records_per_workflow
+
+    @property
+    def settings(self) -> BatcherSettings:
+        """When batches of it are due, in a batcher or in a worker that coalesces."""
+        return BatcherSettings(self.max_records, linger_seconds=self.linger_seconds)
 
 
 @dataclass(frozen=True)

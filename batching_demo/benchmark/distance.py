@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import make_url
 
-from batching_demo.benchmark.cells import Cell
 from batching_demo.benchmark.numbers import short
+from batching_demo.benchmark.paths import cells
 from batching_demo.benchmark.rounds import Report, Samples, relative, speed
-from batching_demo.benchmark.run import Bench, worker_settings
+from batching_demo.benchmark.run import Bench
 from batching_demo.benchmark.sections import Chart, Section, Table
 from batching_demo.contracts import WritePath
 from batching_demo.devstack.ports import find_free_port
+from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 
 MILLISECONDS = (0, 2, 10)
@@ -64,13 +65,12 @@ async def measure_distance(
     far: Far = {distance: {} for distance in milliseconds}
     for number in range(rounds):
         for each, count in workflows.items():
-            rules = (100, 20.0) if each == 1 else (500, 1.0)
-            cells = [Cell(path, count, each, rules[0], linger_seconds=rules[1]) for path in PATHS]
+            chosen = cells([each], count, PATHS)
             for distance in milliseconds:
                 async with database_away(bench, distance) as url:
-                    settings = worker_settings(*rules)
-                    await bench.restart_workers({**settings, "DATABASE_URL": url})
-                    for cell in cells:
+                    rules = coalescing_by(chosen[0].settings)
+                    await bench.restart_workers({**rules, "DATABASE_URL": url})
+                    for cell in chosen:
                         sample = await bench.measure(cell, source, counted=False)
                         far[distance].setdefault(cell, []).append(sample)
                 report(f"round {number + 1} of {rounds}: {distance} ms, {each} a workflow")

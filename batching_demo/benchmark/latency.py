@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from batching_demo.benchmark.cells import Cell
 from batching_demo.benchmark.numbers import Spread, short
 from batching_demo.benchmark.rounds import Report, interleaved, speed
-from batching_demo.benchmark.run import Bench, worker_settings
+from batching_demo.benchmark.run import Bench
 from batching_demo.benchmark.sections import Section, Table
 from batching_demo.contracts import WritePath
+from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 
 
@@ -22,11 +23,11 @@ async def measure_latency(
     """Run single records with few under way, so that batches do not fill by themselves."""
     rows = []
     for linger in lingers:
-        await bench.restart_workers(worker_settings(100, linger))
         cells = [
             Cell(path, workflows, 1, linger_seconds=linger, max_open=50)
             for path in (WritePath.BATCHED, WritePath.COALESCED)
         ]
+        await bench.restart_workers(coalescing_by(cells[0].settings))
         samples = await interleaved(bench, source, cells, rounds, report)
         for cell, found in samples.items():
             batches = Spread.of([sample.batches for sample in found]).median

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from batching_demo.benchmark.cells import Cell, Sample
 from batching_demo.benchmark.numbers import Spread, short
 from batching_demo.benchmark.rounds import Report, Samples, interleaved, relative, speed
-from batching_demo.benchmark.run import Bench, worker_settings
+from batching_demo.benchmark.run import Bench
 from batching_demo.benchmark.sections import Chart, Section, Table
 from batching_demo.contracts import WritePath
+from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 
 PATHS = (WritePath.NOTHING, WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
@@ -17,14 +18,16 @@ SLICES_MAX_RECORDS = 500
 SLICES_LINGER = 1.0
 
 
-def cells(records_per_workflow: Sequence[int], workflows: int) -> list[Cell]:
+def cells(
+    records_per_workflow: Sequence[int], workflows: int, paths: Sequence[WritePath] = PATHS
+) -> list[Cell]:
     """Make the cells of a part: single records at the defaults, slices in larger batches."""
     return [
         Cell(path, workflows, each)
         if each in ONE_BY_ONE
         else Cell(path, workflows, each, SLICES_MAX_RECORDS, linger_seconds=SLICES_LINGER)
         for each in records_per_workflow
-        for path in PATHS
+        for path in paths
     ]
 
 
@@ -38,14 +41,11 @@ async def measure_paths(
 ) -> Section:
     """Run every path; workers coalesce by the rules of the cells they are measured with."""
     samples: Samples = {}
-    for sizes, settings in (
-        (ONE_BY_ONE, worker_settings(100, 20.0)),
-        (SLICES, worker_settings(SLICES_MAX_RECORDS, SLICES_LINGER)),
-    ):
-        chosen = [size for size in records_per_workflow if size in sizes]
+    for sizes in (ONE_BY_ONE, SLICES):
+        chosen = cells([size for size in records_per_workflow if size in sizes], workflows)
         if chosen:
-            await bench.restart_workers(settings)
-            samples |= await interleaved(bench, source, cells(chosen, workflows), rounds, report)
+            await bench.restart_workers(coalescing_by(chosen[0].settings))
+            samples |= await interleaved(bench, source, chosen, rounds, report)
     return Section(
         "paths", [_speeds(samples), _costs(samples), _memory(samples)], [_chart(samples)]
     )

@@ -115,7 +115,7 @@ class Bench:
 
     async def _prepare(self, cell: Cell) -> None:
         """Start batchers for a cell unless those that run will do; write what is still dirty."""
-        settings = BatcherSettings(cell.max_records, linger_seconds=cell.linger_seconds)
+        settings = cell.settings
         if self._batchers != (cell.shards, settings):
             for shard in range(self._batchers[0] if self._batchers else 0):
                 await self.client.get_workflow_handle(batcher_workflow_id(shard)).terminate()
@@ -135,14 +135,6 @@ def _options(cell: Cell, label: str) -> RunOptions:
         run_label=label,
         key_prefix=f"{label}:",
     )
-
-
-def worker_settings(max_records: int, linger_seconds: float) -> dict[str, str]:
-    """Have workers coalesce by the same rules as a cell's batchers."""
-    return {
-        "BATCHING_DEMO_MAX_RECORDS": str(max_records),
-        "BATCHING_DEMO_LINGER": str(linger_seconds),
-    }
 
 
 @asynccontextmanager

@@ -73,21 +73,12 @@ def _workers(
     settings: Settings, coalescing: BatcherSettings, cleanup: ExitStack, *, keep: bool
 ) -> None:
     """Start the workers; calls of the coalesced path wait by the same rules as in a batcher."""
-    from batching_demo.devstack.workers import start_workers, stop_workers
+    from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
-    workers = start_workers(settings.state_directory, worker_environment(coalescing))
+    workers = start_workers(settings.state_directory, coalescing_by(coalescing))
     if not keep:
         cleanup.callback(stop_workers, workers)
-
-
-def worker_environment(coalescing: BatcherSettings) -> dict[str, str]:
-    """Say to a batcher worker when to write the calls that it gathers, option by option."""
-    return {
-        "BATCHING_DEMO_MAX_RECORDS": str(coalescing.max_records),
-        "BATCHING_DEMO_MAX_BYTES": str(coalescing.max_bytes),
-        "BATCHING_DEMO_LINGER": str(coalescing.linger_seconds),
-    }
 
 
 async def _compare(settings: Settings, request: Request, *, quiet: bool) -> list[PathResult]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from batching_demo.contracts import BatcherSettings
 from batching_demo.devstack.processes import register, stop
 
 SERVICES = ("main", "batcher")
@@ -51,3 +52,12 @@ def start_worker(
         )
     register(state_directory, process.pid, name)
     return process
+
+
+def coalescing_by(settings: BatcherSettings) -> dict[str, str]:
+    """Say to a batcher worker when to write the calls that it gathers, option by option."""
+    return {
+        "BATCHING_DEMO_MAX_RECORDS": str(settings.max_records),
+        "BATCHING_DEMO_MAX_BYTES": str(settings.max_bytes),
+        "BATCHING_DEMO_LINGER": str(settings.linger_seconds),
+    }

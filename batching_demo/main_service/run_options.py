@@ -49,7 +49,7 @@ class RunOptions:
 def with_max_open(options: RunOptions, source: Source, wanted: int | None) -> RunOptions:
     """Set how many main workflows are under way at a time, or choose it."""
     if wanted is None:
-        wanted = default_max_open(options, encoded_bytes(source, options))
+        wanted = default_max_open(options, measure_record(source, options))
     return replace(options, max_open=wanted)
 
 
@@ -71,7 +71,7 @@ def default_max_open(options: RunOptions, encoded_bytes: float) -> int:
     return min(MOST_OPEN, max(by_size, by_batches))
 
 
-def encoded_bytes(source: Source, options: RunOptions) -> float:
+def measure_record(source: Source, options: RunOptions) -> float:
     """Measure how large a record is as it travels, by preparing the first slice."""
     first = next(slices(source, options.records_per_slice), None)
     if first is None:
