@@ -17,6 +17,8 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service import worker as batcher_worker
 from batching_demo.contracts import (
+    BATCHER_TASK_QUEUE,
+    MAIN_TASK_QUEUE,
     BatcherSettings,
     PreparedRecord,
     SubmissionHeader,
@@ -25,6 +27,7 @@ from batching_demo.contracts import (
 )
 from batching_demo.database.rows import Stamp
 from batching_demo.main_service import worker as main_worker
+from batching_demo.temporal import has_pollers
 
 T = TypeVar("T")
 
@@ -83,15 +86,17 @@ def stamp(batch_id: UUID | None = None, shard: int = 0) -> Stamp:
 async def batcher_service(
     client: Client, engine: AsyncEngine, coalescing: BatcherSettings | None = None
 ) -> AsyncIterator[None]:
-    """Run a worker of the batcher service."""
+    """Run a worker of the batcher service, and wait until it polls."""
     async with batcher_worker.build_worker(client, engine, 5, coalescing):
+        await _polled(client, BATCHER_TASK_QUEUE)
         yield
 
 
 @asynccontextmanager
 async def main_service(client: Client) -> AsyncIterator[None]:
-    """Run a worker of the main service."""
+    """Run a worker of the main service, and wait until it polls."""
     async with main_worker.build_worker(client):
+        await _polled(client, MAIN_TASK_QUEUE)
         yield
 
 
@@ -100,3 +105,9 @@ async def both_services(client: Client, engine: AsyncEngine) -> AsyncIterator[No
     """Run a worker of each service."""
     async with batcher_service(client, engine), main_service(client):
         yield
+
+
+async def _polled(client: Client, queue: str) -> None:
+    """Wait for a worker, since commands warn where none has polled yet."""
+    while not await has_pollers(client, queue):
+        await asyncio.sleep(0.01)
