@@ -1,6 +1,7 @@
 """Connect to Temporal, and run a worker until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import os
 import re
@@ -27,6 +28,7 @@ GRACEFUL_SHUTDOWN = timedelta(seconds=70)
 LONGEST_RETRY_SECONDS = 15.0
 DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
+COLLECTION_THRESHOLDS = 700, 3, 1
 logger = logging.getLogger(__name__)
 
 
@@ -111,5 +113,18 @@ async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     async with worker:
+        _collect_closed_runs_soon()
         started()
         await stop.wait()
+
+
+def _collect_closed_runs_soon() -> None:
+    """Collect all garbage every few seconds, which is cheap without what is there already.
+
+    A closed workflow run is a cycle of few objects, all of them old, that hold what it carried
+    on, megabytes maybe; by Python's defaults minutes' worth of them pile up.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # Python compares what is new with what the last collection left.
+    gc.set_threshold(*COLLECTION_THRESHOLDS)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import psutil
 
-from batching_demo.contracts import BatcherSettings
+from batching_demo.contracts import KIB, BatcherSettings
 from batching_demo.devstack.processes import register, stop
 
 SERVICES = ("main", "batcher")
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 * KIB)}
+"""Has glibc give what large payloads took back to the system; by itself it raises the threshold."""
 
 
 def start_workers(
@@ -47,7 +49,7 @@ def start_worker(
             stdout=log,
             stderr=log,
             # Two workers cannot serve their metrics at one address.
-            env={**os.environ, "BATCHING_DEMO_METRICS_BIND": "", **(environment or {})},
+            env={**MALLOC, **os.environ, "BATCHING_DEMO_METRICS_BIND": "", **(environment or {})},
             start_new_session=True,
         )
     register(state_directory, process.pid, name)
