@@ -2,7 +2,7 @@ FROM python:3.13.14-slim
 
 RUN pip install --no-cache-dir uv==0.13.9 && useradd --create-home batching
 WORKDIR /app
-# glibc would keep what it allocates for large payloads; see docs/operate.md.
+# glibc would keep what it allocates for large payloads; see docs/performance.md.
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 MALLOC_MMAP_THRESHOLD_=65536
 
 # No groups: a production install needs neither the embedded servers nor the tools.

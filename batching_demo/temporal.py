@@ -113,12 +113,12 @@ async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     async with worker:
-        _collect_closed_runs_soon()
+        collect_closed_runs_soon()
         started()
         await stop.wait()
 
 
-def _collect_closed_runs_soon() -> None:
+def collect_closed_runs_soon() -> None:
     """Collect all garbage every few seconds, which is cheap without what is there already.
 
     A closed workflow run is a cycle of few objects, all of them old, that hold what it carried

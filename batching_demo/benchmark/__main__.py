@@ -23,6 +23,7 @@ from batching_demo.benchmark.run import BenchmarkError, bench
 from batching_demo.benchmark.sections import Section
 from batching_demo.benchmark.shards import measure_shards
 from batching_demo.benchmark.write import measure_write
+from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.main_service.sources import inspect
 
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency")
@@ -110,6 +111,7 @@ def main(
         input_path=input_path,
         key_columns=key_columns,
     )
+    stop_by_signals()
     console = Console(width=None if sys.stdout.isatty() else 120)
     try:
         sections = asyncio.run(_measure(request, console))

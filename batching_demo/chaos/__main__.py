@@ -10,6 +10,7 @@ from batching_demo.chaos.report import as_json as outcome_as_json
 from batching_demo.chaos.report import conclusion, tables
 from batching_demo.chaos.run import run
 from batching_demo.chaos.schedule import plan
+from batching_demo.devstack.interruption import stop_by_signals
 
 
 @click.command()
@@ -33,6 +34,7 @@ def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) 
             click.echo(f"{fault.at:6.1f} s  {fault.kind} ({fault.duration:.1f} s)")
         return
     _quiet_core()
+    stop_by_signals()
     outcome = asyncio.run(
         run(faults, minutes * 60, records, seed, lambda line: click.echo(line, err=True))
     )

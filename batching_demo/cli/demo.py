@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from batching_demo.comparison.compare import Request
 from batching_demo.comparison.results import PathResult
 from batching_demo.contracts import BatcherSettings
 from batching_demo.database.migrations import migrate
+from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.settings import DATABASE_URL, Settings
 from batching_demo.temporal import TEMPORAL_ADDRESS, connect
 
@@ -40,9 +40,7 @@ def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> Non
       batching-demo demo --records 1000 --keep
     """
     request = build_request(settings, **chosen)
-    # A shell starts what it puts into the background with SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    stop_by_signals()
     with one_line_errors(), ExitStack() as cleanup:
         settings = _servers(settings, cleanup, keep=keep)
         asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))

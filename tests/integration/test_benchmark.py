@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 
+from batching_demo.devstack.system import system_directory
 from tests.faults.support import start_process
+from tests.helpers import eventually
 
 
 async def benchmark(output: Path, *arguments: str) -> list[str]:
@@ -29,3 +32,32 @@ async def test_the_other_parts(tmp_path: Path) -> None:
     parts = ["growth", "distance", "shards", "latency"]
     small = ("--records", "100", "--records-per-workflow", "200")
     assert await benchmark(tmp_path, *parts, *small) == parts
+
+
+async def test_ending_it_ends_what_it_started() -> None:
+    with system_directory("ended") as directory:
+        process = await start_process(
+            {"TMPDIR": str(directory)}, "-m", "batching_demo.benchmark", "paths", "--quick"
+        )
+
+        async def has_started_all() -> None:
+            running = " ".join(_running_in(directory))
+            for each in ("postgres", "temporal server", "main worker", "batcher worker"):
+                assert each in running
+
+        await eventually(has_started_all)
+        process.terminate()
+        printed, _ = await process.communicate()
+        assert (process.returncode, _running_in(directory)) == (1, []), printed.decode()
+
+
+def _running_in(directory: Path) -> list[str]:
+    """Find what was told of a directory: servers by argument, workers by environment."""
+    running = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        command = process.info["cmdline"] or []
+        if any(
+            str(directory) in told for told in (*command, *(process.info["environ"] or {}).values())
+        ):
+            running.append(" ".join(command))
+    return running

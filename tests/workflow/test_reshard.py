@@ -46,7 +46,7 @@ async def test_one_to_four_to_two_under_load_loses_and_doubles_nothing(
     paths = [
         write_ndjson(
             tmp_path / f"{shards}.ndjson",
-            ({"id": f"{shards}-{n}" if n % 5 else f"shared-{n}"} for n in range(200)),
+            ({"id": f"{shards}-{n}" if n % 5 else f"shared-{n}"} for n in range(150)),
         )
         for shards in (1, 3, 4)
     ]
@@ -64,17 +64,17 @@ async def test_one_to_four_to_two_under_load_loses_and_doubles_nothing(
             "start main workflows with --shards 4 from now on",
         ]
         assert (await describe(client, 3)).settings == QUICK
-        await expect_rows_at_least(engine, 160)
+        await expect_rows_at_least(engine, 120)
         down = await reshard("2")
         assert down.exit_code == 0, down.output
         assert "batcher-3: ended: every accepted record has its verdict" in down.stdout
         assert await running_shards(client) == [0, 1]
         assert any(not one.done() for one in loading)
         summaries = await asyncio.wait_for(asyncio.gather(*loading), 100)
-    assert sum(summary.written for summary in summaries) == 3 * 160 + 40
-    assert sum(summary.duplicate for summary in summaries) == 2 * 40
+    assert sum(summary.written for summary in summaries) == 3 * 120 + 30
+    assert sum(summary.duplicate for summary in summaries) == 2 * 30
     assert [summary.pending for summary in summaries] == [0, 0, 0]
-    assert await scalar(engine, "SELECT count(*) FROM records") == 3 * 160 + 40
+    assert await scalar(engine, "SELECT count(*) FROM records") == 3 * 120 + 30
     used = await fetch(engine, "SELECT DISTINCT shard FROM records ORDER BY 1")
     assert used == [(0,), (1,), (2,), (3,)]
 
