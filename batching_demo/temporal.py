@@ -12,7 +12,7 @@ from datetime import timedelta
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client
+from temporalio.client import Client, PayloadLimitsConfig
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -28,7 +28,10 @@ GRACEFUL_SHUTDOWN = timedelta(seconds=70)
 LONGEST_RETRY_SECONDS = 15.0
 DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
+LARGE_PAYLOADS = PayloadLimitsConfig(payloads_warn_size=1024 * 1024)
+"""A batcher whose buffer is full carries half of that on, which is nothing to warn of."""
 COLLECTION_THRESHOLDS = 700, 3, 1
+"""Of `gc.set_threshold`; a busy worker's old objects are looked at every two to ten seconds."""
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +53,7 @@ async def connect(settings: Settings) -> Client:
     embedded = settings.devstack.temporal_address if settings.devstack else DEFAULT_ADDRESS
     config.setdefault("target_host", embedded)
     try:
-        return await Client.connect(**config)
+        return await Client.connect(**config, payload_limits=LARGE_PAYLOADS)
     except (RPCError, RuntimeError) as error:
         raise TemporalUnavailableError(
             f"Temporal does not answer at {config.get('target_host')} ({_cause(error)}):"
