@@ -17,11 +17,11 @@ from batching_demo.benchmark.distance import measure_distance
 from batching_demo.benchmark.growth import Load, measure_growth
 from batching_demo.benchmark.input import SERIAL, write_flights
 from batching_demo.benchmark.latency import measure_latency
-from batching_demo.benchmark.paths import measure_paths
+from batching_demo.benchmark.paths import ONE_BY_ONE, SLICES, measure_paths
 from batching_demo.benchmark.report import show, write_html, write_json, write_plots
 from batching_demo.benchmark.run import BenchmarkError, bench
 from batching_demo.benchmark.sections import Section
-from batching_demo.benchmark.shards import measure_shards
+from batching_demo.benchmark.shards import SHARDED_SIZE, measure_shards
 from batching_demo.benchmark.write import measure_write
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.main_service.sources import inspect
@@ -29,6 +29,7 @@ from batching_demo.main_service.sources import inspect
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency")
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
+QUICK_SLICES = 30
 FAR_SIZES = (1, 200, 500)
 GIB = 1024**3
 
@@ -39,13 +40,24 @@ class Request:
 
     parts: Sequence[str]
     rounds: int
-    workflows: int
+    singles: int
+    """Main workflows in a cell of few records each."""
+    slices: int
+    """The same of many records each."""
     records_per_workflow: Sequence[int]
     sizes: Sequence[int]
     milliseconds: Sequence[int]
     lingers: Sequence[float]
     input_path: Path | None
     key_columns: tuple[str, ...]
+
+    def workflows(self, sizes: Sequence[int]) -> dict[int, int]:
+        """Give how many main workflows a cell has, by records per workflow."""
+        return {
+            each: self.singles if each in ONE_BY_ONE else self.slices
+            for each in self.records_per_workflow
+            if each in sizes
+        }
 
 
 @click.command()
@@ -103,7 +115,9 @@ def main(
     request = Request(
         parts=parts or PARTS,
         rounds=rounds or (1 if quick else 5),
-        workflows=workflows or (60 if quick else 300),
+        # With fewer, single records fill no batch, and wait for their linger.
+        singles=workflows or (100 if quick else 300),
+        slices=workflows or (QUICK_SLICES if quick else 300),
         records_per_workflow=[int(one) for one in each or (QUICK_SIZES if quick else SIZES)],
         sizes=sizes or ((1_000, 10_000) if quick else (1_000, 10_000, 100_000)),
         milliseconds=(0, 10) if quick else (0, 2, 10),
@@ -142,26 +156,23 @@ async def _measure_part(
     part: str, request: Request, directory: Path, report: Callable[[str], None]
 ) -> Section:
     """Measure one part on servers that no other part has used."""
-    rounds, workflows = request.rounds, request.workflows
-    source = write_flights(
-        directory / "flights.csv", workflows * max(1, *request.records_per_workflow)
-    )
+    rounds = request.rounds
+    most = max(request.slices, request.singles) * max(SHARDED_SIZE, *request.records_per_workflow)
+    source = write_flights(directory / "flights.csv", most)
     async with bench() as on:
         if part == "write":
             return await measure_write(on.system.postgres.url, 3 * rounds)
         if part == "paths":
-            return await measure_paths(
-                on, source, workflows, rounds, report, request.records_per_workflow
-            )
+            counts = request.workflows((*ONE_BY_ONE, *SLICES))
+            return await measure_paths(on, source, counts, rounds, report)
         if part == "growth":
             return await measure_growth(on, _loads(request, directory), rounds, report)
         if part == "distance":
-            sizes = [each for each in request.records_per_workflow if each in FAR_SIZES]
-            counts = dict.fromkeys(sizes, workflows)
+            counts = request.workflows(FAR_SIZES)
             return await measure_distance(on, source, counts, rounds, report, request.milliseconds)
         if part == "shards":
-            return await measure_shards(on, source, workflows, rounds, report)
-        return await measure_latency(on, source, workflows, rounds, report, request.lingers)
+            return await measure_shards(on, source, request.slices, rounds, report)
+        return await measure_latency(on, source, request.singles, rounds, report, request.lingers)
 
 
 def _loads(request: Request, directory: Path) -> list[Load]:

@@ -65,7 +65,7 @@ async def measure_distance(
     far: Far = {distance: {} for distance in milliseconds}
     for number in range(rounds):
         for each, count in workflows.items():
-            chosen = cells([each], count, PATHS)
+            chosen = cells({each: count}, PATHS)
             for distance in milliseconds:
                 async with database_away(bench, distance) as url:
                     rules = coalescing_by(chosen[0].settings)

@@ -1,6 +1,6 @@
 """Part 2, end to end: the write paths against the floor, by records per workflow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from batching_demo.benchmark.cells import Cell, Sample
 from batching_demo.benchmark.numbers import Spread, short
@@ -18,15 +18,18 @@ SLICES_MAX_RECORDS = 500
 SLICES_LINGER = 1.0
 
 
-def cells(
-    records_per_workflow: Sequence[int], workflows: int, paths: Sequence[WritePath] = PATHS
-) -> list[Cell]:
-    """Make the cells of a part: single records at the defaults, slices in larger batches."""
+def cells(workflows: Mapping[int, int], paths: Sequence[WritePath] = PATHS) -> list[Cell]:
+    """Make the cells of a part: single records at the defaults, slices in larger batches.
+
+    Args:
+        workflows: how many, by records per workflow.
+        paths: to run each with.
+    """
     return [
-        Cell(path, workflows, each)
+        Cell(path, count, each)
         if each in ONE_BY_ONE
-        else Cell(path, workflows, each, SLICES_MAX_RECORDS, linger_seconds=SLICES_LINGER)
-        for each in records_per_workflow
+        else Cell(path, count, each, SLICES_MAX_RECORDS, linger_seconds=SLICES_LINGER)
+        for each, count in workflows.items()
         for path in paths
     ]
 
@@ -34,15 +37,14 @@ def cells(
 async def measure_paths(
     bench: Bench,
     source: Source,
-    workflows: int,
+    workflows: Mapping[int, int],
     rounds: int,
     report: Report,
-    records_per_workflow: Sequence[int] = (*ONE_BY_ONE, *SLICES),
 ) -> Section:
     """Run every path; workers coalesce by the rules of the cells they are measured with."""
     samples: Samples = {}
     for sizes in (ONE_BY_ONE, SLICES):
-        chosen = cells([size for size in records_per_workflow if size in sizes], workflows)
+        chosen = cells({size: count for size, count in workflows.items() if size in sizes})
         if chosen:
             await bench.restart_workers(coalescing_by(chosen[0].settings))
             samples |= await interleaved(bench, source, chosen, rounds, report)
@@ -75,10 +77,10 @@ def _speeds(samples: Samples) -> Table:
                 str(relative(found, floor)),
             ]
         )
-    workflows = next(iter(samples)).workflows
+    workflows = dict.fromkeys(str(cell.workflows) for cell in samples)
     rounds = len(next(iter(samples.values())))
     return Table(
-        f"End to end: {workflows} main workflows a cell, by records per workflow",
+        f"End to end: {' or '.join(workflows)} main workflows a cell, by records per workflow",
         ["records", "path", "records/s", "x unbatched", "x floor"],
         rows,
         f"medians of {rounds} interleaved rounds, lowest and highest in brackets; 'nothing' is the"

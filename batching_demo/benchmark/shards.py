@@ -10,6 +10,8 @@ from batching_demo.main_service.messages import Source
 
 SHARDS = (1, 2, 4)
 WORKERS = (1, 2)
+SHARDED_SIZE = 200
+"""Records per workflow."""
 Scaled = dict[tuple[int, int], list[Sample]]
 
 
@@ -23,7 +25,12 @@ async def measure_shards(
             await bench.restart_workers({}, workers)
             for shards in SHARDS:
                 cell = Cell(
-                    WritePath.BATCHED, workflows, 200, 500, shards=shards, linger_seconds=1.0
+                    WritePath.BATCHED,
+                    workflows,
+                    SHARDED_SIZE,
+                    500,
+                    shards=shards,
+                    linger_seconds=1.0,
                 )
                 scaled[workers, shards].append(await bench.measure(cell, source, counted=False))
             report(f"round {number + 1} of {rounds}: {workers} batcher workers")
@@ -48,7 +55,7 @@ def _section(scaled: Scaled) -> Section:
         "shards",
         [
             Table(
-                "Shards and batcher workers: batched, 200 records per workflow",
+                f"Shards and batcher workers: batched, {SHARDED_SIZE} records per workflow",
                 ["workers", "shards", "records/s", "x one of each", "batches", "p50 s", "p99 s"],
                 rows,
                 f"medians of {len(one)} interleaved rounds, batches of at most 500",
