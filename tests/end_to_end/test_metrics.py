@@ -187,8 +187,14 @@ async def expect_no_count_of_what_is_replayed(client: Client, servers: dict[str,
     async with measured_workers(servers) as workers:
         batcher = client.get_workflow_handle("batcher-0")
         assert (await batcher.query(BatcherWorkflow.status)).totals.turned_away == 1
-        samples = await scrape(workers.batcher)
-        assert total(samples, "temporal_workflow_task_execution_latency_seconds_count") > 0
+
+        async def has_replayed() -> list[Sample]:
+            samples = await scrape(workers.batcher)
+            assert total(samples, "temporal_workflow_task_execution_latency_seconds_count") > 0
+            return samples
+
+        # The SDK answers first, and counts then.
+        samples = await eventually(has_replayed)
         counted = [one for one in samples if one.name == "batching_busy_answers_total"]
         assert sum(sample.value for sample in counted) == 0
 
