@@ -91,6 +91,13 @@ async def has_pollers(client: Client, task_queue: str) -> bool:
     return len(description.pollers) > 0
 
 
+async def wait_for_pollers(client: Client, *task_queues: str) -> None:
+    """Wait until some worker has polled each task queue."""
+    for task_queue in task_queues:
+        while not await has_pollers(client, task_queue):
+            await asyncio.sleep(0.05)
+
+
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Make a sandbox that does not import our modules again for every workflow.
 

@@ -27,7 +27,7 @@ from batching_demo.contracts import (
 )
 from batching_demo.database.rows import Stamp
 from batching_demo.main_service import worker as main_worker
-from batching_demo.temporal import has_pollers
+from batching_demo.temporal import wait_for_pollers
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ async def batcher_service(
 ) -> AsyncIterator[None]:
     """Run a worker of the batcher service, and wait until it polls."""
     async with batcher_worker.build_worker(client, engine, 5, coalescing):
-        await _polled(client, BATCHER_TASK_QUEUE)
+        await wait_for_pollers(client, BATCHER_TASK_QUEUE)
         yield
 
 
@@ -96,7 +96,7 @@ async def batcher_service(
 async def main_service(client: Client) -> AsyncIterator[None]:
     """Run a worker of the main service, and wait until it polls."""
     async with main_worker.build_worker(client):
-        await _polled(client, MAIN_TASK_QUEUE)
+        await wait_for_pollers(client, MAIN_TASK_QUEUE)
         yield
 
 
@@ -105,9 +105,3 @@ async def both_services(client: Client, engine: AsyncEngine) -> AsyncIterator[No
     """Run a worker of each service."""
     async with batcher_service(client, engine), main_service(client):
         yield
-
-
-async def _polled(client: Client, queue: str) -> None:
-    """Wait for a worker, since commands warn where none has polled yet."""
-    while not await has_pollers(client, queue):
-        await asyncio.sleep(0.01)

@@ -37,7 +37,7 @@ from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Outcome
-from batching_demo.temporal import has_pollers
+from batching_demo.temporal import wait_for_pollers
 
 NAME = "batching-demo benchmark"
 
@@ -104,9 +104,7 @@ class Bench:
         self.system.settings = settings
         self.system.batcher_workers = batcher_workers
         await asyncio.to_thread(self.system.start_workers)
-        for queue in (MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE):
-            while not await has_pollers(self.client, queue):
-                await asyncio.sleep(0.1)
+        await wait_for_pollers(self.client, MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE)
 
     async def empty_tables(self) -> None:
         """Forget what was stored, so that the same keys are new again."""

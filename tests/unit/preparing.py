@@ -47,3 +47,9 @@ def prepare_input(max_records: int = 100, shards: int = 1) -> PrepareInput:
         max_records=max_records,
         shards=shards,
     )
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file as it stands, line ends included."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path

@@ -16,12 +16,7 @@ from batching_demo.main_service.sources import (
     read_slice,
     slices,
 )
-from tests.unit.preparing import prepared
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
+from tests.unit.preparing import prepared, write
 
 
 def test_slices(tmp_path: Path) -> None:

@@ -37,8 +37,6 @@ from tests.faults.support import (
 from tests.helpers import batcher_service, eventually, record
 
 SLOW = BatcherSettings(linger_seconds=600)
-
-
 QUICK = BatcherSettings(linger_seconds=0.2)
 
 
