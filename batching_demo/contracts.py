@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 
 from temporalio import workflow
 
@@ -162,8 +163,9 @@ class PreparedRecord:
     line: int
     payload: str
     """JSON text of the object; of a rejected record the raw text."""
-    content_hash: bytes
-    """SHA-256 of the canonical payload; empty for a rejected record."""
+    content_hash: bytes = b""
+    """SHA-256 of the canonical payload; empty where that is the payload as it stands, whose hash
+    whoever decodes it can tell."""
     rejection: str = ""
 
 
@@ -179,13 +181,15 @@ class RecordColumns:
 
 
 _PREFIX = struct.Struct("<BI")
-_ENTRY = struct.Struct("<QIIH32s")
-_PLAIN, _DEFLATED = 1, 2
+_ENTRY = struct.Struct("<QIIHB")
+_PLAIN, _DEFLATED = 3, 4
+_OLD_ENTRY = struct.Struct("<QIIH32s")
+"""Of versions 1 and 2, which may still be in a history: every hash is in its entry."""
+_OLD_PLAIN, _OLD_DEFLATED = 1, 2
 _DEFLATE_LEVEL = 1
-"""Flights shrink to a quarter in 1.5 us each; better levels take longer than they save."""
+"""Flights shrink to a fifth in 1.5 us each; better levels take longer than they save."""
 _BEST_DEFLATE_RATIO = 1032
 _LARGEST_PLAIN_BYTES = 1024 * KIB
-_NO_HASH = bytes(32)
 
 
 class EncodingError(ValueError):
@@ -193,20 +197,16 @@ class EncodingError(ValueError):
 
 
 def encode_records(records: Sequence[PreparedRecord]) -> bytes:
-    """Encode records: a prefix, an entry of lengths for each, then all their texts.
+    """Encode records: a prefix, an entry of lengths for each, then all their texts and hashes.
 
     What follows the prefix is deflated where that makes it smaller.
     """
     entries = []
     texts: list[bytes] = []
     for record in records:
-        key, payload = record.key.encode(), record.payload.encode()
-        rejection = record.rejection.encode()
-        content_hash = record.content_hash or _NO_HASH
-        entries.append(
-            _ENTRY.pack(record.line, len(key), len(payload), len(rejection), content_hash)
-        )
-        texts += (key, payload, rejection)
+        parts = _parts(record)
+        entries.append(_ENTRY.pack(record.line, *map(len, parts)))
+        texts += parts
     plain = b"".join(entries + texts)
     deflated = zlib.compress(plain, _DEFLATE_LEVEL)
     if len(deflated) < len(plain):
@@ -216,8 +216,12 @@ def encode_records(records: Sequence[PreparedRecord]) -> bytes:
 
 def encoded_size(record: PreparedRecord) -> int:
     """Tell how many bytes a record adds to its submission, before that is deflated."""
-    texts = len(record.key.encode()) + len(record.payload.encode()) + len(record.rejection.encode())
-    return _ENTRY.size + texts
+    return _ENTRY.size + sum(map(len, _parts(record)))
+
+
+def _parts(record: PreparedRecord) -> tuple[bytes, bytes, bytes, bytes]:
+    texts = record.key.encode(), record.payload.encode(), record.rejection.encode()
+    return *texts, record.content_hash
 
 
 def decode_records(encoded: bytes) -> RecordColumns:
@@ -233,37 +237,41 @@ def decode_records(encoded: bytes) -> RecordColumns:
 
 
 def _decode(encoded: bytes) -> RecordColumns:
-    plain, count = _inflate(encoded)
-    position = count * _ENTRY.size
+    version, count = _PREFIX.unpack_from(encoded)
+    is_old = version in (_OLD_PLAIN, _OLD_DEFLATED)
+    entry = _OLD_ENTRY if is_old else _ENTRY
+    plain = _inflate(encoded, version)
+    end = count * entry.size
     columns = RecordColumns([], [], [], [], [])
-    for line, key, payload, rejection, content_hash in _ENTRY.iter_unpack(
-        memoryview(plain)[:position]
-    ):
+    for line, key, payload, rejection, hashed in entry.iter_unpack(memoryview(plain)[:end]):
+        start, of_payload, of_rejection = end, end + key, end + key + payload
+        end = of_rejection + rejection
+        text = plain[of_payload:of_rejection]
         columns.lines.append(line)
-        columns.hashes.append(content_hash)
-        columns.keys.append(plain[position : position + key].decode())
-        position += key
-        columns.payloads.append(plain[position : position + payload].decode())
-        position += payload
-        columns.rejections.append(plain[position : position + rejection].decode())
-        position += rejection
-    if position != len(plain):
-        raise EncodingError(f"records end at byte {position} of {len(plain)}")
+        columns.keys.append(plain[start:of_payload].decode())
+        columns.payloads.append(text.decode())
+        columns.rejections.append(plain[of_rejection:end].decode())
+        if is_old:
+            columns.hashes.append(hashed)
+        else:
+            columns.hashes.append(plain[end : end + hashed] or sha256(text).digest())
+            end += hashed
+    if end != len(plain):
+        raise EncodingError(f"records end at byte {end} of {len(plain)}")
     return columns
 
 
-def _inflate(encoded: bytes) -> tuple[bytes, int]:
-    """Give what follows the prefix, and the number of records."""
-    version, count = _PREFIX.unpack_from(encoded)
-    if version == _PLAIN:
-        return encoded[_PREFIX.size :], count
-    if version != _DEFLATED:
+def _inflate(encoded: bytes, version: int) -> bytes:
+    """Give what follows the prefix."""
+    if version in (_PLAIN, _OLD_PLAIN):
+        return encoded[_PREFIX.size :]
+    if version not in (_DEFLATED, _OLD_DEFLATED):
         raise EncodingError(f"records are encoded in version {version}, not {_DEFLATED}")
     inflater = zlib.decompressobj()
     plain = inflater.decompress(memoryview(encoded)[_PREFIX.size :], _LARGEST_PLAIN_BYTES)
     if not inflater.eof or inflater.unused_data:
         raise EncodingError(f"records are cut short, or exceed {_LARGEST_PLAIN_BYTES} bytes")
-    return plain, count
+    return plain
 
 
 def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[bytes]:

@@ -1,7 +1,5 @@
 """Make a record of a dead letter again, or say what it lacks."""
 
-from hashlib import sha256
-
 from batching_demo.contracts import (
     MAX_KEY_BYTES,
     MAX_RECORD_BYTES,
@@ -10,7 +8,7 @@ from batching_demo.contracts import (
 )
 from batching_demo.database.dead_letters import plain_text
 from batching_demo.database.letter_queries import Letter
-from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.json_text import canonical, content_hash, parse_object
 from batching_demo.records.rejection import RejectionError
 
 NEVER_AN_OBJECT = ("invalid_json", "field_count")
@@ -42,8 +40,7 @@ def record_again(
         content = canonical(parse_object(payload))
     except RejectionError as rejection:
         raise RetryRefusedError(f"letter {letter.id}: {rejection}") from None
-    content_hash = sha256(content.encode()).digest()
-    record = PreparedRecord(key, letter.line, payload, content_hash)
+    record = PreparedRecord(key, letter.line, payload, content_hash(payload, content))
     if (size := encoded_size(record)) > MAX_RECORD_BYTES:
         raise RetryRefusedError(
             f"letter {letter.id}: the record has {size} bytes, at most {MAX_RECORD_BYTES}"

@@ -15,7 +15,8 @@ PATHS = (WritePath.NOTHING, WritePath.UNBATCHED, WritePath.COALESCED, WritePath.
 ONE_BY_ONE = (1, 10)
 SLICES = (100, 200, 500)
 SLICES_MAX_RECORDS = 500
-SLICES_LINGER = 1.0
+SLICES_LINGER = 0.1
+"""Seconds, in which a batch fills; more would only hold up the last one."""
 
 
 def cells(workflows: Mapping[int, int], paths: Sequence[WritePath] = PATHS) -> list[Cell]:

@@ -9,6 +9,7 @@ import psutil
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.service import GrpcCompression
 
 from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.benchmark.cells import Cell, Sample
@@ -143,7 +144,9 @@ async def bench() -> AsyncIterator[Bench]:
         try:
             await asyncio.to_thread(system.start_servers)
             await migrate(system.postgres.url, application_name=NAME)
-            client = await Client.connect(system.temporal.address)
+            client = await Client.connect(
+                system.temporal.address, grpc_compression=GrpcCompression.NONE
+            )
             engine = create_transactional_engine(system.postgres.url, application_name=NAME)
             yield Bench(system, client, engine)
             await engine.dispose()

@@ -21,7 +21,7 @@ from batching_demo.main_service import csv_source, ndjson_source
 from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import PrepareInput, Slice, Source
 from batching_demo.main_service.sources import is_oversized
-from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.json_text import canonical, content_hash, parse_object
 from batching_demo.records.rejection import TRUNCATED_BYTES, RejectionError, shown, truncated
 from batching_demo.requester.parcels import Submission
 
@@ -65,8 +65,8 @@ class _Preparer:
         try:
             members, payload, canonical_payload = read()
             key = key_of(members, self.key_columns) if self.key_columns else f"{self.digest}:{line}"
-            content_hash = sha256(canonical_payload.encode()).digest()
-            record = PreparedRecord(self.key_prefix + key, line, payload, content_hash)
+            hashed = content_hash(payload, canonical_payload)
+            record = PreparedRecord(self.key_prefix + key, line, payload, hashed)
         except RejectionError as rejection:
             record = PreparedRecord("", line, text, b"", str(rejection))
         size = encoded_size(record)

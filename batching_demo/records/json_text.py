@@ -7,6 +7,7 @@ can contain, since a lone surrogate is refused before.
 import json
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from math import isinf
 from typing import Never
 
@@ -52,6 +53,11 @@ def canonical(members: Mapping[str, object]) -> str:
     except RecursionError:
         raise _too_deep() from None
     return encoded.replace(f'"{_MARK}', "").replace(f'{_MARK}"', "")
+
+
+def content_hash(payload: str, canonical_payload: str) -> bytes:
+    """Hash the canonical payload; empty if the payload as it stands is that, which needs none."""
+    return b"" if payload == canonical_payload else sha256(canonical_payload.encode()).digest()
 
 
 def is_number(value: object) -> bool:

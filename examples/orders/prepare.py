@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 
 from temporalio import activity
 
 from batching_demo.contracts import PreparedRecord, encode_records
-from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.json_text import canonical, content_hash, parse_object
 from batching_demo.records.rejection import RejectionError
 
 
@@ -28,5 +27,5 @@ async def prepare_order(order: Order) -> bytes:
         content = canonical(parse_object(payload))
     except RejectionError as rejection:
         return encode_records([PreparedRecord("", 1, payload, b"", str(rejection))])
-    content_hash = sha256(content.encode()).digest()
-    return encode_records([PreparedRecord(f"order/{order.order_id}", 1, payload, content_hash)])
+    record = PreparedRecord(f"order/{order.order_id}", 1, payload, content_hash(payload, content))
+    return encode_records([record])

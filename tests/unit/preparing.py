@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from batching_demo.contracts import PreparedRecord
+from batching_demo.contracts import PreparedRecord, decode_records, encode_records
 from batching_demo.main_service.messages import PrepareInput, Slice, Source
 from batching_demo.main_service.preparation import prepare
 from batching_demo.main_service.sources import Inspected, inspect, read_slice, slices
@@ -34,6 +34,12 @@ def prepared(
 
 def code(record: PreparedRecord) -> str:
     return record.rejection.partition(":")[0]
+
+
+def stored_hash(record: PreparedRecord) -> bytes:
+    """Give the content hash that is stored of a record."""
+    (content_hash,) = decode_records(encode_records([record])).hashes
+    return content_hash
 
 
 def prepare_input(max_records: int = 100, shards: int = 1) -> PrepareInput:

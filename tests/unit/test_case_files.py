@@ -6,7 +6,7 @@ import pytest
 
 from batching_demo.contracts import MAX_RECORD_BYTES
 from batching_demo.main_service.sources import SourceError, inspect
-from tests.unit.preparing import CASES, code, prepared
+from tests.unit.preparing import CASES, code, prepared, stored_hash
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_number_as_key_becomes_text() -> None:
 
 def test_keys_are_exact() -> None:
     records = prepared(CASES / "B05_duplicate_keys.csv", ["key"])
-    by_content = {(record.key, record.content_hash) for record in records}
+    by_content = {(record.key, stored_hash(record)) for record in records}
     assert len({record.key for record in records}) == 7
     assert len(by_content) == 8
 

@@ -2,6 +2,8 @@
 
 import struct
 import zlib
+from collections.abc import Callable
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -76,7 +78,7 @@ def test_encoded_size_is_what_a_record_adds(record: PreparedRecord) -> None:
 
 def plain_size(encoded: bytes) -> int:
     prefix, rest = encoded[:5], encoded[5:]
-    return len(zlib.decompress(rest)) if prefix[0] == 2 else len(rest)
+    return len(zlib.decompress(rest)) if prefix[0] == 4 else len(rest)
 
 
 def test_repetitive_records_are_deflated_and_others_left_plain() -> None:
@@ -88,15 +90,26 @@ def test_repetitive_records_are_deflated_and_others_left_plain() -> None:
 
 
 def test_what_inflates_without_bound_is_refused() -> None:
-    bomb = struct.pack("<BI", 2, 1) + zlib.compress(bytes(100_000_000), 9)
+    bomb = struct.pack("<BI", 4, 1) + zlib.compress(bytes(100_000_000), 9)
     with pytest.raises(EncodingError, match="exceed 1048576 bytes"):
         decode_records(bomb)
 
 
-def test_records_encoded_before_they_were_deflated_are_still_read() -> None:
+def test_a_record_without_a_hash_has_that_of_its_payload() -> None:
+    apart = bytes(range(32))
+    originals = [PreparedRecord("a", 1, "é"), PreparedRecord("b", 2, "{ }", apart)]
+    columns = decode_records(encode_records(originals))
+    assert columns.hashes == [sha256("é".encode()).digest(), apart]
+
+
+@pytest.mark.parametrize(("version", "packed"), [(1, bytes), (2, zlib.compress)])
+def test_records_of_earlier_versions_are_still_read(
+    version: int, packed: Callable[[bytes], bytes]
+) -> None:
     entry = struct.pack("<QIIH32s", 7, 1, 2, 0, b"h" * 32)
-    columns = decode_records(struct.pack("<BI", 1, 1) + entry + b"k{}")
+    columns = decode_records(struct.pack("<BI", version, 1) + packed(entry + b"k{}"))
     assert (columns.keys, columns.lines, columns.payloads) == (["k"], [7], ["{}"])
+    assert (columns.hashes, columns.rejections) == ([b"h" * 32], [""])
 
 
 def test_split_refuses_lengths_that_do_not_fit() -> None:
@@ -107,7 +120,7 @@ def test_split_refuses_lengths_that_do_not_fit() -> None:
             split([header], wrong)
 
 
-@pytest.mark.parametrize("records", [0, -1, 2_100, 10**12])
+@pytest.mark.parametrize("records", [0, -1, 5_500, 10**12])
 def test_split_refuses_more_records_than_fit(records: int) -> None:
     with pytest.raises(EncodingError, match="cannot hold"):
         split([SubmissionHeader("id", "requester", records, 100)], bytes(100))

@@ -63,7 +63,7 @@ def test_what_preparation_makes_of_a_slice_is_bounded(tmp_path: Path, row: str) 
         size = sum(map(encoded_size, records))
         assert max(size, slice_.length) <= MAX_SLICE_BYTES
         total += size
-    assert len(found) <= 1 + 10 * total / MAX_SLICE_BYTES
+    assert len(found) <= 1 + 13 * total / MAX_SLICE_BYTES
 
 
 @pytest.mark.parametrize("line", ["x", '{"key": "' + "k" * 500 + '"}', '{"key": 1}'])
