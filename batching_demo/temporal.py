@@ -84,8 +84,15 @@ async def connect_patiently(settings: Settings) -> Client:
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
 
 
-async def has_pollers(client: Client, task_queue: str) -> bool:
-    """Tell whether some worker has polled a task queue in the last minutes."""
+async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bool:
+    """Tell whether some worker has polled a task queue in the last minutes.
+
+    Args:
+        client: of the namespace.
+        task_queue: its name.
+        since: by the server's clock, in seconds since the epoch; earlier polls do not count, say
+            those of a worker that is gone.
+    """
     description = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
@@ -93,13 +100,14 @@ async def has_pollers(client: Client, task_queue: str) -> bool:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
     )
-    return len(description.pollers) > 0
+    polled = (poller.last_access_time.ToMilliseconds() for poller in description.pollers)
+    return any(at >= since * 1000 for at in polled)
 
 
-async def wait_for_pollers(client: Client, *task_queues: str) -> None:
-    """Wait until some worker has polled each task queue."""
+async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0) -> None:
+    """Wait until some worker has polled each task queue, see `has_pollers`."""
     for task_queue in task_queues:
-        while not await has_pollers(client, task_queue):
+        while not await has_pollers(client, task_queue, since):
             await asyncio.sleep(0.05)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -102,10 +103,11 @@ class Bench:
     async def restart_workers(self, settings: Mapping[str, str], batcher_workers: int = 1) -> None:
         """Start workers afresh, with other settings."""
         await asyncio.to_thread(self.system.stop_workers)
+        stopped_at = time.time()
         self.system.settings = settings
         self.system.batcher_workers = batcher_workers
         await asyncio.to_thread(self.system.start_workers)
-        await wait_for_pollers(self.client, MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE)
+        await wait_for_pollers(self.client, MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE, since=stopped_at)
 
     async def empty_tables(self) -> None:
         """Forget what was stored, so that the same keys are new again."""
