@@ -56,7 +56,7 @@ async def connect(settings: Settings) -> Client:
         return await Client.connect(
             **config,
             payload_limits=LARGE_PAYLOADS,
-            # Records are deflated already; gzip costs the server a tenth of what a slice does.
+            # Records are deflated already; gzip took a sixth of what a slice costs the server.
             grpc_compression=GrpcCompression.NONE,
         )
     except (RPCError, RuntimeError) as error:
