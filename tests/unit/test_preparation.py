@@ -67,6 +67,7 @@ def test_every_text_of_a_csv_survives(
             assert code(record) == "nul"
         else:
             assert json.loads(record.payload) == {"a": row[0], "b": row[1]}
+            assert record.content_hash == b"", "what the payload tells is not sent"
             assert stored_hash(record) == sha256(record.payload.encode()).digest()
 
 
