@@ -3,7 +3,7 @@
 
 import sys
 
-from batching_demo.cli import run
+from batching_demo.cli.app import run
 
 if __name__ == "__main__":
     run(["batcher", "start", *sys.argv[1:]])

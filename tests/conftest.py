@@ -22,7 +22,7 @@ from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from tests.helpers import eventually
+from tests.support.helpers import eventually
 
 # Nothing of the machine's own configuration may reach a test.
 for name in list(os.environ):

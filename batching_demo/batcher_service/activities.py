@@ -16,17 +16,10 @@ from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import database_failures_reported
 from batching_demo.batcher_service.messages import BatchHeader, BatchResult, TurnedAway
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.outcomes import count, gather
-from batching_demo.contracts import (
-    BUSY_SIGNAL,
-    WRITE_ACTIVITIES,
-    BatcherSettings,
-    SubmissionHeader,
-    Verdict,
-    Verdicts,
-    WritePath,
-    split,
-)
+from batching_demo.batcher_service.verdicts import count, gather
+from batching_demo.contracts.encoding import split
+from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader, Verdict, Verdicts
+from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
 from batching_demo.database.rows import Stamp
 from batching_demo.database.writes import write_batch, write_unbatched
 

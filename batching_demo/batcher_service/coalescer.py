@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from uuid import uuid4
 
-from batching_demo.batcher_service.buffer import Buffer, FlushReason, Submission
-from batching_demo.batcher_service.health import Health
 from batching_demo.batcher_service.messages import BatchHeader
-from batching_demo.batcher_service.outcomes import count
-from batching_demo.contracts import BatcherSettings, SubmissionHeader, Verdicts
+from batching_demo.batcher_service.verdicts import count
+from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader, Verdicts
+from batching_demo.core.buffer import Buffer, FlushReason, Submission
+from batching_demo.core.health import Health
 from batching_demo.database.errors import DatabaseFailedError
 
 NO_SHARD = 0

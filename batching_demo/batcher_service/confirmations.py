@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from batching_demo.contracts import VERDICTS_SIGNAL, SubmissionHeader, Verdicts
+from batching_demo.contracts.messages import SubmissionHeader, Verdicts
+from batching_demo.contracts.names import VERDICTS_SIGNAL
 
 AT_ONCE = 20
 logger = logging.getLogger(__name__)

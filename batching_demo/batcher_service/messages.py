@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, field
 
 from pydantic import TypeAdapter
 
-from batching_demo.batcher_service.admission import FIRST_GUESS_BYTES_PER_SECOND, Place
-from batching_demo.batcher_service.buffer import Submission
-from batching_demo.batcher_service.control import Control
-from batching_demo.batcher_service.health import Health
-from batching_demo.contracts import BatcherSettings, Busy, SubmissionHeader, Verdict, split
+from batching_demo.contracts.encoding import split
+from batching_demo.contracts.messages import BatcherSettings, Busy, SubmissionHeader, Verdict
+from batching_demo.core.admission import FIRST_GUESS_BYTES_PER_SECOND, Place
+from batching_demo.core.buffer import Submission
+from batching_demo.core.control import Control
+from batching_demo.core.health import Health
 
 
 @dataclass(frozen=True)

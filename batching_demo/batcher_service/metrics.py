@@ -14,9 +14,10 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.runtime import Runtime
 
-from batching_demo.batcher_service.buffer import Buffer
 from batching_demo.batcher_service.messages import BatchHeader, BatchResult
-from batching_demo.contracts import Verdict, WritePath
+from batching_demo.contracts.messages import Verdict
+from batching_demo.contracts.names import WritePath
+from batching_demo.core.buffer import Buffer
 from batching_demo.database.errors import is_outage
 
 BUFFER_RECORDS = "batching_buffer_records"

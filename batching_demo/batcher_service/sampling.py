@@ -10,9 +10,9 @@ from sqlalchemy import QueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
+from batching_demo.database.dead_letter_queries import count_by_status
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors, is_outage
-from batching_demo.database.letter_queries import count_by_status
 
 SAMPLE_SECONDS = 15.0
 SHARE = 0.05

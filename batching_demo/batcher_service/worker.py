@@ -5,10 +5,11 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.activities import WriteActivities
-from batching_demo.batcher_service.retry_activities import RetryActivities
-from batching_demo.batcher_service.retry_workflow import RetryWorkflow
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import BATCHER_TASK_QUEUE, BatcherSettings
+from batching_demo.batcher_service.retry.activities import RetryActivities
+from batching_demo.batcher_service.retry.workflow import RetryWorkflow
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.requester.submitter import Submitter
 from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
 

@@ -11,12 +11,12 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.activities import WriteActivities
-    from batching_demo.batcher_service.admission import Admission
-    from batching_demo.batcher_service.buffer import Buffer, FlushReason, Submission
-    from batching_demo.batcher_service.control import Control
-    from batching_demo.batcher_service.health import Health
     from batching_demo.batcher_service.messages import BatchHeader, BatchResult, Totals
     from batching_demo.batcher_service.metrics import BatcherMetrics
+    from batching_demo.core.admission import Admission
+    from batching_demo.core.buffer import Buffer, FlushReason, Submission
+    from batching_demo.core.control import Control
+    from batching_demo.core.health import Health
 
 
 @dataclass(frozen=True)

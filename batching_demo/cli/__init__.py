@@ -1,5 +1,1 @@
-"""The `batching-demo` command and its subcommands, one module for each."""
-
-from batching_demo.cli.main import main, run
-
-__all__ = ["main", "run"]
+"""The `batching-demo` command: what every command shares, and a folder for each group of them."""

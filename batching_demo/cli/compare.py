@@ -17,7 +17,7 @@ from batching_demo.comparison.compare import OnChange, Request, compare
 from batching_demo.comparison.preconditions import PATIENCE_SECONDS, check
 from batching_demo.comparison.report import table
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts import WritePath
+from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import database_errors
 from batching_demo.main_service.summary import Summary

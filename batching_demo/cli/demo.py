@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.cli.compare import build_request, comparison_options, run_comparison, show
 from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.comparison.compare import Request
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts import BatcherSettings
+from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
+from batching_demo.operator.start import start_batchers
 from batching_demo.settings import DATABASE_URL, Settings
 from batching_demo.temporal import TEMPORAL_ADDRESS, connect
 

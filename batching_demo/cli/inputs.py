@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from batching_demo.main_service.files.reading import Inspected, inspect
+from batching_demo.main_service.files.spool import readable
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
-from batching_demo.main_service.sources import Inspected, inspect
-from batching_demo.main_service.spool import readable
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
-from batching_demo.contracts import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, BatcherSettings, WritePath
+from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import WritePath
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -16,10 +16,10 @@ from batching_demo.comparison.temporal_counts import (
     batcher_runs,
     events_per_workflow,
 )
-from batching_demo.contracts import WritePath
+from batching_demo.contracts.names import WritePath
+from batching_demo.main_service.files.reading import slices
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, with_max_open
-from batching_demo.main_service.sources import slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Outcome, Summary
 

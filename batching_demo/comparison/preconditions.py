@@ -7,9 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.shards import ShardMissingError, describe
 from batching_demo.comparison.compare import ComparisonError, Request
-from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.operator.shards import ShardMissingError, describe
 from batching_demo.temporal import has_pollers
 
 POLL_SECONDS = 0.1

@@ -6,7 +6,7 @@ from statistics import quantiles
 from uuid import UUID
 
 from batching_demo.comparison.postgres_counts import Counters
-from batching_demo.contracts import WritePath
+from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.summary import Outcome, Summary
 
 

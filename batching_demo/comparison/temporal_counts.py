@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 
-from batching_demo.contracts import batcher_workflow_id
+from batching_demo.contracts.names import batcher_workflow_id
 
 SAMPLE = 500
 AT_ONCE = 20

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from batching_demo.contracts import RecordColumns, SubmissionHeader, WritePath
+from batching_demo.contracts.encoding import RecordColumns
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.names import WritePath
 
 
 @dataclass(frozen=True)

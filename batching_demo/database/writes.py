@@ -12,7 +12,8 @@ from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from batching_demo.contracts import Problem, Verdict, WritePath
+from batching_demo.contracts.messages import Problem, Verdict
+from batching_demo.contracts.names import WritePath
 from batching_demo.database.dead_letters import DeadLetter, bury
 from batching_demo.database.errors import Failure, FailureKind, classify, database_errors
 from batching_demo.database.rows import Rows, Stamp

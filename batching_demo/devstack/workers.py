@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from batching_demo.contracts import KIB, BatcherSettings
+from batching_demo.contracts.limits import KIB
+from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.devstack.processes import register, stop
 
 SERVICES = ("main", "batcher")

@@ -7,9 +7,9 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSyste
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from batching_demo.batcher_service.overview import Overview, overview
-from batching_demo.contracts import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
 from batching_demo.doctor.check import Check, ok, problem, skipped
+from batching_demo.operator.status import Overview, overview
 from batching_demo.settings import Settings, SettingsError
 from batching_demo.temporal import TemporalUnavailableError, connect, has_pollers
 

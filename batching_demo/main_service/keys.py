@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from batching_demo.contracts import MAX_KEY_BYTES
+from batching_demo.contracts.limits import MAX_KEY_BYTES
 from batching_demo.records.json_text import integer_text, is_number
 from batching_demo.records.rejection import RejectionError, shown
 

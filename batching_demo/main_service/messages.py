@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from batching_demo.contracts import DEFAULT_RUN_LABEL, WritePath
+from batching_demo.contracts.names import DEFAULT_RUN_LABEL, WritePath
 
 
 @dataclass(frozen=True)

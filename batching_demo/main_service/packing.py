@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from batching_demo.contracts import SubmissionHeader, split
-from batching_demo.requester.parcels import Submission
+from batching_demo.contracts.encoding import split
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.requester.grouping import Submission
 
 
 def pack(submissions: Sequence[Submission], records: bytes) -> bytes:

@@ -8,22 +8,17 @@ from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
 
-from batching_demo.contracts import (
-    MAX_RECORD_BYTES,
-    MAX_SUBMISSION_BYTES,
-    PreparedRecord,
-    SubmissionHeader,
-    encode_records,
-    encoded_size,
-    shard_for,
-)
-from batching_demo.main_service import csv_source, ndjson_source
+from batching_demo.contracts.encoding import PreparedRecord, encode_records, encoded_size
+from batching_demo.contracts.limits import MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.names import shard_for
+from batching_demo.main_service.files import csv_format, ndjson_format
+from batching_demo.main_service.files.reading import is_oversized
 from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import PrepareInput, Slice, Source
-from batching_demo.main_service.sources import is_oversized
 from batching_demo.records.json_text import canonical, content_hash, parse_object
 from batching_demo.records.rejection import TRUNCATED_BYTES, RejectionError, shown, truncated
-from batching_demo.requester.parcels import Submission
+from batching_demo.requester.grouping import Submission
 
 
 class _Content(NamedTuple):
@@ -78,10 +73,10 @@ class _Preparer:
 
 def _readings(source: Source, slice_: Slice, text: str) -> Iterator[_Reading]:
     if source.format == "csv":
-        for line, row, fields in csv_source.rows(text, source.delimiter, slice_.first_line):
+        for line, row, fields in csv_format.rows(text, source.delimiter, slice_.first_line):
             yield line, row, partial(_csv_content, source.columns, fields)
     else:
-        for line, row in ndjson_source.lines(text, slice_.first_line):
+        for line, row in ndjson_format.lines(text, slice_.first_line):
             yield line, row, partial(_ndjson_content, row)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from batching_demo.contracts import DEFAULT_RUN_LABEL, KIB, WritePath, encode_records
+from batching_demo.contracts.encoding import encode_records
+from batching_demo.contracts.limits import KIB
+from batching_demo.contracts.names import DEFAULT_RUN_LABEL, WritePath
+from batching_demo.main_service.files.reading import read_slice, slices
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.preparation import prepare
-from batching_demo.main_service.sources import read_slice, slices
 
 MOST_OPEN = 1_000
 OUTSTANDING_BYTES_PER_SHARD = 512 * KIB

@@ -20,11 +20,11 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from batching_demo.contracts import MAIN_TASK_QUEUE
+from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.main_service.messages import MainInput, MainResult, Slice, Source
 from batching_demo.main_service.run_options import RunOptions, run_id
 from batching_demo.main_service.summary import Outcome, Summary
-from batching_demo.main_service.workflows import MainWorkflow
+from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.search_attributes import (
     RUN_LABEL,
     WRITE_PATH,

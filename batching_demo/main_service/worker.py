@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from batching_demo.contracts import MAIN_TASK_QUEUE
+from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.main_service.activities import load_records, prepare_records
-from batching_demo.main_service.workflows import MainWorkflow
+from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.requester.submitter import Submitter
 from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
 

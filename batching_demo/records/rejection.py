@@ -1,6 +1,6 @@
 """Why a record cannot be stored as it is."""
 
-from batching_demo.contracts import KIB
+from batching_demo.contracts.limits import KIB
 
 TRUNCATED_BYTES = 4 * KIB
 """What is kept of a record over the limit."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
-from batching_demo.contracts import VERDICT_BY_CODE, Busy, SubmissionHeader, Verdicts
+from batching_demo.contracts.messages import VERDICT_BY_CODE, Busy, SubmissionHeader, Verdicts
 
 _verdicts = TypeAdapter(list[Verdicts])
 _busy = TypeAdapter(Busy)

@@ -10,8 +10,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as TimedOutError
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.contracts import BATCHER_TASK_QUEUE, WRITE_ACTIVITIES, Verdicts, WritePath
-    from batching_demo.requester.parcels import Parcel, Prepared, parcels
+    from batching_demo.contracts.messages import Verdicts
+    from batching_demo.contracts.names import BATCHER_TASK_QUEUE, WRITE_ACTIVITIES, WritePath
+    from batching_demo.requester.grouping import Parcel, Prepared, parcels
     from batching_demo.requester.undecided import describe_undecided
 
 LONGEST_WRITE = timedelta(minutes=10)

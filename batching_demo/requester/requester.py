@@ -11,9 +11,10 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.contracts import Verdicts, batcher_workflow_id
+    from batching_demo.contracts.messages import Verdicts
+    from batching_demo.contracts.names import batcher_workflow_id
     from batching_demo.requester.answers import Answers
-    from batching_demo.requester.parcels import Parcel, Prepared, parcels
+    from batching_demo.requester.grouping import Parcel, Prepared, parcels
     from batching_demo.requester.submitter import SubmitInput, Submitter
     from batching_demo.requester.undecided import describe_undecided
 

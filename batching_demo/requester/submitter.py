@@ -12,13 +12,9 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from batching_demo.contracts import (
-    KIB,
-    MAX_BATCH_BYTES,
-    SUBMIT_SIGNAL,
-    SubmissionHeader,
-    batcher_workflow_id,
-)
+from batching_demo.contracts.limits import KIB, MAX_BATCH_BYTES
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 
 GATHERED_SUBMISSIONS = 100
 GATHERED_BYTES = 16 * KIB

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from batching_demo.contracts import decode_records
+from batching_demo.contracts.encoding import decode_records
 
 NAMED = 20
 SHOWN_CHARACTERS = 100

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from temporalio import activity
 
-from batching_demo.contracts import PreparedRecord, encode_records
+from batching_demo.contracts.encoding import PreparedRecord, encode_records
 from batching_demo.records.json_text import canonical, content_hash, parse_object
 from batching_demo.records.rejection import RejectionError
 

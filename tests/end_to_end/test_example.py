@@ -15,17 +15,17 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.outcomes import gather
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings, SubmissionHeader
+from batching_demo.batcher_service.verdicts import gather
+from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
 from batching_demo.database import writes
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import newest_revision
+from batching_demo.operator.start import start_batchers
 from examples.orders import create_orders, table
 from examples.orders.prepare import Order, prepare_order
 from examples.orders.start import start
 from examples.orders.worker import build_worker
-from tests.helpers import batcher_service, fetch, scalar
+from tests.support.helpers import batcher_service, fetch, scalar
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "adapt.md"

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
-from tests.end_to_end.processes import finish, run, start, worker
-from tests.helpers import eventually, fetch, scalar
-from tests.unit.preparing import CASES
+from tests.support.helpers import eventually, fetch, scalar
+from tests.support.preparing import CASES
+from tests.support.processes import finish, run, start, worker
 
 START = "start_main_workflows.py"
 

@@ -17,13 +17,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL, BatcherSettings
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL
 from batching_demo.devstack.ports import find_free_port
-from tests.end_to_end.processes import ROOT, finish, run, start, worker
-from tests.end_to_end.scraping import Sample, scrape, total
-from tests.helpers import eventually, record, submission
+from batching_demo.operator.start import start_batchers
+from tests.support.helpers import eventually, record, submission
+from tests.support.processes import ROOT, finish, run, start, worker
+from tests.support.scraping import Sample, scrape, total
 
 MONITORING = ROOT / "monitoring"
 SIGNALS = 500

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.end_to_end.processes import finish, run, start, worker
-from tests.helpers import eventually, fetch, scalar
+from tests.support.helpers import eventually, fetch, scalar
+from tests.support.processes import finish, run, start, worker
 
 
 async def load(environment: dict[str, str], *arguments: str) -> dict[str, int]:

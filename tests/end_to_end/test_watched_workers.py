@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings
+from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
-from tests.end_to_end.processes import finish, run, start, worker
-from tests.faults.support import expect_error, submit
-from tests.helpers import eventually, fetch, record
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import expect_error, submit
+from tests.support.helpers import eventually, fetch, record
+from tests.support.processes import finish, run, start, worker
 
 CONTENT = "what-nobody-else-may-read"
 

@@ -14,7 +14,7 @@ from batching_demo.database.engine import create_engine, create_transactional_en
 from batching_demo.database.migrations import upgrade
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from tests.faults.support import execute
+from tests.support.faults import execute
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflows
-from batching_demo.batcher_service.admission import LARGEST_BUFFER_BYTES
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings
-from tests.faults.support import (
+from batching_demo.batcher_service import workflow as workflows
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.core.admission import LARGEST_BUFFER_BYTES
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     collecting,
     expect_answered_busy,
     expect_answers,
@@ -24,7 +24,14 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import batcher_service, both_services, eventually, main_service, noise, record
+from tests.support.helpers import (
+    batcher_service,
+    both_services,
+    eventually,
+    main_service,
+    noise,
+    record,
+)
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 LARGE = noise(100_000)

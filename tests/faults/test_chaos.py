@@ -2,8 +2,8 @@
 
 import pytest
 
-from batching_demo.chaos.run import run
-from batching_demo.chaos.schedule import plan
+from tools.chaos.run import run
+from tools.chaos.schedule import plan
 
 SECONDS, RECORDS, SEED = 25.0, 200, 5
 

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings, WritePath
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import WritePath
+from batching_demo.operator.start import start_batchers
 from batching_demo.requester import by_activity
-from tests.faults.support import expect_dead_letters, load, run_sql, start_process, write_ndjson
-from tests.helpers import batcher_service, eventually, fetch, main_service, scalar
+from tests.support.faults import expect_dead_letters, load, run_sql, start_process, write_ndjson
+from tests.support.helpers import batcher_service, eventually, fetch, main_service, scalar
 
 WORKER = ("-m", "batching_demo", "batcher", "worker")
 PATIENT = ("--linger", "60")

@@ -8,14 +8,15 @@ from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.operator import request
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.cli import main
-from batching_demo.contracts import BatcherSettings
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.cli.app import app
+from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from tests.faults.support import (
+from batching_demo.operator.requests import request
+from batching_demo.operator.start import start_batchers
+from tests.faults.test_outages import stopped
+from tests.support.faults import (
     batcher,
     collecting,
     expect_answers,
@@ -24,8 +25,7 @@ from tests.faults.support import (
     status,
     submit,
 )
-from tests.faults.test_outages import stopped
-from tests.helpers import batcher_service, eventually, record
+from tests.support.helpers import batcher_service, eventually, record
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -39,7 +39,7 @@ def temporal_only(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, main, ["batcher", *arguments])
+    return await asyncio.to_thread(CliRunner().invoke, app, ["batcher", *arguments])
 
 
 def assert_said(result: Result, exit_code: int, words: Sequence[str]) -> None:

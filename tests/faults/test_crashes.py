@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings
-from tests.faults.support import (
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     collecting,
     expect_answers,
     expect_rows,
@@ -21,10 +21,10 @@ from tests.faults.support import (
     status,
     submit,
 )
-from tests.helpers import batcher_service, eventually, record
+from tests.support.helpers import batcher_service, eventually, record
 
 QUICK = BatcherSettings(linger_seconds=0.2)
-STALLED_WORKER = ("-m", "tests.faults.stalled_worker")
+STALLED_WORKER = ("-m", "tests.support.stalled_worker")
 WORKER = ("-m", "batching_demo", "batcher", "worker")
 
 

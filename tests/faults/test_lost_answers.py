@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.converter import default as default_converter
 
-from batching_demo.batcher_service import workflows
-from batching_demo.batcher_service.outcomes import gather
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings, SubmissionHeader, split
+from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service.verdicts import gather
+from batching_demo.contracts.encoding import split
+from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
 from batching_demo.database.writes import write_batch
+from batching_demo.operator.start import start_batchers
 from batching_demo.requester import requester
-from tests.faults.support import (
+from tests.support.faults import (
     batcher,
     collecting,
     expect_answers,
@@ -27,7 +28,7 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import batcher_service, eventually, main_service, record, stamp
+from tests.support.helpers import batcher_service, eventually, main_service, record, stamp
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

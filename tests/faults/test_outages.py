@@ -11,15 +11,15 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflows
-from batching_demo.batcher_service.admission import LARGEST_BUFFER_BYTES
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings
+from batching_demo.batcher_service import workflow as workflows
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.database.engine import create_engine, create_transactional_engine
 from batching_demo.database.migrations import upgrade
 from batching_demo.devstack.postgres import PostgresServer
-from tests.faults.collector import Collector
-from tests.faults.support import (
+from batching_demo.operator.start import start_batchers
+from tests.support.collector import Collector
+from tests.support.faults import (
     batcher,
     collecting,
     execute,
@@ -35,7 +35,7 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import both_services, eventually, record, scalar
+from tests.support.helpers import both_services, eventually, record, scalar
 
 QUICK = BatcherSettings(linger_seconds=0.5)
 LENGTHS = [5.0, pytest.param(30.0, marks=[pytest.mark.slow, pytest.mark.timeout(300)])]

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflows
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import KIB, BatcherSettings, batcher_workflow_id
-from tests.faults.support import (
+from batching_demo.batcher_service import workflow as workflows
+from batching_demo.contracts.limits import KIB
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     batcher,
     collecting,
     expect_answers,
@@ -22,7 +24,15 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import batcher_service, eventually, fetch, main_service, noise, record, scalar
+from tests.support.helpers import (
+    batcher_service,
+    eventually,
+    fetch,
+    main_service,
+    noise,
+    record,
+    scalar,
+)
 
 LARGEST_CARRIED = 1_600 * KIB
 

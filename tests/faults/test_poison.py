@@ -15,16 +15,12 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
 
-from batching_demo.batcher_service import workflows
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import (
-    SUBMIT_SIGNAL,
-    BatcherSettings,
-    PreparedRecord,
-    SubmissionHeader,
-    batcher_workflow_id,
-)
-from tests.faults.support import (
+from batching_demo.batcher_service import workflow as workflows
+from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     batcher,
     collecting,
     expect_answers,
@@ -36,7 +32,7 @@ from tests.faults.support import (
     run_sql,
     submit,
 )
-from tests.helpers import batcher_service, fetch, noise, record, submission
+from tests.support.helpers import batcher_service, fetch, noise, record, submission
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 HASH = bytes(range(32))

@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import health
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings
-from tests.faults.support import (
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.core import health
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     collecting,
     expect_answers,
     expect_buffered,
@@ -17,7 +17,7 @@ from tests.faults.support import (
     status,
     submit,
 )
-from tests.helpers import batcher_service, fetch, record
+from tests.support.helpers import batcher_service, fetch, record
 
 
 async def test_ten_batches_refused_whole_hold_the_others(

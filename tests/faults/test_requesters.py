@@ -11,15 +11,16 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BUSY_SIGNAL, BatcherSettings
-from tests.faults.support import (
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import BUSY_SIGNAL
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     expect_buffered,
     load,
     submit,
     write_ndjson,
 )
-from tests.helpers import both_services, eventually, record
+from tests.support.helpers import both_services, eventually, record
 
 SLOW = BatcherSettings(linger_seconds=600)
 TASK_FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED

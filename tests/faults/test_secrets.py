@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import SUBMIT_SIGNAL, BatcherSettings, PreparedRecord
+from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import SUBMIT_SIGNAL
 from batching_demo.database.engine import create_engine
-from tests.faults.support import (
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     batcher,
     collecting,
     execute,
@@ -23,7 +25,7 @@ from tests.faults.support import (
     run_sql,
     submit,
 )
-from tests.helpers import batcher_service, record
+from tests.support.helpers import batcher_service, record
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 SECRET = "hunter2%40"

@@ -9,12 +9,13 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
-from batching_demo.batcher_service.starter import start_batchers
 from batching_demo.comparison.temporal_counts import batcher_runs
-from batching_demo.contracts import SUBMIT_SIGNAL, BatcherSettings, batcher_workflow_id
-from tests.faults.collector import Collector
-from tests.faults.waiter import Waiter
-from tests.helpers import batcher_service, eventually, record, scalar, submission
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.operator.start import start_batchers
+from tests.support.collector import Collector
+from tests.support.helpers import batcher_service, eventually, record, scalar, submission
+from tests.support.waiter import Waiter
 
 pytestmark = pytest.mark.slow
 RATE, SECONDS, REQUESTERS = 150, 60, 5

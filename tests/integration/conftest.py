@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.random_files import Files
+from tests.support.random_files import Files
 
 
 @pytest.fixture

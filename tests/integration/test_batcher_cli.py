@@ -9,12 +9,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import operator
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.cli import main
-from batching_demo.contracts import BatcherSettings
-from tests.faults.support import batcher, expect_buffered, start_process, submit
-from tests.helpers import batcher_service, record
+from batching_demo.cli.app import app
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.operator import requests as operator
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import batcher, expect_buffered, start_process, submit
+from tests.support.helpers import batcher_service, record
 
 SLOW = BatcherSettings(linger_seconds=600)
 
@@ -26,7 +26,7 @@ def environment(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, main, ["batcher", *arguments])
+    return await asyncio.to_thread(CliRunner().invoke, app, ["batcher", *arguments])
 
 
 async def expect(exit_code: int, output: str, *arguments: str) -> None:

@@ -7,13 +7,13 @@ import psutil
 import pytest
 
 from batching_demo.devstack.system import system_directory
-from tests.faults.support import start_process
-from tests.helpers import eventually
+from tests.support.faults import start_process
+from tests.support.helpers import eventually
 
 
 async def benchmark(output: Path, *arguments: str) -> list[str]:
     small = ("--quick", "--rounds", "1", "--workflows", "4", "--output", str(output))
-    process = await start_process({}, "-m", "batching_demo.benchmark", *arguments, *small)
+    process = await start_process({}, "-m", "tools.benchmark", *arguments, *small)
     printed, _ = await process.communicate()
     assert process.returncode == 0, printed.decode()
     document = json.loads((output / "results.json").read_text())
@@ -37,7 +37,7 @@ async def test_the_other_parts(tmp_path: Path) -> None:
 async def test_ending_it_ends_what_it_started() -> None:
     with system_directory("ended") as directory:
         process = await start_process(
-            {"TMPDIR": str(directory)}, "-m", "batching_demo.benchmark", "paths", "--quick"
+            {"TMPDIR": str(directory)}, "-m", "tools.benchmark", "paths", "--quick"
         )
 
         async def has_started_all() -> None:

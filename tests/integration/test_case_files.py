@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.contracts import MAX_BATCH_BYTES
-from batching_demo.main_service.sources import SourceError, inspect
-from batching_demo.main_service.spool import readable
-from tests.helpers import fetch, noise, scalar
-from tests.storing import Load, batches, clear, exact_json, store, stored
-from tests.unit.preparing import CASES
+from batching_demo.contracts.limits import MAX_BATCH_BYTES
+from batching_demo.main_service.files.reading import SourceError, inspect
+from batching_demo.main_service.files.spool import readable
+from tests.support.helpers import fetch, noise, scalar
+from tests.support.preparing import CASES
+from tests.support.storing import Load, batches, clear, exact_json, store, stored
 
 OUTCOMES: dict[str, tuple[list[int], dict[int, str]]] = {
     "A04_bad_shapes.ndjson": (

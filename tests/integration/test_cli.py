@@ -12,11 +12,11 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.cli import main
-from batching_demo.contracts import BatcherSettings
+from batching_demo.cli.app import app
+from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
-from tests.helpers import both_services
+from batching_demo.operator.start import start_batchers
+from tests.support.helpers import both_services
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -36,7 +36,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
+    return CliRunner().invoke(app, list(arguments))
 
 
 async def aside(*arguments: str) -> Result:
@@ -55,7 +55,7 @@ def assert_one_line(result: Result, exit_code: int, *said: str) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-@pytest.mark.parametrize("path", [(), *commands(main)], ids=" ".join)
+@pytest.mark.parametrize("path", [(), *commands(app)], ids=" ".join)
 def test_every_command_has_help(path: Sequence[str]) -> None:
     result = run(*path, "--help")
     assert result.exit_code == 0

@@ -8,7 +8,7 @@ from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.integration.test_cli import aside, assert_one_line
-from tests.letters import BAD, SECRET, execute, letters, prepared, three, write
+from tests.support.letters import BAD, SECRET, execute, letters, prepared, three, write
 
 
 @pytest.fixture(autouse=True)

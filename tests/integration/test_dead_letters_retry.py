@@ -9,14 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import MAX_RECORD_BYTES, BatcherSettings, batcher_workflow_id
-from tests.end_to_end.processes import worker
-from tests.helpers import batcher_service, eventually, fetch, scalar
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.limits import MAX_RECORD_BYTES
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.operator.start import start_batchers
 from tests.integration.test_cli import assert_one_line
 from tests.integration.test_dead_letters_cli import as_json, dead_letters
-from tests.letters import (
+from tests.support.helpers import batcher_service, eventually, fetch, scalar
+from tests.support.letters import (
     BAD,
     SECRET,
     allow_bad,
@@ -27,6 +28,7 @@ from tests.letters import (
     three,
     write,
 )
+from tests.support.processes import worker
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

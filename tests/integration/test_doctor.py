@@ -10,14 +10,14 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import operator
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.cli import main
-from batching_demo.contracts import BatcherSettings
+from batching_demo.cli.app import app
+from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.doctor.machine import check_machine
-from tests.faults.support import execute
-from tests.helpers import both_services, eventually
+from batching_demo.operator import requests as operator
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import execute
+from tests.support.helpers import both_services, eventually
 
 NAMES = [
     "Python",
@@ -42,7 +42,7 @@ def environment(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def examine() -> tuple[int, dict[str, tuple[str, str]]]:
     """Run the doctor; give its exit code, and outcome and detail by check."""
-    result = await asyncio.to_thread(CliRunner().invoke, main, ["doctor", "--json"])
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "--json"])
     checks = json.loads(result.stdout)
     assert [check["name"] for check in checks] == NAMES
     return result.exit_code, {one["name"]: (one["outcome"], one["detail"]) for one in checks}
@@ -59,7 +59,7 @@ async def test_all_is_well(client: Client, engine: AsyncEngine) -> None:
     async with both_services(client, engine):
         # Workers take a moment until they poll, and batchers until they can be listed.
         found = await eventually(well)
-        shown = await asyncio.to_thread(CliRunner().invoke, main, ["doctor"])
+        shown = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"])
     assert {outcome for outcome, _ in found.values()} == {"ok"}
     assert found["batchers"][1] == "batcher-0 open, batcher-1 open"
     assert len(shown.stdout.splitlines()) == len(NAMES)

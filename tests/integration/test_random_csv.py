@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batching_demo.main_service.sources import SourceError
-from tests.random_files import (
+from batching_demo.main_service.files.reading import SourceError
+from tests.support.random_files import (
     Files,
     Reading,
     Rejected,
@@ -22,7 +22,7 @@ from tests.random_files import (
     quick,
     rejection_of_key,
 )
-from tests.storing import Load
+from tests.support.storing import Load
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32-be", "latin-1", "cp1252", "shift_jis"]
 

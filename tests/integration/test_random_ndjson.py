@@ -10,7 +10,7 @@ from uuid import uuid4
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.random_files import (
+from tests.support.random_files import (
     Files,
     Reading,
     Rejected,
@@ -18,7 +18,7 @@ from tests.random_files import (
     quick,
     rejection_of_key,
 )
-from tests.storing import Load
+from tests.support.storing import Load
 
 numbers = st.one_of(
     st.integers().map(str),

@@ -17,11 +17,11 @@ from batching_demo.batcher_service.metrics import (
     WorkerMetrics,
 )
 from batching_demo.batcher_service.sampling import pause_after, sampling, watch_pool
-from batching_demo.contracts import WritePath
+from batching_demo.contracts.names import WritePath
 from batching_demo.database.dead_letters import DeadLetter, bury
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
-from tests.helpers import eventually
+from tests.support.helpers import eventually
 
 NOWHERE = "postgresql://postgres@127.0.0.1:1/none"
 

@@ -11,14 +11,15 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.batcher_service.outcomes import gather
-from batching_demo.contracts import PreparedRecord, WritePath
+from batching_demo.batcher_service.verdicts import gather
+from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.rows import Rows, Stamp
 from batching_demo.database.statements import INSERT_ROWS
 from batching_demo.database.writes import OTHER_CONTENT, Write, write_batch, write_unbatched
-from tests.helpers import fetch, record, scalar, stamp, submission
+from tests.support.helpers import fetch, record, scalar, stamp, submission
 
 POISON = '{"text": "\\u0000"}'
 

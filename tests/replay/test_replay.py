@@ -10,9 +10,9 @@ from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from batching_demo.batcher_service.retry_workflow import RetryWorkflow
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.main_service.workflows import MainWorkflow
+from batching_demo.batcher_service.retry.workflow import RetryWorkflow
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.main_service.workflow import MainWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
 

@@ -8,8 +8,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from batching_demo.main_service.activities import load_records
+from batching_demo.main_service.files.reading import inspect, slices
 from batching_demo.main_service.messages import Slice, Source
-from batching_demo.main_service.sources import inspect, slices
 
 
 @pytest.fixture

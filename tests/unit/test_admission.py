@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.batcher_service.admission import (
+from batching_demo.core.admission import (
     LARGEST_BUFFER_BYTES,
     LONGEST_LINE,
     LONGEST_RETRY_SECONDS,

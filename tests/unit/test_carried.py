@@ -1,9 +1,9 @@
 """What a run leaves to the next, as this code and as earlier code wrote it."""
 
-from batching_demo.batcher_service.buffer import Submission
-from batching_demo.batcher_service.control import Control, Mode
 from batching_demo.batcher_service.messages import Carried, pack_carried, unpack_carried
-from tests.helpers import record, submission
+from batching_demo.core.buffer import Submission
+from batching_demo.core.control import Control, Mode
+from tests.support.helpers import record, submission
 
 
 def test_what_an_operator_said_is_carried() -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from batching_demo.contracts import MAX_RECORD_BYTES
-from batching_demo.main_service.sources import SourceError, inspect
-from tests.unit.preparing import CASES, code, prepared, stored_hash
+from batching_demo.contracts.limits import MAX_RECORD_BYTES
+from batching_demo.main_service.files.reading import SourceError, inspect
+from tests.support.preparing import CASES, code, prepared, stored_hash
 
 
 @pytest.mark.parametrize(

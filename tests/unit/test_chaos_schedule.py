@@ -1,6 +1,6 @@
 """A schedule is drawn once, and the same again from its seed."""
 
-from batching_demo.chaos.schedule import FaultKind, plan
+from tools.chaos.schedule import FaultKind, plan
 
 
 def test_the_same_seed_is_the_same_schedule() -> None:

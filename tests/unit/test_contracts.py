@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.contracts import (
+from batching_demo.contracts.encoding import (
     EncodingError,
     PreparedRecord,
-    SubmissionHeader,
     decode_records,
     encode_records,
     encoded_size,
-    shard_for,
     split,
 )
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.names import shard_for
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 records = st.builds(

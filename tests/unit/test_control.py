@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.batcher_service.buffer import Buffer, FlushReason, Submission
-from batching_demo.batcher_service.control import (
+from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.core.buffer import Buffer, FlushReason, Submission
+from batching_demo.core.control import (
     LONGEST_PATIENCE_SECONDS,
     SHORTEST_PATIENCE_SECONDS,
     Changes,
@@ -17,7 +18,6 @@ from batching_demo.batcher_service.control import (
     apply_changes,
     describe_changes,
 )
-from batching_demo.contracts import BatcherSettings, SubmissionHeader
 
 SETTINGS = BatcherSettings(max_records=10, linger_seconds=5)
 

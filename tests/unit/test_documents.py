@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from batching_demo.benchmark.__main__ import main as benchmark
-from batching_demo.chaos.__main__ import main as chaos
-from batching_demo.cli import main
-from tests.unit.documents import PAGES, ROOT, Page, read
+from batching_demo.cli.app import app
+from tests.support.documents import PAGES, ROOT, Page, read
+from tools.benchmark.__main__ import main as benchmark
+from tools.chaos.__main__ import main as chaos
 
 OTHERS = {"--", "--help", "--address", "--sql"}
 """Of all commands, of the Temporal CLI, and of Alembic."""
@@ -28,7 +28,7 @@ def tree(
             yield from tree(inner, (*path, name))
 
 
-TREE = dict(tree(main))
+TREE = dict(tree(app))
 COMMANDS = {path: one for path, one in TREE.items() if not isinstance(one, click.Group)}
 GROUPS = TREE.keys() - COMMANDS.keys()
 
@@ -39,7 +39,7 @@ def named_options(command: click.Command) -> set[str]:
 
 
 def options() -> set[str]:
-    every = [main, *COMMANDS.values(), chaos, benchmark]
+    every = [app, *COMMANDS.values(), chaos, benchmark]
     return set().union(*(named_options(command) for command in every)) | OTHERS
 
 
@@ -75,7 +75,7 @@ def problem_of(call: str) -> str | None:
     """Say what is wrong with a call, if anything."""
     words = words_of(call)
     while words[0].startswith("--"):
-        if words[0] not in named_options(main):
+        if words[0] not in named_options(app):
             return f"no option {words[0]} before a command"
         words = words[2:]
     depth = 2 if tuple(words[:1]) in GROUPS else 1
@@ -161,7 +161,7 @@ def test_every_command_is_in_a_page(pages: list[Page]) -> None:
 
 def configured() -> Iterator[tuple[str, str, str, str]]:
     """Give every option with a variable: both names, its command and its default."""
-    for path, command in ((("all",), main), *COMMANDS.items()):
+    for path, command in ((("all",), app), *COMMANDS.items()):
         for one in command.params:
             if isinstance(one, click.Option) and isinstance(one.envvar, str):
                 default = "" if one.multiple or one.default is None else str(one.default)

@@ -1,6 +1,6 @@
 """When a batcher tries again after failed writes, and how."""
 
-from batching_demo.batcher_service.health import REFUSALS_BEFORE_HOLDING, STATEMENT_TIMEOUT, Health
+from batching_demo.core.health import REFUSALS_BEFORE_HOLDING, STATEMENT_TIMEOUT, Health
 
 
 def test_pauses_double_up_to_a_minute() -> None:

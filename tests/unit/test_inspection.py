@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from batching_demo.contracts import MAX_RECORD_BYTES
-from batching_demo.main_service.samples import FLIGHTS_KEY, flights
-from batching_demo.main_service.sources import (
+from batching_demo.contracts.limits import MAX_RECORD_BYTES
+from batching_demo.main_service.files.reading import (
     SourceError,
     inspect,
     read_slice,
     slices,
 )
-from tests.unit.preparing import prepared, write
+from batching_demo.main_service.samples import FLIGHTS_KEY, flights
+from tests.support.preparing import prepared, write
 
 
 def refusal(path: Path, **options: str) -> str:
@@ -105,7 +105,7 @@ def test_a_small_buffer_refuses_the_same(tmp_path: Path, monkeypatch: pytest.Mon
     path = write(tmp_path / "x.csv", content)
     expected = refusal(path)
     for size in range(1, 12):
-        monkeypatch.setattr("batching_demo.main_service.scanning.CHUNK_BYTES", size)
+        monkeypatch.setattr("batching_demo.main_service.files.scanning.CHUNK_BYTES", size)
         assert refusal(path) == expected
     assert "line 5" in expected
 

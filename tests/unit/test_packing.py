@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.contracts import SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.main_service.packing import pack, unpack
-from batching_demo.requester.parcels import Submission
+from batching_demo.requester.grouping import Submission
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.text(), st.binary(min_size=100))))

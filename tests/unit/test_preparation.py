@@ -12,21 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.contracts import (
-    MAX_RECORD_BYTES,
-    MAX_SUBMISSION_BYTES,
+from batching_demo.contracts.encoding import (
     PreparedRecord,
     decode_records,
     encode_records,
     encoded_size,
-    shard_for,
     split,
 )
+from batching_demo.contracts.limits import MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
+from batching_demo.contracts.names import shard_for
+from batching_demo.main_service.files.reading import SourceError, inspect, read_slice, slices
 from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.preparation import cut, prepare
-from batching_demo.main_service.sources import SourceError, inspect, read_slice, slices
 from batching_demo.records.json_text import canonical, parse_object
-from tests.unit.preparing import code, prepare_input, prepared, stored_hash
+from tests.support.preparing import code, prepare_input, prepared, stored_hash
 
 any_text = st.text(st.characters(codec="utf-8"), max_size=20)
 csv_like = st.text(st.sampled_from('a"\r\né, \0\\'), max_size=10)
@@ -38,7 +37,7 @@ def prepared_text(
 ) -> list[PreparedRecord]:
     """Prepare a file that is read in the smallest pieces, so that every edge is met."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("batching_demo.main_service.scanning.CHUNK_BYTES", chunk)
+        patch.setattr("batching_demo.main_service.files.scanning.CHUNK_BYTES", chunk)
         path = Path(directory) / name
         path.write_bytes(text.encode())
         return prepared(path, key_columns, records_per_workflow)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.main_service import csv_source
-from batching_demo.main_service.csv_source import CsvGrammar
-from batching_demo.main_service.ndjson_source import NdjsonGrammar
-from batching_demo.main_service.scanning import Grammar, StructureError, count_lines, scan
+from batching_demo.main_service.files import csv_format
+from batching_demo.main_service.files.csv_format import CsvGrammar
+from batching_demo.main_service.files.ndjson_format import NdjsonGrammar
+from batching_demo.main_service.files.scanning import Grammar, StructureError, count_lines, scan
 
 
 def csv_text(delimiter: str = ",") -> st.SearchStrategy[str]:
@@ -127,7 +127,7 @@ def test_no_pattern_repeats_a_group_possessively() -> None:
     """
     forbidden = re.compile(r"\)(?:[*+?]|\{[0-9,]*\})\+|\(\?>")
     assert forbidden.search('"(?:a|b)*+"')
-    package = Path(csv_source.__file__).parents[1]
+    package = Path(csv_format.__file__).parents[2]
     texts = {path.name: path.read_text() for path in package.rglob("*.py")}
     assert "json_text.py" in texts
     assert [name for name, text in texts.items() if forbidden.search(text)] == []

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from batching_demo.contracts import MAX_RECORD_BYTES, MAX_SLICE_BYTES, encoded_size
-from batching_demo.main_service.preparation import prepare
-from batching_demo.main_service.sources import (
+from batching_demo.contracts.encoding import encoded_size
+from batching_demo.contracts.limits import MAX_RECORD_BYTES, MAX_SLICE_BYTES
+from batching_demo.main_service.files.reading import (
     SourceError,
     inspect,
     is_oversized,
     read_slice,
     slices,
 )
-from tests.unit.preparing import prepared, write
+from batching_demo.main_service.preparation import prepare
+from tests.support.preparing import prepared, write
 
 
 def test_slices(tmp_path: Path) -> None:

@@ -8,16 +8,21 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.messages import BatcherStatus
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import (
-    SUBMIT_SIGNAL,
-    BatcherSettings,
-    PreparedRecord,
-    batcher_workflow_id,
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.operator.start import start_batchers
+from tests.support.collector import Collector
+from tests.support.helpers import (
+    batcher_service,
+    eventually,
+    fetch,
+    noise,
+    record,
+    scalar,
+    submission,
 )
-from tests.faults.collector import Collector
-from tests.helpers import batcher_service, eventually, fetch, noise, record, scalar, submission
 
 REQUESTER_QUEUE = "requesters"
 

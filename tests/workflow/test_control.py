@@ -7,19 +7,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from batching_demo.batcher_service import operator, workflows
-from batching_demo.batcher_service.control import Changes, Mode
-from batching_demo.batcher_service.operator import NoWorkerError, RequestRefusedError, request
-from batching_demo.batcher_service.overview import overview
-from batching_demo.batcher_service.shards import (
+from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.core.control import Changes, Mode
+from batching_demo.operator import requests
+from batching_demo.operator.requests import NoWorkerError, RequestRefusedError, request
+from batching_demo.operator.shards import (
     chosen_shards,
     describe,
     running_shards,
 )
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import BatcherSettings
-from tests.faults.support import (
+from batching_demo.operator.start import start_batchers
+from batching_demo.operator.status import overview
+from tests.support.faults import (
     batcher,
     collecting,
     expect_answered_busy,
@@ -31,7 +32,7 @@ from tests.faults.support import (
     status,
     submit,
 )
-from tests.helpers import batcher_service, eventually, noise, record
+from tests.support.helpers import batcher_service, eventually, noise, record
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)
@@ -141,7 +142,7 @@ async def test_settings_that_make_no_sense_are_refused(client: Client, engine: A
 
 async def batcher_configure_raw(client: Client) -> None:
     """Ask in a shape that the message does not have."""
-    await operator.request(client, 0, BatcherWorkflow.configure, "nonsense")
+    await request(client, 0, BatcherWorkflow.configure, "nonsense")
 
 
 async def test_requests_meet_a_batcher_that_continues_as_new_all_the_time(
@@ -169,8 +170,8 @@ async def test_requests_meet_a_batcher_that_continues_as_new_all_the_time(
 async def test_without_a_worker_a_request_ends_and_says_so(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator, "UPDATE_SECONDS", 1.0)
-    monkeypatch.setattr(operator, "QUERY_SECONDS", 1.0)
+    monkeypatch.setattr(requests, "UPDATE_SECONDS", 1.0)
+    monkeypatch.setattr(requests, "QUERY_SECONDS", 1.0)
     await start_batchers(client, 1, SLOW)
     with pytest.raises(NoWorkerError, match="batching-demo batcher worker"):
         await request(client, 0, BatcherWorkflow.pause)

@@ -8,21 +8,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.control import Mode
-from batching_demo.batcher_service.draining import (
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.core.control import Mode
+from batching_demo.operator.draining import (
     RemainsError,
     running,
     wait_for,
     without_verdict,
 )
-from batching_demo.batcher_service.operator import RequestRefusedError, request
-from batching_demo.batcher_service.shards import (
+from batching_demo.operator.requests import RequestRefusedError, request
+from batching_demo.operator.shards import (
     ShardMissingError,
 )
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import BatcherSettings
-from tests.faults.support import (
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     batcher,
     collecting,
     expect_answered_busy,
@@ -34,7 +34,7 @@ from tests.faults.support import (
     status,
     submit,
 )
-from tests.helpers import batcher_service, eventually, record
+from tests.support.helpers import batcher_service, eventually, record
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)

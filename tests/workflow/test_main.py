@@ -9,14 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings, WritePath, batcher_workflow_id
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import WritePath, batcher_workflow_id
+from batching_demo.main_service.files.reading import inspect, slices
 from batching_demo.main_service.run_options import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
-from batching_demo.main_service.sources import inspect, slices
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
-from tests.helpers import batcher_service, both_services, eventually, fetch, main_service, scalar
+from batching_demo.operator.start import start_batchers
+from tests.support.helpers import (
+    batcher_service,
+    both_services,
+    eventually,
+    fetch,
+    main_service,
+    scalar,
+)
 
 QUICK = BatcherSettings(linger_seconds=0.3)
 

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.operator import request
-from batching_demo.batcher_service.starter import start_batcher, start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.contracts import BatcherSettings, shard_for
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import shard_for
+from batching_demo.operator.requests import request
+from batching_demo.operator.start import start_batcher, start_batchers
 from batching_demo.requester import requester
-from tests.faults.support import batcher, expect_rows, load, locked_table, status, write_ndjson
-from tests.helpers import both_services, eventually, fetch
+from tests.support.faults import batcher, expect_rows, load, locked_table, status, write_ndjson
+from tests.support.helpers import both_services, eventually, fetch
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

@@ -8,13 +8,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.operator import request
-from batching_demo.batcher_service.shards import describe, running_shards
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.batcher_service.workflows import BatcherWorkflow
-from batching_demo.cli import main
-from batching_demo.contracts import BatcherSettings
-from tests.faults.support import (
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.cli.app import app
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.operator.requests import request
+from batching_demo.operator.shards import describe, running_shards
+from batching_demo.operator.start import start_batchers
+from tests.support.faults import (
     expect_rows,
     load,
     locked_table,
@@ -22,7 +22,7 @@ from tests.faults.support import (
     submit,
     write_ndjson,
 )
-from tests.helpers import batcher_service, both_services, fetch, record, scalar
+from tests.support.helpers import batcher_service, both_services, fetch, record, scalar
 
 QUICK = BatcherSettings(max_records=20, linger_seconds=0.5)
 
@@ -35,7 +35,7 @@ def environment(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def reshard(*arguments: str) -> Result:
     command = ["batcher", "reshard", *arguments]
-    return await asyncio.to_thread(CliRunner().invoke, main, command)
+    return await asyncio.to_thread(CliRunner().invoke, app, command)
 
 
 async def test_one_to_four_to_two_under_load_loses_and_doubles_nothing(

@@ -9,17 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.retry_messages import (
+from batching_demo.batcher_service.retry.messages import (
     RetryInput,
     RetryResult,
     retry_workflow_id,
 )
-from batching_demo.batcher_service.retry_starter import Retry, RetryFailedError, retry_letter
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings, Verdict, batcher_workflow_id
-from batching_demo.database.letter_queries import note_attempt
-from tests.helpers import batcher_service, both_services, eventually, fetch
-from tests.letters import (
+from batching_demo.contracts.messages import BatcherSettings, Verdict
+from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.database.dead_letter_queries import note_attempt
+from batching_demo.operator.retries import Retry, RetryFailedError, retry_letter
+from batching_demo.operator.start import start_batchers
+from tests.support.helpers import batcher_service, both_services, eventually, fetch
+from tests.support.letters import (
     BAD,
     SECRET,
     allow_bad,

@@ -7,12 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflows
-from batching_demo.batcher_service.starter import start_batchers
-from batching_demo.contracts import BatcherSettings
+from batching_demo.batcher_service import workflow as workflows
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.operator.start import start_batchers
 from batching_demo.search_attributes import KEYS, registered_attributes
-from tests.faults.support import load, patchable_batcher_service, submit, write_ndjson
-from tests.helpers import both_services, eventually, main_service, record
+from tests.support.faults import load, patchable_batcher_service, submit, write_ndjson
+from tests.support.helpers import both_services, eventually, main_service, record
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

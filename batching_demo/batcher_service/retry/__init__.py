@@ -1,0 +1,1 @@
+"""The retry of a dead letter: a workflow, its activities, and the record made again."""

@@ -1,0 +1,1 @@
+"""`batching-demo batcher`: the worker, the starter and the operator's commands."""

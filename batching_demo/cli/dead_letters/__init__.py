@@ -1,0 +1,1 @@
+"""`batching-demo dead-letters`: look at dead letters, retry and discard them."""

@@ -1,0 +1,1 @@
+"""`batching-demo main`: the worker and the starter of the main service."""

@@ -1,0 +1,1 @@
+"""All that the two services share; every other package may import it."""

@@ -1,0 +1,1 @@
+"""Input files: inspect one as a whole, cut it into slices, read a slice."""

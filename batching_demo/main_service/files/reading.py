@@ -1,0 +1,50 @@
+"""Input files: check one as a whole, cut it into slices, read a slice."""
+
+import hashlib
+import zlib
+from pathlib import Path
+
+from batching_demo.contracts.limits import MAX_RECORD_BYTES
+from batching_demo.main_service.files.inspection import Inspected, inspect
+from batching_demo.main_service.files.scanning import chunks, hashed
+from batching_demo.main_service.files.slicing import slices
+from batching_demo.main_service.files.source_file import SourceError, opened, printable
+from batching_demo.main_service.files.spool import SPOOL
+from batching_demo.main_service.messages import Slice, Source
+from batching_demo.records.rejection import TRUNCATED_BYTES
+
+__all__ = ["Inspected", "SourceError", "inspect", "is_oversized", "read_slice", "slices"]
+
+
+def is_oversized(slice_: Slice) -> bool:
+    """Tell whether a slice is one record over the limit, which is never read whole."""
+    return slice_.records == 1 and slice_.length > MAX_RECORD_BYTES
+
+
+def read_slice(source: Source, slice_: Slice) -> bytes:
+    """Read a slice's own bytes.
+
+    Of a record over the limit only its SHA-256 (32 bytes) and its beginning are returned.
+
+    Raises:
+        SourceError: the file cannot be read here, or it has changed since it was sliced.
+    """
+    keep = TRUNCATED_BYTES if is_oversized(slice_) else slice_.length
+    raw, crc32, digest = b"", 0, hashlib.sha256()
+    with opened(source.path, _advice(source)) as file:
+        file.seek(slice_.offset)
+        for chunk in hashed(chunks(file, slice_.length), digest):
+            crc32 = zlib.crc32(chunk, crc32)
+            raw += chunk[: keep - len(raw)]
+    if crc32 != slice_.crc32:
+        raise SourceError(
+            f"{printable(source.path)}, line {slice_.first_line}: changed since it was read by the"
+            " starter; start again with the file as it is now"
+        )
+    return digest.digest() + raw if is_oversized(slice_) else raw
+
+
+def _advice(source: Source) -> str:
+    if Path(source.path).parent.name == SPOOL:
+        return f"it is the copy of {source.name}: start again, which makes it anew"
+    return "a worker needs it under the path that the starter read"

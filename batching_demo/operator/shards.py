@@ -1,0 +1,113 @@
+"""Which batchers run, and what Temporal tells of each without asking a worker."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from batching_demo.batcher_service.messages import SETTINGS_MEMO
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import batcher_workflow_id
+
+PROBED_AT_ONCE = 20
+"""Also how many missing numbers in a row end the search."""
+_WORKFLOW_ID = re.compile(re.escape(batcher_workflow_id(0)[:-1]) + r"(\d+)")
+
+
+class OperatorError(Exception):
+    """One batcher does not do what an operator wants; the message is one line for them."""
+
+
+class ShardMissingError(OperatorError):
+    """A shard's batcher does not run; the message says how to start it."""
+
+    def __init__(self, shard: int) -> None:
+        super().__init__(
+            f"{batcher_workflow_id(shard)} does not run: start it with"
+            f" `batching-demo batcher start --shards {shard + 1}`"
+        )
+
+
+@dataclass(frozen=True)
+class Described:
+    """What Temporal tells of a running batcher, whether or not a worker is there."""
+
+    shard: int
+    run_id: str
+    history_events: int
+    task_attempts: int
+    """Attempts at the workflow task that is pending; 0 if none is."""
+    settings: BatcherSettings
+    """In force."""
+
+
+async def describe(client: Client, shard: int) -> Described:
+    """Describe a running batcher.
+
+    Raises:
+        ShardMissingError: it does not run.
+    """
+    try:
+        found = await client.get_workflow_handle(batcher_workflow_id(shard)).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        raise ShardMissingError(shard) from None
+    if found.status is not WorkflowExecutionStatus.RUNNING:
+        raise ShardMissingError(shard)
+    return Described(
+        shard=shard,
+        run_id=found.run_id,
+        history_events=found.history_length,
+        task_attempts=found.raw_description.pending_workflow_task.attempt,
+        settings=await _settings(found),
+    )
+
+
+async def _settings(found: WorkflowExecutionDescription) -> BatcherSettings:
+    memo = await found.memo_value(SETTINGS_MEMO, default={})
+    named = {field.name for field in fields(BatcherSettings)}
+    return BatcherSettings(**{name: value for name, value in memo.items() if name in named})
+
+
+async def running_shards(client: Client) -> list[int]:
+    """List the shards whose batchers run.
+
+    Visibility lags behind and may not know the newest; so every number up to the largest that it
+    knows is described, and beyond it until many in a row are missing.
+    """
+    running: list[int] = []
+    largest = max(await _visible_shards(client), default=-1)
+    start = 0
+    while start <= max([largest, *running]) + 1:
+        chunk = range(start, start + PROBED_AT_ONCE)
+        running += await _running(client, chunk)
+        start += PROBED_AT_ONCE
+    return running
+
+
+async def chosen_shards(client: Client, chosen: int | None) -> Sequence[int]:
+    """List the shards to act on: the chosen one, or all from 0 to the last that runs."""
+    if chosen is not None:
+        return [chosen]
+    return range(max(await running_shards(client), default=0) + 1)
+
+
+async def _visible_shards(client: Client) -> list[int]:
+    query = "WorkflowType = 'BatcherWorkflow' AND ExecutionStatus = 'Running'"
+    found = [workflow.id async for workflow in client.list_workflows(query)]
+    return [int(match[1]) for name in found if (match := _WORKFLOW_ID.fullmatch(name))]
+
+
+async def _running(client: Client, shards: Iterable[int]) -> list[int]:
+    async def probe(shard: int) -> int | None:
+        try:
+            return (await describe(client, shard)).shard
+        except ShardMissingError:
+            return None
+
+    probed = await asyncio.gather(*(probe(shard) for shard in shards))
+    return [shard for shard in probed if shard is not None]

@@ -1,0 +1,122 @@
+"""All that can be told of one shard: what Temporal says, and what its batcher answers."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from temporalio.client import Client
+
+from batching_demo.batcher_service.messages import BatcherStatus
+from batching_demo.contracts.messages import Verdict
+from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.operator.requests import NoWorkerError, ask_status
+from batching_demo.operator.shards import (
+    Described,
+    ShardMissingError,
+    chosen_shards,
+    describe,
+)
+
+NORMAL_TASK_ATTEMPTS = 2
+"""A task that a burst of signals interrupts is tried again at once."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One shard. Without `described` it does not run, without `status` no worker answers."""
+
+    shard: int
+    described: Described | None = None
+    status: BatcherStatus | None = None
+    problem: str = ""
+    """What keeps it from being told, and what to do."""
+
+    @property
+    def failing_task(self) -> str:
+        """Say that the workflow's own code fails, if it does so again and again."""
+        attempts = self.described.task_attempts if self.described else 0
+        if attempts <= NORMAL_TASK_ATTEMPTS:
+            return ""
+        return (
+            f"its workflow task is at attempt {attempts}: see the worker's log, or the history in"
+            " the Web UI"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Give all of it as plain values."""
+        return {
+            "workflow_id": batcher_workflow_id(self.shard),
+            "is_running": self.described is not None,
+            "problem": self.problem or None,
+            "failing_task": self.failing_task or None,
+            "run": asdict(self.described) if self.described else None,
+            "status": asdict(self.status) if self.status else None,
+        }
+
+
+async def overview(client: Client, shard: int | None) -> list[Overview]:
+    """Look at the chosen shard, or at all, all at once."""
+    shards = await chosen_shards(client, shard)
+    return list(await asyncio.gather(*(_look_at(client, one) for one in shards)))
+
+
+async def _look_at(client: Client, shard: int) -> Overview:
+    try:
+        described = await describe(client, shard)
+    except ShardMissingError as error:
+        return Overview(shard, problem=str(error))
+    try:
+        return Overview(shard, described, await ask_status(client, shard))
+    except (NoWorkerError, ShardMissingError) as error:
+        return Overview(shard, described, problem=str(error))
+
+
+def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
+    """Lay out a shard in labelled lines, the first of them its name."""
+    name, described, status = batcher_workflow_id(found.shard), found.described, found.status
+    if described is None:
+        yield name, "does not run"
+        return
+    yield name, _mode(status, now) if status else "runs, but no worker answers"
+    if status:
+        yield from _work(status, now)
+    policy = status.settings if status else described.settings
+    yield (
+        "flushes at",
+        f"{policy.max_records:,} records, {policy.max_bytes:,} bytes, or after"
+        f" {policy.linger_seconds:g} s; {policy.max_in_flight} writes at a time",
+    )
+    yield "run", f"{described.run_id}, {described.history_events:,} events"
+    if status and status.last_error:
+        times = f", {status.consecutive_failures} times in a row"
+        yield "error", status.last_error + (times if status.consecutive_failures else "")
+    if found.failing_task:
+        yield "error", found.failing_task
+
+
+def _mode(status: BatcherStatus, now: float) -> str:
+    for_how_long = f" for {_age(now - status.mode_since)}" if status.mode_since else ""
+    if status.mode == "draining" and not status.open_records:
+        return f"drained, closed{for_how_long}"
+    return f"{status.mode}{for_how_long}"
+
+
+def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
+    oldest = f", the oldest for {_age(now - status.oldest_at)}" if status.oldest_at else ""
+    yield "waiting", f"{status.buffered_records:,} records, {status.buffered_bytes:,} bytes{oldest}"
+    yield "in flight", f"{status.in_flight} batches, {status.in_flight_records:,} records"
+    totals = status.totals
+    yield "verdicts", ", ".join(f"{totals.verdicts.get(name, 0):,} {name}" for name in Verdict)
+    batches = (f"{number:,} by {reason}" for reason, number in sorted(totals.batches.items()))
+    yield "batches", ", ".join(batches) or "none yet"
+    if totals.turned_away:
+        yield "busy", f"{totals.turned_away:,} times answered, {status.in_line:,} in line"
+
+
+def _age(seconds: float) -> str:
+    """Say a length of time; clocks may differ a little, so never a negative one."""
+    seconds = max(0.0, seconds)
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"

@@ -1,0 +1,89 @@
+"""What random files share: to store one, and to say what should have become of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from hypothesis import HealthCheck, settings
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from batching_demo.main_service.files.reading import inspect
+from batching_demo.main_service.files.spool import readable
+from tests.support.storing import Load, Stored, store, stored
+
+quick = settings(
+    max_examples=100,
+    deadline=None,
+    # Every example has a source and keys of its own, so they may share a database.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Stands for the payload of a record that is not stored."""
+
+    reason: str
+
+
+Reading = tuple[int, str, object | Rejected]
+"""Line, key and payload of a record."""
+
+
+@dataclass
+class Outcome:
+    """What has to become of a file."""
+
+    stored: Stored
+    codes: str
+
+
+class Files:
+    """Writes files with names of their own and loads them."""
+
+    def __init__(self, engine: AsyncEngine, directory: Path) -> None:
+        self._engine, self._directory = engine, directory
+
+    async def load(
+        self, content: bytes, suffix: str, how: Load, encoding: str = "utf-8", **options: str
+    ) -> tuple[str, Stored]:
+        path = self._directory / f"{uuid4().hex}{suffix}"
+        path.write_bytes(content)
+        try:
+            file = readable(str(path), encoding, self._directory)
+            inspected = inspect(file.path, name=file.name, key_columns=how.key_columns, **options)
+            codes = await store(self._engine, inspected, how)
+            assert len(codes) == inspected.records
+            return codes, await stored(self._engine, file.name)
+        finally:
+            path.unlink()
+
+
+def in_order(readings: list[Reading]) -> Outcome:
+    """Decide what becomes of records that come in this order, a key at most once."""
+    outcome = Outcome(Stored(), "")
+    by_key: dict[str, object] = {}
+    conflicts: set[tuple[str, str]] = set()
+    for line, key, value in readings:
+        if isinstance(value, Rejected):
+            outcome.stored.letters[line] = value.reason
+            outcome.codes += "r"
+        elif key not in by_key:
+            by_key[key] = value
+            outcome.stored.records[line] = (key, value)
+            outcome.codes += "w"
+        elif by_key[key] == value:
+            outcome.codes += "d"
+        else:
+            outcome.codes += "c"
+            # The same record refused on several lines is one letter.
+            if (key, repr(value)) not in conflicts:
+                outcome.stored.letters[line] = "conflict"
+            conflicts.add((key, repr(value)))
+    return outcome
+
+
+def rejection_of_key(key: str) -> Rejected | None:
+    if not key.strip():
+        return Rejected("key_empty")
+    return Rejected("key_too_long") if len(key.encode()) > 512 else None

@@ -1,0 +1,113 @@
+"""Take a file all the way into Postgres without Temporal, and read back what is there."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from batching_demo.batcher_service.verdicts import gather
+from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.database.writes import write_batch
+from batching_demo.main_service.files.reading import Inspected, read_slice, slices
+from batching_demo.main_service.messages import PrepareInput
+from batching_demo.main_service.packing import pack, unpack
+from batching_demo.main_service.preparation import cut, prepare
+from tests.support.helpers import stamp
+
+Batch = list[tuple[SubmissionHeader, bytes]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """How to load a file; the run label tells two loads of one file apart."""
+
+    key_columns: Sequence[str] = ()
+    records_per_workflow: int = 10
+    max_records: int = 100
+    run_label: str = "first"
+    key_prefix: str = ""
+
+
+@dataclass
+class Stored:
+    """What Postgres holds of one source."""
+
+    records: dict[int, tuple[str, object]] = field(default_factory=dict)
+    """Key and payload of each line, numbers with all their digits."""
+    letters: dict[int, str] = field(default_factory=dict)
+    """The reason why each other line is not stored."""
+
+
+async def store(engine: AsyncEngine, inspected: Inspected, how: Load) -> str:
+    """Load a file; give the verdict of every record, in their order, a letter each."""
+    codes = ""
+    for batch in batches(inspected, how):
+        rows = gather([header for header, _ in batch], [encoded for _, encoded in batch]).rows
+        codes += "".join((await write_batch(engine, rows, stamp())).codes)
+    return codes
+
+
+def batches(inspected: Inspected, how: Load) -> Iterator[Batch]:
+    """Join submissions into batches, as a batcher does; check their sizes."""
+    batch: Batch = []
+    for header, encoded in _submissions(inspected, how):
+        assert len(encoded) <= MAX_SUBMISSION_BYTES or header.records == 1
+        assert len(encoded) <= MAX_RECORD_BYTES + 1024
+        records = sum(each.records for each, _ in batch) + header.records
+        length = sum(len(each) for _, each in batch) + len(encoded)
+        if batch and (records > how.max_records or length > MAX_BATCH_BYTES):
+            yield batch
+            batch = []
+        batch.append((header, encoded))
+    if batch:
+        yield batch
+
+
+def _submissions(inspected: Inspected, how: Load) -> Iterator[tuple[SubmissionHeader, bytes]]:
+    source = inspected.source
+    for slice_ in slices(source, how.records_per_workflow, stamp=inspected.stamp):
+        raw = read_slice(source, slice_)
+        records = prepare(source, slice_, raw, how.key_columns, how.key_prefix)
+        prepare_input = PrepareInput(
+            source=source,
+            slice=slice_,
+            key_columns=list(how.key_columns),
+            key_prefix=how.key_prefix,
+            workflow_id=f"{source.name}-{how.run_label}-{slice_.position}",
+            run_label=how.run_label,
+            max_records=how.max_records,
+            shards=1,
+        )
+        for submission, encoded in unpack(pack(*cut(records, prepare_input))):
+            yield submission.header, encoded
+
+
+async def clear(engine: AsyncEngine) -> None:
+    """Forget all records and letters."""
+    async with engine.connect() as connection:
+        await connection.execute(text("TRUNCATE records, dead_letters"))
+
+
+async def stored(engine: AsyncEngine, source: str) -> Stored:
+    """Read what Postgres holds of a source."""
+    found = Stored()
+    async with engine.connect() as connection:
+        for line, key, payload in await connection.execute(RECORDS, {"source": source}):
+            found.records[line] = (key, exact_json(payload))
+        for line, reason in await connection.execute(LETTERS, {"source": source}):
+            assert line not in found.records
+            found.letters[line] = reason
+    return found
+
+
+def exact_json(document: str) -> object:
+    """Read JSON, its numbers with all their digits."""
+    return json.loads(document, parse_float=Decimal, parse_int=Decimal)
+
+
+RECORDS = text("SELECT line, idempotency_key, payload::text FROM records WHERE source = :source")
+LETTERS = text("SELECT line, reason FROM dead_letters WHERE source = :source")

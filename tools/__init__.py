@@ -1,0 +1,1 @@
+"""Benchmarks, chaos and maintenance; not part of the package."""

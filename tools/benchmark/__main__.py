@@ -1,0 +1,205 @@
+"""The command of scripts/benchmark."""
+
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import psutil
+from rich.console import Console
+
+from batching_demo.devstack.interruption import stop_by_signals
+from batching_demo.main_service.files.reading import inspect
+from tools.benchmark.distance import measure_distance
+from tools.benchmark.growth import Load, measure_growth
+from tools.benchmark.input import SERIAL, write_flights
+from tools.benchmark.latency import measure_latency
+from tools.benchmark.paths import ONE_BY_ONE, SLICES, measure_paths
+from tools.benchmark.report import show, write_html, write_json, write_plots
+from tools.benchmark.run import BenchmarkError, bench
+from tools.benchmark.sections import Section
+from tools.benchmark.shards import SHARDED_SIZE, measure_shards
+from tools.benchmark.write import measure_write
+
+PARTS = ("write", "paths", "growth", "distance", "shards", "latency")
+SIZES = ("1", "10", "100", "200", "500")
+QUICK_SIZES = ("1", "200")
+QUICK_SLICES = 30
+FAR_SIZES = (1, 200, 500)
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure, and how thoroughly."""
+
+    parts: Sequence[str]
+    rounds: int
+    singles: int
+    """Main workflows in a cell of few records each."""
+    slices: int
+    """The same of many records each."""
+    records_per_workflow: Sequence[int]
+    sizes: Sequence[int]
+    milliseconds: Sequence[int]
+    lingers: Sequence[float]
+    input_path: Path | None
+    key_columns: tuple[str, ...]
+
+    def workflows(self, sizes: Sequence[int]) -> dict[int, int]:
+        """Give how many main workflows a cell has, by records per workflow."""
+        return {
+            each: self.singles if each in ONE_BY_ONE else self.slices
+            for each in self.records_per_workflow
+            if each in sizes
+        }
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--quick", is_flag=True, help="Fewer and smaller runs: all parts in 3 minutes.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Runs of every cell. [default: 5]")
+@click.option(
+    "--workflows",
+    type=click.IntRange(min=1),
+    help="Main workflows in a cell. [default: 300; with --quick 100, or 30 of many records each]",
+)
+@click.option(
+    "--records-per-workflow",
+    "each",
+    multiple=True,
+    type=click.Choice(SIZES),
+    help="Only these, in `paths` and `distance`.",
+)
+@click.option(
+    "--records", "sizes", multiple=True, type=click.IntRange(min=1), help="Lengths for `growth`."
+)
+@click.option(
+    "--input",
+    "input_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file that `growth` takes its records from. [default: the bundled flights, repeated]",
+)
+@click.option("--key", "key_columns", multiple=True, help="Key columns of --input.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("benchmark-results"),
+    show_default=True,
+    help="Directory for results.json, report.html and the plots.",
+)
+def main(
+    parts: tuple[str, ...],
+    quick: bool,
+    rounds: int | None,
+    workflows: int | None,
+    each: tuple[str, ...],
+    sizes: tuple[int, ...],
+    input_path: Path | None,
+    key_columns: tuple[str, ...],
+    output: Path,
+) -> None:
+    """Measure PARTS, or all of them, on servers and workers of its own.
+
+    All cells of a part run side by side, in rounds, so that a noisy machine is noisy for all.
+
+    \b
+    Examples:
+      scripts/benchmark --quick
+      scripts/benchmark write paths --rounds 7
+      scripts/benchmark growth --records 30000 --records 300000
+    """
+    request = Request(
+        parts=parts or PARTS,
+        rounds=rounds or (1 if quick else 5),
+        # With fewer, single records fill no batch, and wait for their linger.
+        singles=workflows or (100 if quick else 300),
+        slices=workflows or (QUICK_SLICES if quick else 300),
+        records_per_workflow=[int(one) for one in each or (QUICK_SIZES if quick else SIZES)],
+        sizes=sizes or ((1_000, 10_000) if quick else (1_000, 10_000, 100_000)),
+        milliseconds=(0, 10) if quick else (0, 2, 10),
+        lingers=(1.0, 0.0) if quick else (20.0, 1.0, 0.0),
+        input_path=input_path,
+        key_columns=key_columns,
+    )
+    stop_by_signals()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    try:
+        sections = asyncio.run(_measure(request, console))
+    except BenchmarkError as error:
+        raise click.ClickException(str(error)) from None
+    output.mkdir(parents=True, exist_ok=True)
+    write_json(output / "results.json", sections, machine())
+    write_html(output / "report.html", sections, machine())
+    write_plots(output, sections)
+    click.echo(f"{output}/report.html, {output}/results.json and the plots beside them")
+
+
+async def _measure(request: Request, console: Console) -> list[Section]:
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="batching-demo-") as name:
+        for part in request.parts:
+            section = await _measure_part(part, request, Path(name), _progress)
+            show(section, console)
+            sections.append(section)
+    return sections
+
+
+def _progress(line: str) -> None:
+    click.echo(line, err=True)
+
+
+async def _measure_part(
+    part: str, request: Request, directory: Path, report: Callable[[str], None]
+) -> Section:
+    """Measure one part on servers that no other part has used."""
+    rounds = request.rounds
+    most = max(request.slices, request.singles) * max(SHARDED_SIZE, *request.records_per_workflow)
+    source = write_flights(directory / "flights.csv", most)
+    async with bench() as on:
+        if part == "write":
+            return await measure_write(on.system.postgres.url, 3 * rounds)
+        if part == "paths":
+            counts = request.workflows((*ONE_BY_ONE, *SLICES))
+            return await measure_paths(on, source, counts, rounds, report)
+        if part == "growth":
+            return await measure_growth(on, _loads(request, directory), rounds, report)
+        if part == "distance":
+            counts = request.workflows(FAR_SIZES)
+            return await measure_distance(on, source, counts, rounds, report, request.milliseconds)
+        if part == "shards":
+            return await measure_shards(on, source, request.slices, rounds, report)
+        return await measure_latency(on, source, request.singles, rounds, report, request.lingers)
+
+
+def _loads(request: Request, directory: Path) -> list[Load]:
+    loads = []
+    for size in request.sizes:
+        path = directory / f"flights-{size}.csv"
+        if request.input_path is None:
+            write_flights(path, size)
+            loads.append(Load(path, size, (SERIAL,), 200))
+            continue
+        with request.input_path.open("rb") as whole, path.open("wb") as head:
+            head.writelines(line for _, line in zip(range(size + 1), whole, strict=False))
+        records = inspect(path, key_columns=list(request.key_columns)).records
+        loads.append(Load(path, records, request.key_columns, 200))
+    return loads
+
+
+def machine() -> str:
+    """Say where this was measured."""
+    memory = psutil.virtual_memory().total / GIB
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Python"
+        f" {platform.python_version()}; servers, workers and starter on this one machine"
+    )
+
+
+if __name__ == "__main__":
+    main()

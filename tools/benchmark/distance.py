@@ -1,0 +1,134 @@
+"""Part 4, distance: the database some milliseconds away, behind a proxy that delays."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy import make_url
+
+from batching_demo.contracts.names import WritePath
+from batching_demo.devstack.ports import find_free_port
+from batching_demo.devstack.workers import coalescing_by
+from batching_demo.main_service.messages import Source
+from tools.benchmark.numbers import short
+from tools.benchmark.paths import cells
+from tools.benchmark.rounds import Report, Samples, relative, speed
+from tools.benchmark.run import Bench
+from tools.benchmark.sections import Chart, Section, Table
+
+MILLISECONDS = (0, 2, 10)
+PATHS = (WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
+Far = dict[int, Samples]
+
+
+@asynccontextmanager
+async def database_away(bench: Bench, milliseconds: int) -> AsyncIterator[str]:
+    """Give the URL of the database with a round trip that takes so much longer."""
+    url = make_url(bench.system.postgres.url)
+    port = find_free_port()
+    proxy = subprocess.Popen(  # noqa: ASYNC220  # it is only started
+        [
+            sys.executable,
+            "-m",
+            "tools.benchmark.delay",
+            str(port),
+            str(url.port),
+            str(milliseconds),
+        ]
+    )
+    try:
+        yield url.set(port=port).render_as_string(hide_password=False)
+    finally:
+        proxy.kill()
+        proxy.wait()
+
+
+async def measure_distance(
+    bench: Bench,
+    source: Source,
+    workflows: dict[int, int],
+    rounds: int,
+    report: Report,
+    milliseconds: Sequence[int] = MILLISECONDS,
+) -> Section:
+    """Run the paths at every distance in every round.
+
+    Args:
+        bench: whose workers are started again for every distance.
+        source: has enough records.
+        workflows: how many, by records per workflow.
+        rounds: of all distances.
+        report: is told how far it is.
+        milliseconds: round trips to compare.
+    """
+    far: Far = {distance: {} for distance in milliseconds}
+    for number in range(rounds):
+        for each, count in workflows.items():
+            chosen = cells({each: count}, PATHS)
+            for distance in milliseconds:
+                async with database_away(bench, distance) as url:
+                    rules = coalescing_by(chosen[0].settings)
+                    await bench.restart_workers({**rules, "DATABASE_URL": url})
+                    for cell in chosen:
+                        sample = await bench.measure(cell, source, counted=False)
+                        far[distance].setdefault(cell, []).append(sample)
+                report(f"round {number + 1} of {rounds}: {distance} ms, {each} a workflow")
+    return _section(far)
+
+
+def _section(far: Far) -> Section:
+    rows = []
+    charts: dict[int, dict[str, list[float]]] = {}
+    for distance, samples in far.items():
+        for cell, found in samples.items():
+            each = cell.records_per_workflow
+            unbatched = next(
+                others
+                for other, others in samples.items()
+                if (other.path, other.records_per_workflow) == (WritePath.UNBATCHED, each)
+            )
+            series = charts.setdefault(each, {})
+            series.setdefault(cell.path.value, []).append(speed(found).median)
+            rows.append(
+                [
+                    f"{distance} ms",
+                    str(each),
+                    cell.path.value,
+                    str(speed(found)),
+                    str(relative(found, unbatched)),
+                    f"{found[0].commits:,}",
+                    short(unbatched[0].commits / found[0].commits),
+                ]
+            )
+    rounds = len(next(iter(next(iter(far.values())).values())))
+    return Section(
+        "distance",
+        [
+            Table(
+                "Distance: the database away by a round trip, 10 connections",
+                [
+                    "away",
+                    "records",
+                    "path",
+                    "records/s",
+                    "x unbatched",
+                    "commits",
+                    "times fewer commits",
+                ],
+                rows,
+                f"medians of {rounds} interleaved rounds",
+            )
+        ],
+        [
+            Chart(
+                f"distance-{each}",
+                f"Distance: records/s at {each} records per workflow",
+                "records/s",
+                [f"{distance} ms" for distance in far],
+                series,
+                is_logarithmic=True,
+            )
+            for each, series in charts.items()
+        ],
+    )

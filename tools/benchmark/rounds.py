@@ -1,0 +1,42 @@
+"""Run cells side by side, round after round."""
+
+import random
+from collections.abc import Callable, Sequence
+
+from batching_demo.main_service.messages import Source
+from tools.benchmark.cells import Cell, Sample
+from tools.benchmark.numbers import Spread, ratios
+from tools.benchmark.run import Bench
+
+Samples = dict[Cell, list[Sample]]
+Report = Callable[[str], None]
+
+
+async def interleaved(
+    bench: Bench, source: Source, cells: Sequence[Cell], rounds: int, report: Report
+) -> Samples:
+    """Run every cell once a round, in random order; histories are read in the first one."""
+    samples: Samples = {cell: [] for cell in cells}
+    for number in range(rounds):
+        order = random.sample(cells, len(cells))
+        for cell in order:
+            sample = await bench.measure(cell, source, counted=number == 0)
+            samples[cell].append(sample)
+            report(
+                f"round {number + 1} of {rounds}: {cell.path} {cell.workflows} x"
+                f" {cell.records_per_workflow}: {sample.records_per_second:,.0f} records/s"
+            )
+    return samples
+
+
+def speed(samples: Sequence[Sample]) -> Spread:
+    """Summarise records per second."""
+    return Spread.of([sample.records_per_second for sample in samples])
+
+
+def relative(samples: Sequence[Sample], others: Sequence[Sample]) -> Spread:
+    """Compare records per second with those of another cell, round by round."""
+    return ratios(
+        [sample.records_per_second for sample in samples],
+        [sample.records_per_second for sample in others],
+    )

@@ -1,0 +1,156 @@
+"""Run cells on servers and workers of one's own."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import psutil
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.service import GrpcCompression
+
+from batching_demo.comparison.postgres_counts import batch_rows, checkpoint
+from batching_demo.comparison.results import percentile
+from batching_demo.comparison.temporal_counts import (
+    batcher_events_since,
+    batcher_runs,
+    events_per_workflow,
+)
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import (
+    BATCHER_TASK_QUEUE,
+    MAIN_TASK_QUEUE,
+    WritePath,
+    batcher_workflow_id,
+)
+from batching_demo.database.engine import create_transactional_engine
+from batching_demo.database.migrations import migrate
+from batching_demo.devstack.system import System, system_directory
+from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.messages import Source
+from batching_demo.main_service.run_options import RunOptions, with_max_open
+from batching_demo.main_service.starter import Starter
+from batching_demo.main_service.summary import Outcome
+from batching_demo.operator.start import start_batchers
+from batching_demo.temporal import wait_for_pollers
+from tools.benchmark.cells import Cell, Sample
+from tools.benchmark.counters import count_workflow_tasks, read_written
+from tools.benchmark.input import SERIAL
+from tools.benchmark.memory import peaks
+
+NAME = "batching-demo benchmark"
+
+
+class BenchmarkError(Exception):
+    """A cell did not do what it should have; its figures would mean nothing."""
+
+
+class Bench:
+    """Cells on one set of servers and workers."""
+
+    def __init__(self, system: System, client: Client, engine: AsyncEngine) -> None:
+        self.system = system
+        self.engine = engine
+        self.client = client
+        self._batchers: tuple[int, BatcherSettings] | None = None
+
+    async def measure(self, cell: Cell, source: Source, *, counted: bool = True) -> Sample:
+        """Run a cell once.
+
+        Args:
+            cell: what to run.
+            source: has at least the cell's records.
+            counted: also read histories, which takes longer than the run itself.
+
+        Raises:
+            BenchmarkError: not every record was written.
+        """
+        await self._prepare(cell)
+        label = f"{cell.path}-{secrets.token_hex(4)}"
+        runs = await batcher_runs(self.client, cell.shards)
+        before = await read_written(self.engine)
+        outcomes: list[Outcome] = []
+        options = with_max_open(_options(cell, label), source, cell.max_open)
+        starter = Starter(self.client, source, options, on_outcome=outcomes.append)
+        async with peaks({**self.system.workers, "starter": psutil.Process()}) as memory:
+            summary = await starter.run(
+                slices(source, cell.records_per_workflow, limit=cell.records)
+            )
+        written = cell.records if cell.path is WritePath.NOTHING else summary.written
+        if summary.failures or written != cell.records:
+            raise BenchmarkError(f"{cell}: {written} written {summary.failures[:1]}")
+        cost = (await read_written(self.engine)).since(before)
+        verdict_seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
+        ids = [outcome.workflow_id for outcome in outcomes] if counted else []
+        batcher_events = await batcher_events_since(self.client, runs)
+        workflows_per_record = cell.workflows / cell.records
+        return Sample(
+            records_per_second=cell.records / summary.seconds,
+            batches=len(await batch_rows(self.engine, label)),
+            commits=cost.transactions,
+            wal_bytes=cost.wal_bytes,
+            main_events=await events_per_workflow(self.client, ids) * workflows_per_record,
+            batcher_events=batcher_events / cell.records,
+            workflow_tasks=await count_workflow_tasks(self.client, ids) * workflows_per_record,
+            p50_seconds=percentile(verdict_seconds, 50),
+            p99_seconds=percentile(verdict_seconds, 99),
+            peak_mib=memory,
+        )
+
+    async def restart_workers(self, settings: Mapping[str, str], batcher_workers: int = 1) -> None:
+        """Start workers afresh, with other settings."""
+        await asyncio.to_thread(self.system.stop_workers)
+        stopped_at = time.time()
+        self.system.settings = settings
+        self.system.batcher_workers = batcher_workers
+        await asyncio.to_thread(self.system.start_workers)
+        await wait_for_pollers(self.client, MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE, since=stopped_at)
+
+    async def empty_tables(self) -> None:
+        """Forget what was stored, so that the same keys are new again."""
+        async with self.engine.begin() as connection:
+            await connection.execute(text("TRUNCATE records, dead_letters"))
+
+    async def _prepare(self, cell: Cell) -> None:
+        """Start batchers for a cell unless those that run will do; write what is still dirty."""
+        settings = cell.settings
+        if self._batchers != (cell.shards, settings):
+            for shard in range(self._batchers[0] if self._batchers else 0):
+                await self.client.get_workflow_handle(batcher_workflow_id(shard)).terminate()
+            await start_batchers(self.client, cell.shards, settings)
+            self._batchers = (cell.shards, settings)
+        await checkpoint(self.engine)
+
+
+def _options(cell: Cell, label: str) -> RunOptions:
+    return RunOptions(
+        key_columns=[SERIAL],
+        records_per_workflow=cell.records_per_workflow,
+        max_records=cell.max_records,
+        shards=cell.shards,
+        linger_seconds=cell.linger_seconds,
+        write_path=cell.path,
+        run_label=label,
+        key_prefix=f"{label}:",
+    )
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Start servers, and end them and whatever workers were started."""
+    with system_directory("benchmark") as directory:
+        system = System(directory)
+        try:
+            await asyncio.to_thread(system.start_servers)
+            await migrate(system.postgres.url, application_name=NAME)
+            client = await Client.connect(
+                system.temporal.address, grpc_compression=GrpcCompression.NONE
+            )
+            engine = create_transactional_engine(system.postgres.url, application_name=NAME)
+            yield Bench(system, client, engine)
+            await engine.dispose()
+        finally:
+            await asyncio.to_thread(system.stop)

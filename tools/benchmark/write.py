@@ -1,0 +1,213 @@
+"""Part 1, the write itself: ours against row by row, raw asyncpg and COPY."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy import make_url
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from batching_demo.contracts.encoding import RecordColumns
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.names import WritePath
+from batching_demo.database.engine import SESSION_SETTINGS, create_engine
+from batching_demo.database.rows import Rows, Stamp
+from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS
+from batching_demo.database.writes import write_batch, write_unbatched
+from tools.benchmark.counters import read_written
+from tools.benchmark.numbers import Spread, ratios, short
+from tools.benchmark.sections import Chart, Section, Table
+
+SIZES = (1, 10, 100, 1_000)
+OURS, RAW, COPY = "write_batch", "raw asyncpg", "COPY"
+ROW_BY_ROW, UNBATCHED = "a transaction a row", "unbatched path"
+HALF, REPLAY = "half stored already", "all stored already"
+COLUMNS = (
+    "idempotency_key",
+    "line",
+    "payload",
+    "content_hash",
+    "position",
+    "submission_id",
+    "source",
+    "run_label",
+    "batch_id",
+    "write_path",
+    "shard",
+)
+Method = Callable[[Rows], Awaitable[object]]
+
+
+class Writers:
+    """Every way to write the same rows, on one connection each."""
+
+    def __init__(self, engine: AsyncEngine, connection: asyncpg.Connection) -> None:
+        self._engine = engine
+        self._connection = connection
+        compiled = INSERT_ROWS.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
+        self._sql = str(compiled)
+        self._parameters: Sequence[str] = compiled.positiontup or ()
+
+    async def ours(self, rows: Rows) -> object:
+        """Write a batch as workers do."""
+        return await write_batch(self._engine, rows, self._stamp())
+
+    async def again(self, rows: Rows) -> object:
+        """Write a batch as workers do when they try again."""
+        return await write_batch(self._engine, rows, self._stamp(), look_first=True)
+
+    async def row_by_row(self, rows: Rows) -> object:
+        """Write each row as applications do: BEGIN, INSERT, COMMIT."""
+        engine = self._engine.execution_options(isolation_level="READ COMMITTED")
+        for row in range(len(rows)):
+            async with engine.begin() as connection:
+                await connection.execute(INSERT_ROW, rows.values(row, self._stamp()))
+        return None
+
+    async def unbatched(self, rows: Rows) -> object:
+        """Write each row as our unbatched path does: an INSERT that commits by itself."""
+        return await write_unbatched(self._engine, rows)
+
+    async def raw(self, rows: Rows) -> object:
+        """Run our statement without SQLAlchemy, and without verdicts."""
+        values = rows.arrays(range(len(rows)), self._stamp())
+        return await self._connection.fetch(self._sql, *(values[name] for name in self._parameters))
+
+    async def copy(self, rows: Rows) -> object:
+        """Copy into the table: the ceiling, for it can handle no conflict."""
+        stamp = self._stamp()
+        fixed = (stamp.batch_id, stamp.write_path.value, stamp.shard)
+        lists = (rows.keys, rows.lines, rows.payloads, rows.hashes, rows.positions)
+        texts = (rows.submission_ids, rows.sources, rows.run_labels)
+        records = [(*row, *fixed) for row in zip(*lists, *texts, strict=True)]
+        return await self._connection.copy_records_to_table(
+            "records", records=records, columns=COLUMNS
+        )
+
+    @staticmethod
+    def _stamp() -> Stamp:
+        return Stamp(uuid4(), WritePath.BATCHED, 0)
+
+
+async def measure_write(url: str, rounds: int) -> Section:
+    """Run all methods in every round, in random order, over fresh keys."""
+    engine = create_engine(url, application_name="batching-demo benchmark", pool_size=1)
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain, server_settings=dict(SESSION_SETTINGS))
+    try:
+        writers = Writers(engine, connection)
+        return _section(await _measure(writers, rounds), rounds, await _replay_wal(engine, writers))
+    finally:
+        await connection.close()
+        await engine.dispose()
+
+
+Times = dict[tuple[str, int], list[float]]
+
+
+async def _measure(writers: Writers, rounds: int) -> Times:
+    methods: dict[str, Method] = {
+        OURS: writers.ours,
+        ROW_BY_ROW: writers.row_by_row,
+        UNBATCHED: writers.unbatched,
+        RAW: writers.raw,
+        COPY: writers.copy,
+        HALF: writers.ours,
+        REPLAY: writers.again,
+    }
+    times: Times = {(name, size): [] for name in methods for size in SIZES}
+    keys = count()
+    for number in range(rounds + 1):
+        cells = list(times)
+        random.shuffle(cells)
+        for name, size in cells:
+            rows = _rows([next(keys) for _ in range(size)])
+            if name in (HALF, REPLAY):
+                stored = len(rows) // 2 if name == HALF else len(rows)
+                if stored:
+                    await writers.ours(_rows([int(key[1:]) for key in rows.keys[:stored]]))
+            began = time.perf_counter()
+            await methods[name](rows)
+            if number:  # the first round warms up
+                times[name, size].append(time.perf_counter() - began)
+    return times
+
+
+async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:
+    """Count bytes of WAL per row of batches that are all there already."""
+    rows = _rows(range(10**9, 10**9 + 1_000))
+    await writers.ours(rows)
+    before = await read_written(engine)
+    for _ in range(10):
+        await writers.ours(rows)
+    return (await read_written(engine)).since(before).wal_bytes / 10 / len(rows)
+
+
+def _rows(numbers: Sequence[int]) -> Rows:
+    """Make rows like those of flights: 330 bytes of JSON each."""
+    payload = (
+        '{"air_time":"227","arr_delay":"11","arr_time":"830","carrier":"UA","day":"1","dep_delay"'
+        ':"2","dep_time":"517","dest":"IAH","distance":"1400","flight":"1545","hour":"5","minute"'
+        ':"15","month":"1","origin":"EWR","sched_arr_time":"819","sched_dep_time":"515","serial":'
+        '"%d","tailnum":"N14228","time_hour":"2013-01-01T10:00:00Z","year":"2013"}'
+    )
+    rows = Rows()
+    for number in numbers:
+        key = f"k{number:012d}"
+        columns = RecordColumns([key], [number], [payload % number], [key.encode() * 2], [""])
+        header = SubmissionHeader(f"main-{number}/0", f"main-{number}", 1, 400, "flights.csv")
+        rows.append(header, columns)
+    return rows
+
+
+def _section(times: Times, rounds: int, replay_wal: float) -> Section:
+    methods = list(dict.fromkeys(name for name, _ in times))
+    speed = {
+        name: [size / Spread.of(times[name, size]).median for size in SIZES] for name in methods
+    }
+    return Section(
+        "write",
+        [
+            Table(
+                "The write: rows/s on one connection, by rows in a batch",
+                ["", *(f"{size:,}" for size in SIZES)],
+                [[name, *map(short, speed[name])] for name in methods],
+                f"medians of {rounds} interleaved rounds, verdicts included where there are any",
+            ),
+            Table(
+                "write_batch compared: medians of the rounds' ratios of time",
+                ["", *(f"{size:,}" for size in SIZES)],
+                [
+                    [f"{over} / {under}", *(str(_ratio(times, over, under, n)) for n in SIZES)]
+                    for over, under in (
+                        (ROW_BY_ROW, OURS),
+                        (UNBATCHED, OURS),
+                        (OURS, RAW),
+                        (OURS, COPY),
+                        (HALF, OURS),
+                        (REPLAY, OURS),
+                    )
+                ],
+                f"a batch of 1,000 rows that are all stored already writes {replay_wal:.1f} bytes"
+                " of WAL a row",
+            ),
+        ],
+        [
+            Chart(
+                "write",
+                "The write: rows/s by rows in a batch",
+                "rows/s",
+                [f"{size:,}" for size in SIZES],
+                {name: speed[name] for name in (ROW_BY_ROW, UNBATCHED, OURS, RAW, COPY)},
+                is_logarithmic=True,
+            )
+        ],
+    )
+
+
+def _ratio(times: Times, over: str, under: str, size: int) -> Spread:
+    return ratios(times[over, size], times[under, size])

@@ -1,0 +1,59 @@
+"""The command of scripts/chaos."""
+
+import asyncio
+
+import click
+from rich.console import Console
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+from batching_demo.devstack.interruption import stop_by_signals
+from tools.chaos.report import as_json as outcome_as_json
+from tools.chaos.report import conclusion, tables
+from tools.chaos.run import run
+from tools.chaos.schedule import plan
+
+
+@click.command()
+@click.option("--minutes", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same faults.")
+@click.option("--records", type=click.IntRange(min=10), default=2_400, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Only print the schedule.")
+@click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
+def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) -> None:
+    """Break everything at random moments under load, heal it, and count what is left.
+
+    Servers and workers are its own; nothing else is touched. Exit code 1 if anything does not
+    hold.
+
+    \b
+    Example: scripts/chaos --minutes 3 --seed 1
+    """
+    faults = plan(seed, minutes * 60)
+    if dry_run:
+        for fault in faults:
+            click.echo(f"{fault.at:6.1f} s  {fault.kind} ({fault.duration:.1f} s)")
+        return
+    _quiet_core()
+    stop_by_signals()
+    outcome = asyncio.run(
+        run(faults, minutes * 60, records, seed, lambda line: click.echo(line, err=True))
+    )
+    if as_json:
+        click.echo(outcome_as_json(outcome))
+    else:
+        for table in tables(outcome):
+            Console().print(table)
+        for failure in outcome.failures[:5]:
+            click.echo(failure, err=True)
+        click.echo(conclusion(outcome))
+    raise SystemExit(0 if outcome.holds else 1)
+
+
+def _quiet_core() -> None:
+    """Keep Temporal's client from logging each retry: its server is stopped on purpose."""
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""One run: start, load and break, heal, count."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.database.engine import create_engine
+from batching_demo.database.migrations import migrate
+from batching_demo.devstack.system import System, system_directory
+from batching_demo.main_service.files.reading import inspect, slices
+from batching_demo.operator.start import start_batchers
+from tools.chaos.checks import Check, check, read_tables
+from tools.chaos.faults import inject
+from tools.chaos.load import LINGER_SECONDS, OPTIONS, SHARDS, gather, send
+from tools.chaos.records import KEY, write_input
+from tools.chaos.schedule import Fault
+
+HEALING_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    faults: Sequence[Fault]
+    records: int
+    checks: Sequence[Check]
+    failures: Sequence[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything does."""
+        return all(check.holds for check in self.checks)
+
+
+async def run(
+    faults: Sequence[Fault], seconds: float, records: int, seed: int, report: Callable[[str], None]
+) -> Outcome:
+    """Run the schedule against a system of its own."""
+    with system_directory("chaos") as directory:
+        system = System(directory)
+        try:
+            report("starting servers and workers")
+            await asyncio.to_thread(system.start_servers)
+            await migrate(system.postgres.url, application_name="batching-demo chaos")
+            await asyncio.to_thread(system.start_workers)
+            return await _run(system, faults, seconds, records, seed, report)
+        finally:
+            await asyncio.to_thread(system.stop)
+
+
+async def _run(
+    system: System,
+    faults: Sequence[Fault],
+    seconds: float,
+    records: int,
+    seed: int,
+    report: Callable[[str], None],
+) -> Outcome:
+    path = system.directory / "records.ndjson"
+    expected = write_input(path, records, seed)
+    source = inspect(path, key_columns=[KEY]).source
+    planned = list(slices(source, OPTIONS.records_per_workflow))
+    client = await Client.connect(system.temporal.address)
+    settings = BatcherSettings(OPTIONS.max_records, linger_seconds=LINGER_SECONDS)
+    await start_batchers(client, SHARDS, settings)
+    await asyncio.gather(
+        send(client, source, planned, seconds),
+        inject(system, client, faults, lambda fault: report(f"{fault.at:6.1f} s  {fault.kind}")),
+    )
+    report(f"healing, for at most {HEALING_SECONDS:.0f} s")
+    await asyncio.to_thread(system.start_servers)
+    await asyncio.to_thread(system.start_workers)
+    results = await gather(client, source, planned, HEALING_SECONDS)
+    engine = create_engine(system.postgres.url, application_name="batching-demo chaos")
+    tables = await read_tables(engine)
+    await engine.dispose()
+    return Outcome(
+        faults,
+        expected.records,
+        check(expected, results, tables, len(planned), system.died_by_themselves),
+        results.failed,
+    )
