@@ -1,6 +1,6 @@
-"""Every metric of the batcher: its name, and what is counted where.
+"""Every metric of the batcher service: its name, and where it is counted.
 
-A batcher workflow has a replay-aware meter, so that nothing counts twice; the activities have the
+A batcher workflow has a replay-aware meter, so that nothing counts twice. The activities have the
 meter of their process. Gauges of a workflow stay on a worker that it has left: `show` adds the
 moment of each reading, by which monitoring/alerts.yml picks the worker that has it now.
 """
@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.runtime import Runtime
 
-from batching_demo.batcher_service.messages import BatchHeader, BatchResult
+from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import WritePath
 from batching_demo.core.buffer import Buffer
@@ -61,7 +61,7 @@ class Cause(StrEnum):
 
 
 class BatcherMetrics:
-    """What a batcher workflow shows of itself."""
+    """The metrics of one batcher workflow."""
 
     def __init__(self, meter: MetricMeter, shard: int) -> None:
         meter = meter.with_additional_attributes({"shard": shard})
@@ -79,7 +79,7 @@ class BatcherMetrics:
         self._records.set(buffer.records)
         self._bytes.set(buffer.bytes)
         self._oldest.set(buffer.oldest_at or 0.0)
-        self._linger.set(buffer.linger_seconds)
+        self._linger.set(buffer.settings.linger_seconds)
         self._shown.set(now)
 
     def continued_as_new(self, cause: str) -> None:
@@ -91,7 +91,7 @@ class BatcherMetrics:
 
 
 class WorkerMetrics:
-    """What a worker of the batcher service counts and measures."""
+    """The metrics of one worker of the batcher service."""
 
     def __init__(self, meter: MetricMeter) -> None:
         self._flushes = meter.create_counter(FLUSHES, "Attempts to write a batch, ended.")
@@ -117,13 +117,13 @@ class WorkerMetrics:
 
     @classmethod
     def of(cls, client: Client) -> "WorkerMetrics":
-        """Take the meter of a client's runtime; without an endpoint it does nothing."""
+        """Return metrics on a client's runtime; without an endpoint they do nothing."""
         runtime = client.service_client.config.runtime or Runtime.default()
         return cls(runtime.metric_meter.with_additional_attributes({"namespace": client.namespace}))
 
     @contextmanager
-    def measured(self, shard: int, path: WritePath, reason: str = "") -> Iterator[None]:
-        """Measure a write; of a batch, which has a reason, count the flush too."""
+    def measured(self, shard: int | None, path: WritePath, reason: str = "") -> Iterator[None]:
+        """Measure a write. A batch has a reason, and is counted as a flush too."""
         labels = _labels(shard, path)
         started, outcome = time.monotonic(), "cancelled"
         try:
@@ -140,15 +140,17 @@ class WorkerMetrics:
             if reason:
                 self._flushes.add(1, labels | {"reason": reason, "outcome": outcome})
 
-    def batch_written(self, batch: BatchHeader, path: WritePath, size: int, now: float) -> None:
+    def batch_written(self, batch: BatchHeader, path: WritePath, now: float) -> None:
         """Measure a written batch, and how long its oldest record had waited."""
         labels = _labels(batch.shard, path)
-        self._batch_records.record(sum(one.records for one in batch.submissions), labels)
-        self._batch_bytes.record(size, labels)
+        self._batch_records.record(batch.records, labels)
+        self._batch_bytes.record(sum(one.length for one in batch.submissions), labels)
         if batch.oldest_at:
             self._wait.record(max(0.0, now - batch.oldest_at), labels)
 
-    def decided(self, shard: int, path: WritePath, result: BatchResult, bisects: int) -> None:
+    def decided(
+        self, shard: int | None, path: WritePath, result: BatchResult, bisects: int
+    ) -> None:
         """Count what became of the records of a write."""
         labels = _labels(shard, path)
         self._bisects.add(bisects, labels)
@@ -179,5 +181,6 @@ class WorkerMetrics:
         self._connections.set(number)
 
 
-def _labels(shard: int, path: WritePath) -> dict[str, str | int | float | bool]:
-    return {"shard": shard, "write_path": path.value}
+def _labels(shard: int | None, path: WritePath) -> dict[str, str | int | float | bool]:
+    labels: dict[str, str | int | float | bool] = {"write_path": path.value}
+    return labels if shard is None else labels | {"shard": shard}
