@@ -12,8 +12,8 @@ from batching_demo.batcher_service.retry.messages import RetryInput
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.cli import options
 from batching_demo.cli.dead_letters.edited_payload import read_payload
-from batching_demo.cli.dead_letters.output import print_json
-from batching_demo.cli.dead_letters.retry_outcome import Outcome, exit_code, summary
+from batching_demo.cli.dead_letters.printing import print_json
+from batching_demo.cli.dead_letters.retried import RetriedLetter, exit_code, summary
 from batching_demo.cli.dead_letters.selection import (
     describe,
     letters_database,
@@ -90,7 +90,7 @@ class _Run:
     key: str | None
     quiet: bool
 
-    async def outcomes(self, settings: Settings, selection: Selection) -> list[Outcome]:
+    async def outcomes(self, settings: Settings, selection: Selection) -> list[RetriedLetter]:
         """Retry letters, many at a time so that they share batches."""
         async with letters_database(settings) as engine:
             letters = await selected(engine, selection)
@@ -101,7 +101,7 @@ class _Run:
         linger = await _linger_of_batcher(client)
         turn = asyncio.Semaphore(AT_ONCE)
 
-        async def outcome_of(letter: Letter) -> Outcome:
+        async def outcome_of(letter: Letter) -> RetriedLetter:
             if outcome := settled[letter.id]:
                 return outcome
             async with turn:
@@ -109,29 +109,29 @@ class _Run:
 
         return await asyncio.gather(*map(outcome_of, letters))
 
-    async def _check(self, engine: AsyncEngine, letter: Letter) -> Outcome | None:
+    async def _check(self, engine: AsyncEngine, letter: Letter) -> RetriedLetter | None:
         """Find out, before any workflow is started, whether a letter can be submitted."""
         found = await read_letter(engine, letter.id)
         if letter.status == Status.RETRIED:
-            return self._report(Outcome(letter))
+            return self._report(RetriedLetter(letter))
         if found is None:
-            return self._report(Outcome(letter, refused=f"letter {letter.id} was deleted"))
+            return self._report(RetriedLetter(letter, refused=f"letter {letter.id} was deleted"))
         try:
             record_again(*found, key=self.key, edited=self.edited)
         except RetryRefusedError as refusal:
-            return self._report(Outcome(letter, refused=str(refusal)))
+            return self._report(RetriedLetter(letter, refused=str(refusal)))
         return None
 
-    async def _retry(self, client: Client, letter: Letter, linger: float) -> Outcome:
+    async def _retry(self, client: Client, letter: Letter, linger: float) -> RetriedLetter:
         retry_input = RetryInput(letter.id, letter.attempts + 1, linger, self.key)
         edited = (self.edited or "").encode()
         try:
             result = await retry_letter(client, Retry(retry_input, edited))
         except RetryFailedError as error:
-            return self._report(Outcome(letter, failed=f"letter {letter.id}: {error}"))
-        return self._report(Outcome(letter, result))
+            return self._report(RetriedLetter(letter, failed=f"letter {letter.id}: {error}"))
+        return self._report(RetriedLetter(letter, result))
 
-    def _report(self, outcome: Outcome) -> Outcome:
+    def _report(self, outcome: RetriedLetter) -> RetriedLetter:
         if outcome.error:
             click.echo(f"Error: {outcome.error}", err=True)
         elif not self.quiet:

@@ -74,6 +74,16 @@ async def selected(
     return letters
 
 
+async def selected_or_said(
+    engine: AsyncEngine, selection: Selection, *, quiet: bool
+) -> list[Letter]:
+    """Find the letters of a selection; print a line if there are none."""
+    letters = await selected(engine, selection)
+    if not letters and not quiet:
+        click.echo(f"no {describe(selection)}")
+    return letters
+
+
 async def _refuse_unknown(engine: AsyncEngine, ids: Sequence[int]) -> None:
     """Name the ids that no letter has; a limit may have hidden some that one has."""
     known = {letter.id for letter in await find_letters(engine, Selection(ids=tuple(ids)))}

@@ -1,23 +1,22 @@
 """`batching-demo main start`: start main workflows and report what became of their records."""
 
 import asyncio
-import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
 from batching_demo.cli.inputs import InputOptions, read_input
-from batching_demo.cli.progress import verdict_progress
+from batching_demo.cli.main.progress import verdict_progress
+from batching_demo.cli.main.summary import exit_code, print_summary
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.reading import Inspected, slices
 from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.starter import Starter
-from batching_demo.main_service.summary import Summary, counts
+from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, has_pollers
 
@@ -111,8 +110,8 @@ def start(
         except KeyboardInterrupt:
             click.echo("what was started goes on; the same command attaches to it", err=True)
             raise
-    _report(summary, waited=wait, as_json=as_json)
-    raise SystemExit(_exit_code(summary))
+    print_summary(summary, waited=wait, as_json=as_json)
+    raise SystemExit(exit_code(summary))
 
 
 async def _run(
@@ -146,45 +145,3 @@ def _run_label(again: str | None, *, quiet: bool) -> str:
     label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     click.echo(f"run label {label}; to go on with this run: --again={label}", err=quiet)
     return label
-
-
-def _report(summary: Summary, *, waited: bool, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(counts(summary, waited=waited)))
-    else:
-        for line in _lines(summary, waited=waited):
-            click.echo(line)
-    for failure in summary.failures[:5]:
-        click.echo(f"Error: {failure}", err=True)
-
-
-def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
-    if summary.read == 0:
-        yield "0 records: nothing to do"
-        return
-    if summary.already_done:
-        yield (
-            f"{summary.already_done} records are already done: their workflows had completed and"
-            " were not started again (--again loads them once more)"
-        )
-    if summary.attached:
-        yield f"{_workflows(summary.attached)} already under way; attached"
-    yield f"{_workflows(summary.workflows)}, {summary.started} of them new, {summary.seconds:.1f} s"
-    if waited:
-        yield (
-            f"{summary.read} records: {summary.written} written, {summary.duplicate} duplicate,"
-            f" {summary.conflict} conflict, {summary.rejected} rejected,"
-            f" {summary.already_done} already done"
-        )
-    if summary.pending:
-        yield f"{summary.pending} records have no verdict yet"
-
-
-def _workflows(number: int) -> str:
-    return f"{number} workflow{'' if number == 1 else 's'}"
-
-
-def _exit_code(summary: Summary) -> int:
-    if summary.failures:
-        return FAILED
-    return NOT_ALL_STORED if summary.conflict + summary.rejected else 0

@@ -1,9 +1,8 @@
-"""Act on one batcher or on all of them, and print a line for each."""
+"""Act on one batcher or on all of them at once, and print a line for each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import click
 from rich.console import Console
@@ -18,12 +17,14 @@ from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
 Act = Callable[[Client, int], Awaitable[str]]
-"""Does something to one shard, and says what."""
-Report = Callable[[int, str], None]
+"""Acts on one shard and returns the line to print."""
+ReportRemaining = Callable[[int, str], None]
+"""Takes a shard and what it still has to do."""
+ENDED = "ended: every accepted record has its verdict"
 
 
-def run(settings: Settings, shard: int | None, act: Act) -> None:
-    """Act on the chosen shard or on all, a line for each; exit 1 if one of them failed."""
+def act_on_chosen(settings: Settings, shard: int | None, act: Act) -> None:
+    """Act on the chosen shard or on all, then exit: with 1 if one of them failed."""
 
     async def act_on_all() -> bool:
         client = await connect(settings)
@@ -32,7 +33,7 @@ def run(settings: Settings, shard: int | None, act: Act) -> None:
     raise SystemExit(FAILED if asyncio.run(act_on_all()) else 0)
 
 
-def run_until(
+def act_until_nothing_remains(
     settings: Settings,
     shard: int | None,
     update: Update,
@@ -40,17 +41,17 @@ def run_until(
     seconds: float,
     finished: str,
 ) -> None:
-    """Request something of the chosen shard or of all, and wait until nothing remains."""
-    with reporting() as report:
+    """Send a request to the chosen shard or to all, and wait until nothing remains to do."""
+    with showing_remaining() as report:
 
         async def act(client: Client, shard: int) -> str:
             return await request_and_wait(client, shard, update, remains, seconds, finished, report)
 
-        run(settings, shard, act)
+        act_on_chosen(settings, shard, act)
 
 
 async def act_on_each(client: Client, shards: Sequence[int], act: Act) -> bool:
-    """Act on all shards at once, print a line for each, and tell whether one failed."""
+    """Act on all shards at once, print a line for each, and return whether one failed."""
 
     async def attempt(shard: int) -> str | OperatorError:
         try:
@@ -58,15 +59,15 @@ async def act_on_each(client: Client, shards: Sequence[int], act: Act) -> bool:
         except OperatorError as error:
             return error
 
-    outcomes = await asyncio.gather(*(attempt(shard) for shard in shards))
-    for outcome in outcomes:
-        failed = isinstance(outcome, OperatorError)
-        click.echo(f"Error: {outcome}" if failed else outcome, err=failed)
-    return any(isinstance(outcome, OperatorError) for outcome in outcomes)
+    lines = await asyncio.gather(*(attempt(shard) for shard in shards))
+    for line in lines:
+        failed = isinstance(line, OperatorError)
+        click.echo(f"Error: {line}" if failed else line, err=failed)
+    return any(isinstance(line, OperatorError) for line in lines)
 
 
-async def request_of(client: Client, shard: int, update: Update, *arguments: Any) -> str:
-    """Request something of a batcher, and say what it did."""
+async def request_of(client: Client, shard: int, update: Update, *arguments: object) -> str:
+    """Send a request to a batcher, and return the line with its answer."""
     done = await request(client, shard, update, *arguments)
     return f"{batcher_workflow_id(shard)}: {done.message}"
 
@@ -78,9 +79,9 @@ async def request_and_wait(
     remains: Remains,
     seconds: float,
     finished: str,
-    report: Report,
+    report: ReportRemaining,
 ) -> str:
-    """Request something of a batcher, and wait until nothing remains."""
+    """Send a request to a batcher, wait until nothing remains, and return the line to print."""
     done = await request(client, shard, update)
     await wait_for(client, shard, remains, seconds, report)
     already = "" if done.changed else "already "
@@ -88,7 +89,7 @@ async def request_and_wait(
 
 
 @contextmanager
-def reporting() -> Iterator[Report]:
+def showing_remaining() -> Iterator[ReportRemaining]:
     """Show on a terminal what remains of each shard while it is waited for."""
     remaining: dict[int, str] = {}
     with Console(stderr=True).status("") as shown:

@@ -11,7 +11,7 @@ from batching_demo.database.dead_letter_queries import Letter
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RetriedLetter:
     """What came of one letter."""
 
     letter: Letter
@@ -65,14 +65,14 @@ class Outcome:
         }
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(outcomes: Sequence[RetriedLetter]) -> str:
     """Count letters by what came of them."""
     counts = Counter(outcome.word for outcome in outcomes)
     counted = ", ".join(f"{number} {word}" for word, number in counts.items())
     return f"{len(outcomes)} letters: {counted}"
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
+def exit_code(outcomes: Sequence[RetriedLetter]) -> int:
     """Tell failures from input that was refused, and from records that are still not stored."""
     words = {outcome.word for outcome in outcomes}
     if "failed" in words:
