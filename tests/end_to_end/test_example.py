@@ -25,7 +25,8 @@ from examples.orders import create_orders, table
 from examples.orders.prepare import Order, prepare_order
 from examples.orders.start import start
 from examples.orders.worker import build_worker
-from tests.support.helpers import batcher_service, fetch, scalar
+from tests.support.database import fetch, scalar
+from tests.support.services import batcher_service
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "adapt.md"

@@ -22,9 +22,10 @@ from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
-from tests.support.helpers import eventually, record, submission
 from tests.support.processes import ROOT, finish, run, start, worker
+from tests.support.records import record, submission
 from tests.support.scraping import Sample, scrape, total
+from tests.support.waiting import eventually
 
 MONITORING = ROOT / "monitoring"
 SIGNALS = 500

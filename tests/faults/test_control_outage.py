@@ -4,28 +4,24 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.cli.app import app
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.operator.requests import request
 from batching_demo.operator.start import start_batchers
-from tests.faults.test_outages import stopped
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_error,
-    expect_rows,
-    status,
-    submit,
-)
-from tests.support.helpers import batcher_service, eventually, record
+from tests.support.batchers import batcher, expect_error, status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.commands import aside
+from tests.support.database import expect_rows
+from tests.support.postgres import stopped
+from tests.support.records import record
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -39,7 +35,7 @@ def temporal_only(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, app, ["batcher", *arguments])
+    return await aside("batcher", *arguments)
 
 
 def assert_said(result: Result, exit_code: int, words: Sequence[str]) -> None:

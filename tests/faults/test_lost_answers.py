@@ -15,20 +15,13 @@ from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
 from batching_demo.database.writes import write_batch
 from batching_demo.operator.start import start_batchers
 from batching_demo.requester import requester
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_buffered,
-    expect_rows,
-    load,
-    patchable_batcher_service,
-    rows,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import batcher_service, eventually, main_service, record, stamp
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import expect_rows, rows
+from tests.support.loading import load, write_ndjson
+from tests.support.records import record, stamp
+from tests.support.services import batcher_service, main_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

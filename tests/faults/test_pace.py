@@ -13,26 +13,13 @@ from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_buffered,
-    load,
-    patchable_batcher_service,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import (
-    batcher_service,
-    eventually,
-    fetch,
-    main_service,
-    noise,
-    record,
-    scalar,
-)
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import fetch, scalar
+from tests.support.loading import load, write_ndjson
+from tests.support.records import noise, record
+from tests.support.services import batcher_service, main_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 LARGEST_CARRIED = 1_600 * KIB
 

@@ -20,19 +20,11 @@ from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_dead_letters,
-    expect_error,
-    expect_rows,
-    locked_table,
-    patchable_batcher_service,
-    run_sql,
-    submit,
-)
-from tests.support.helpers import batcher_service, fetch, noise, record, submission
+from tests.support.batchers import batcher, expect_error, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import execute, expect_dead_letters, expect_rows, fetch, locked_table
+from tests.support.records import noise, record, submission
+from tests.support.services import batcher_service, patchable_batcher_service
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 HASH = bytes(range(32))
@@ -69,12 +61,12 @@ async def test_poison_becomes_one_dead_letter(
 
 async def test_poison_is_still_poison_after_an_outage(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, QUICK)
-    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
+    await execute(engine, "ALTER TABLE records RENAME TO elsewhere")
     async with batcher_service(client, engine), collecting(client, "one"):
         bad = [records[0] for records in POISON.values()]
         await submit(client, ("bad", bad), requester="one")
         await expect_error(client, "db upgrade")
-        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
         await expect_answers(client, "one", {"bad": "r" * len(bad)})
         await expect_shard_goes_on(client, engine)
 

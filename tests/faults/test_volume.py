@@ -13,9 +13,11 @@ from batching_demo.comparison.temporal_counts import batcher_runs
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.operator.start import start_batchers
-from tests.support.collector import Collector
-from tests.support.helpers import batcher_service, eventually, record, scalar, submission
-from tests.support.waiter import Waiter
+from tests.support.database import scalar
+from tests.support.records import record, submission
+from tests.support.requesters import Collector, Waiter
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 RATE, SECONDS, REQUESTERS = 150, 60, 5

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.main_service.files.reading import SourceError, inspect
 from batching_demo.main_service.files.spool import readable
-from tests.support.helpers import fetch, noise, scalar
+from tests.support.database import fetch, scalar
 from tests.support.preparing import CASES
+from tests.support.records import noise
 from tests.support.storing import Load, batches, clear, exact_json, store, stored
 
 OUTCOMES: dict[str, tuple[list[int], dict[int, str]]] = {

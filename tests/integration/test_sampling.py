@@ -21,7 +21,7 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.database.dead_letters import DeadLetter, bury
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
-from tests.support.helpers import eventually
+from tests.support.waiting import eventually
 
 NOWHERE = "postgresql://postgres@127.0.0.1:1/none"
 

@@ -19,7 +19,8 @@ from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.rows import Rows, Stamp
 from batching_demo.database.statements import INSERT_ROWS
 from batching_demo.database.writes import OTHER_CONTENT, Write, write_batch, write_unbatched
-from tests.support.helpers import fetch, record, scalar, stamp, submission
+from tests.support.database import fetch, scalar
+from tests.support.records import record, stamp, submission
 
 POISON = '{"text": "\\u0000"}'
 

@@ -16,7 +16,8 @@ from batching_demo.main_service.files.reading import Inspected, read_slice, slic
 from batching_demo.main_service.messages import PrepareInput
 from batching_demo.main_service.packing import pack, unpack
 from batching_demo.main_service.preparation import cut, prepare
-from tests.support.helpers import stamp
+from tests.support.database import execute
+from tests.support.records import stamp
 
 Batch = list[tuple[SubmissionHeader, bytes]]
 
@@ -88,8 +89,7 @@ def _submissions(inspected: Inspected, how: Load) -> Iterator[tuple[SubmissionHe
 
 async def clear(engine: AsyncEngine) -> None:
     """Forget all records and letters."""
-    async with engine.connect() as connection:
-        await connection.execute(text("TRUNCATE records, dead_letters"))
+    await execute(engine, "TRUNCATE records, dead_letters")
 
 
 async def stored(engine: AsyncEngine, source: str) -> Stored:

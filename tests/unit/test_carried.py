@@ -3,7 +3,7 @@
 from batching_demo.batcher_service.messages import Carried, pack_carried, unpack_carried
 from batching_demo.core.buffer import Submission
 from batching_demo.core.control import Control, Mode
-from tests.support.helpers import record, submission
+from tests.support.records import record, submission
 
 
 def test_what_an_operator_said_is_carried() -> None:

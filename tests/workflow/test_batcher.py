@@ -13,16 +13,11 @@ from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.operator.start import start_batchers
-from tests.support.collector import Collector
-from tests.support.helpers import (
-    batcher_service,
-    eventually,
-    fetch,
-    noise,
-    record,
-    scalar,
-    submission,
-)
+from tests.support.database import fetch, scalar
+from tests.support.records import noise, record, submission
+from tests.support.requesters import Collector
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 REQUESTER_QUEUE = "requesters"
 

@@ -20,19 +20,12 @@ from batching_demo.operator.shards import (
 )
 from batching_demo.operator.start import start_batchers
 from batching_demo.operator.status import overview
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answered_busy,
-    expect_answers,
-    expect_buffered,
-    expect_rows,
-    patchable_batcher_service,
-    rows,
-    status,
-    submit,
-)
-from tests.support.helpers import batcher_service, eventually, noise, record
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answered_busy, expect_answers
+from tests.support.database import expect_rows, rows
+from tests.support.records import noise, record
+from tests.support.services import batcher_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)

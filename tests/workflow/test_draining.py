@@ -22,19 +22,12 @@ from batching_demo.operator.shards import (
     ShardMissingError,
 )
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answered_busy,
-    expect_answers,
-    expect_buffered,
-    expect_rows,
-    locked_table,
-    rows,
-    status,
-    submit,
-)
-from tests.support.helpers import batcher_service, eventually, record
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answered_busy, expect_answers
+from tests.support.database import expect_rows, locked_table, rows
+from tests.support.records import record
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)

@@ -17,14 +17,9 @@ from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 from batching_demo.operator.start import start_batchers
-from tests.support.helpers import (
-    batcher_service,
-    both_services,
-    eventually,
-    fetch,
-    main_service,
-    scalar,
-)
+from tests.support.database import fetch, scalar
+from tests.support.services import batcher_service, both_services, main_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.3)
 

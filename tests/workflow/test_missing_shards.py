@@ -14,8 +14,11 @@ from batching_demo.contracts.names import shard_for
 from batching_demo.operator.requests import request
 from batching_demo.operator.start import start_batcher, start_batchers
 from batching_demo.requester import requester
-from tests.support.faults import batcher, expect_rows, load, locked_table, status, write_ndjson
-from tests.support.helpers import both_services, eventually, fetch
+from tests.support.batchers import batcher, status
+from tests.support.database import expect_rows, fetch, locked_table
+from tests.support.loading import load, write_ndjson
+from tests.support.services import both_services
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

@@ -14,15 +14,11 @@ from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.operator.requests import request
 from batching_demo.operator.shards import describe, running_shards
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    expect_rows,
-    load,
-    locked_table,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import batcher_service, both_services, fetch, record, scalar
+from tests.support.batchers import status, submit
+from tests.support.database import expect_rows, fetch, locked_table, scalar
+from tests.support.loading import load, write_ndjson
+from tests.support.records import record
+from tests.support.services import batcher_service, both_services
 
 QUICK = BatcherSettings(max_records=20, linger_seconds=0.5)
 

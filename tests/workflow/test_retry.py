@@ -19,19 +19,20 @@ from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.database.dead_letter_queries import note_attempt
 from batching_demo.operator.retries import Retry, RetryFailedError, retry_letter
 from batching_demo.operator.start import start_batchers
-from tests.support.helpers import batcher_service, both_services, eventually, fetch
-from tests.support.letters import (
+from tests.support.database import execute, fetch
+from tests.support.dead_letters import (
     BAD,
     SECRET,
     allow_bad,
-    execute,
     forbid_bad,
     letters,
     prepared,
     rejected,
     write,
 )
-from tests.workflow.test_main import load
+from tests.support.loading import load
+from tests.support.services import batcher_service, both_services
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

@@ -11,8 +11,11 @@ from batching_demo.batcher_service import workflow as workflows
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from batching_demo.search_attributes import KEYS, registered_attributes
-from tests.support.faults import load, patchable_batcher_service, submit, write_ndjson
-from tests.support.helpers import both_services, eventually, main_service, record
+from tests.support.batchers import submit
+from tests.support.loading import load, write_ndjson
+from tests.support.records import record
+from tests.support.services import both_services, main_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 

@@ -1,4 +1,4 @@
-"""A requester that only keeps what it is told."""
+"""Workflows that stand in for requesters; the sandbox loads this file, so it holds nothing else."""
 
 from temporalio import workflow
 
@@ -29,13 +29,30 @@ class Collector:
 
     @workflow.query
     def answers(self) -> dict[str, str]:
-        """Codes by submission; told twice means told the same."""
+        """Return codes by submission; told twice means told the same."""
         codes = {answer.submission_id: answer.codes for answer in self.received}
         assert all(codes[answer.submission_id] == answer.codes for answer in self.received)
         return codes
 
     @workflow.query
     def turned_away(self) -> int:
-        """Submissions that were told to come back later."""
+        """Count the submissions that were told to come back later."""
         told = {name for busy in self.busy_answers for name in busy.submission_ids}
         return len(told)
+
+
+@workflow.defn
+class Waiter:
+    """A requester that ends with its first answer."""
+
+    def __init__(self) -> None:
+        self.codes = ""
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: self.codes != "")
+        return self.codes
+
+    @workflow.signal(name=VERDICTS_SIGNAL)
+    def verdicts(self, verdicts: list[Verdicts]) -> None:
+        self.codes = verdicts[0].codes

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.verdicts import gather
@@ -11,7 +10,8 @@ from batching_demo.contracts.encoding import PreparedRecord, encode_records
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.database.writes import write_batch
 from batching_demo.records.json_text import canonical, parse_object
-from tests.support.helpers import fetch, stamp
+from tests.support.database import execute, fetch
+from tests.support.records import stamp
 
 SECRET = "hunter2"
 BAD = f'{{"id": "k1", "state": "bad", "password": "{SECRET}"}}'
@@ -33,11 +33,6 @@ async def write(
     encoded = encode_records(records)
     header = SubmissionHeader("main-1/0", "main-1", len(records), len(encoded), source, "label")
     return "".join((await write_batch(engine, gather([header], [encoded]).rows, stamp())).codes)
-
-
-async def execute(engine: AsyncEngine, sql: str) -> None:
-    async with engine.connect() as connection:
-        await connection.execute(text(sql))
 
 
 async def forbid_bad(engine: AsyncEngine) -> None:
