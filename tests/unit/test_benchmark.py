@@ -12,10 +12,10 @@ import pytest
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.main_service.files.reading import slices
 from tests.support.waiting import eventually
-from tools.benchmark.input import SERIAL, write_flights
-from tools.benchmark.numbers import Spread, ratios, short
-from tools.benchmark.report import plot, write_html
-from tools.benchmark.sections import Chart, Section, Table
+from tools.benchmark.harness.flights import SERIAL, write_flights
+from tools.benchmark.results.report import plot, write_html
+from tools.benchmark.results.sections import Chart, Section, Table
+from tools.benchmark.results.spread import Spread, ratios, short
 
 CHART = Chart("x", "A title", "rows/s", ["1", "10"], {"a": [1.0, 20.0], "b": [2.0, 3.0]})
 
@@ -70,7 +70,7 @@ async def test_the_proxy_delays_a_round_trip_and_closes_both_ends() -> None:
     port = find_free_port()
     async with echo() as target:
         proxy = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tools.benchmark.delay", str(port), str(target), "100"
+            sys.executable, "-m", "tools.benchmark.harness.delay", str(port), str(target), "100"
         )
 
         async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -132,7 +132,7 @@ def test_every_option_is_one_that_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_program_and_folder_is_there(path: Path) -> None:
     text = path.read_text()
-    named = re.findall(r"\b(?:scripts|tests|batching_demo|alembic|examples)/[\w/.]*\w", text)
+    named = re.findall(r"\b(?:scripts|tests|tools|batching_demo|alembic|examples)/[\w/.]*\w", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 

@@ -5,8 +5,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,17 +13,17 @@ import psutil
 from rich.console import Console
 
 from batching_demo.devstack.interruption import stop_by_signals
-from batching_demo.main_service.files.reading import inspect
-from tools.benchmark.distance import measure_distance
-from tools.benchmark.growth import Load, measure_growth
-from tools.benchmark.input import SERIAL, write_flights
-from tools.benchmark.latency import measure_latency
-from tools.benchmark.paths import ONE_BY_ONE, SLICES, measure_paths
-from tools.benchmark.report import show, write_html, write_json, write_plots
-from tools.benchmark.run import BenchmarkError, bench
-from tools.benchmark.sections import Section
-from tools.benchmark.shards import SHARDED_SIZE, measure_shards
-from tools.benchmark.write import measure_write
+from tools.benchmark.harness.bench import BenchmarkError, bench
+from tools.benchmark.harness.flights import write_flights
+from tools.benchmark.parts.distance import measure_distance
+from tools.benchmark.parts.growth import measure_growth
+from tools.benchmark.parts.latency import measure_latency
+from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES, measure_paths
+from tools.benchmark.parts.shards import SHARDED_SIZE, measure_shards
+from tools.benchmark.parts.write import measure_write
+from tools.benchmark.request import Request
+from tools.benchmark.results.report import show, write_html, write_json, write_plots
+from tools.benchmark.results.sections import Section
 
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency")
 SIZES = ("1", "10", "100", "200", "500")
@@ -32,32 +31,6 @@ QUICK_SIZES = ("1", "200")
 QUICK_SLICES = 30
 FAR_SIZES = (1, 200, 500)
 GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to measure, and how thoroughly."""
-
-    parts: Sequence[str]
-    rounds: int
-    singles: int
-    """Main workflows in a cell of few records each."""
-    slices: int
-    """The same of many records each."""
-    records_per_workflow: Sequence[int]
-    sizes: Sequence[int]
-    milliseconds: Sequence[int]
-    lingers: Sequence[float]
-    input_path: Path | None
-    key_columns: tuple[str, ...]
-
-    def workflows(self, sizes: Sequence[int]) -> dict[int, int]:
-        """Give how many main workflows a cell has, by records per workflow."""
-        return {
-            each: self.singles if each in ONE_BY_ONE else self.slices
-            for each in self.records_per_workflow
-            if each in sizes
-        }
 
 
 @click.command()
@@ -168,28 +141,13 @@ async def _measure_part(
             counts = request.workflows((*ONE_BY_ONE, *SLICES))
             return await measure_paths(on, source, counts, rounds, report)
         if part == "growth":
-            return await measure_growth(on, _loads(request, directory), rounds, report)
+            return await measure_growth(on, request.loads(directory), rounds, report)
         if part == "distance":
             counts = request.workflows(FAR_SIZES)
             return await measure_distance(on, source, counts, rounds, report, request.milliseconds)
         if part == "shards":
             return await measure_shards(on, source, request.slices, rounds, report)
         return await measure_latency(on, source, request.singles, rounds, report, request.lingers)
-
-
-def _loads(request: Request, directory: Path) -> list[Load]:
-    loads = []
-    for size in request.sizes:
-        path = directory / f"flights-{size}.csv"
-        if request.input_path is None:
-            write_flights(path, size)
-            loads.append(Load(path, size, (SERIAL,), 200))
-            continue
-        with request.input_path.open("rb") as whole, path.open("wb") as head:
-            head.writelines(line for _, line in zip(range(size + 1), whole, strict=False))
-        records = inspect(path, key_columns=list(request.key_columns)).records
-        loads.append(Load(path, records, request.key_columns, 200))
-    return loads
 
 
 def machine() -> str:
@@ -202,4 +160,4 @@ def machine() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="scripts/benchmark")

@@ -56,4 +56,4 @@ def _quiet_core() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="scripts/chaos")

@@ -18,9 +18,9 @@ from batching_demo.database.engine import SESSION_SETTINGS, create_engine
 from batching_demo.database.rows import Rows, Stamp
 from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS
 from batching_demo.database.writes import write_batch, write_unbatched
-from tools.benchmark.counters import read_written
-from tools.benchmark.numbers import Spread, ratios, short
-from tools.benchmark.sections import Chart, Section, Table
+from tools.benchmark.harness.counters import read_written
+from tools.benchmark.results.sections import Chart, Section, Table
+from tools.benchmark.results.spread import Spread, ratios, short
 
 SIZES = (1, 10, 100, 1_000)
 OURS, RAW, COPY = "write_batch", "raw asyncpg", "COPY"

@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable, Sequence
 
 from batching_demo.main_service.messages import Source
-from tools.benchmark.cells import Cell, Sample
-from tools.benchmark.numbers import Spread, ratios
-from tools.benchmark.run import Bench
+from tools.benchmark.harness.bench import Bench
+from tools.benchmark.harness.cells import Cell, Sample
+from tools.benchmark.results.spread import Spread, ratios
 
 Samples = dict[Cell, list[Sample]]
 Report = Callable[[str], None]

@@ -2,11 +2,11 @@
 
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.messages import Source
-from tools.benchmark.cells import Cell, Sample
-from tools.benchmark.numbers import Spread, short
-from tools.benchmark.rounds import Report, relative, speed
-from tools.benchmark.run import Bench
-from tools.benchmark.sections import Chart, Section, Table
+from tools.benchmark.harness.bench import Bench
+from tools.benchmark.harness.cells import Cell, Sample
+from tools.benchmark.harness.rounds import Report, relative, speed
+from tools.benchmark.results.sections import Chart, Section, Table
+from tools.benchmark.results.spread import Spread, short
 
 SHARDS = (1, 2, 4)
 WORKERS = (1, 2)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
-from tools.benchmark.cells import Cell
-from tools.benchmark.numbers import Spread, short
-from tools.benchmark.rounds import Report, interleaved, speed
-from tools.benchmark.run import Bench
-from tools.benchmark.sections import Section, Table
+from tools.benchmark.harness.bench import Bench
+from tools.benchmark.harness.cells import Cell
+from tools.benchmark.harness.rounds import Report, interleaved, speed
+from tools.benchmark.results.sections import Section, Table
+from tools.benchmark.results.spread import Spread, short
 
 
 async def measure_latency(

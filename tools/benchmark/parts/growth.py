@@ -12,11 +12,11 @@ import psutil
 from batching_demo.comparison.temporal_counts import batcher_histories, batcher_runs
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tools.benchmark.memory import peaks
-from tools.benchmark.numbers import Spread, ratios, short
-from tools.benchmark.rounds import Report
-from tools.benchmark.run import Bench, BenchmarkError
-from tools.benchmark.sections import Chart, Section, Table
+from tools.benchmark.harness.bench import Bench, BenchmarkError
+from tools.benchmark.harness.memory import peaks
+from tools.benchmark.harness.rounds import Report
+from tools.benchmark.results.sections import Chart, Section, Table
+from tools.benchmark.results.spread import Spread, ratios, short
 
 LINGER_SECONDS = 1.0
 

@@ -11,11 +11,11 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
-from tools.benchmark.numbers import short
-from tools.benchmark.paths import cells
-from tools.benchmark.rounds import Report, Samples, relative, speed
-from tools.benchmark.run import Bench
-from tools.benchmark.sections import Chart, Section, Table
+from tools.benchmark.harness.bench import Bench
+from tools.benchmark.harness.rounds import Report, Samples, relative, speed
+from tools.benchmark.parts.paths import cells
+from tools.benchmark.results.sections import Chart, Section, Table
+from tools.benchmark.results.spread import short
 
 MILLISECONDS = (0, 2, 10)
 PATHS = (WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
@@ -31,7 +31,7 @@ async def database_away(bench: Bench, milliseconds: int) -> AsyncIterator[str]:
         [
             sys.executable,
             "-m",
-            "tools.benchmark.delay",
+            "tools.benchmark.harness.delay",
             str(port),
             str(url.port),
             str(milliseconds),

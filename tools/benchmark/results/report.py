@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from rich.console import Console
 
-from tools.benchmark.sections import Chart, Section, Table
+from tools.benchmark.results.sections import Chart, Section, Table
 
 COLOURS = ("#7f7f7f", "#d95f02", "#1b9e77", "#3465a4")
 STYLE = """

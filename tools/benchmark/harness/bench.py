@@ -36,10 +36,10 @@ from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Outcome
 from batching_demo.operator.start import start_batchers
 from batching_demo.temporal import wait_for_pollers
-from tools.benchmark.cells import Cell, Sample
-from tools.benchmark.counters import count_workflow_tasks, read_written
-from tools.benchmark.input import SERIAL
-from tools.benchmark.memory import peaks
+from tools.benchmark.harness.cells import Cell, Sample
+from tools.benchmark.harness.counters import count_workflow_tasks, read_written
+from tools.benchmark.harness.flights import SERIAL
+from tools.benchmark.harness.memory import peaks
 
 NAME = "batching-demo benchmark"
 

@@ -1,0 +1,1 @@
+"""Servers, workers, input and counters that the parts of the benchmark share."""

@@ -1,0 +1,1 @@
+"""What the benchmark found: medians, tables, charts and the report that shows them."""
