@@ -14,7 +14,7 @@ from batching_demo.cli.compare import build_request, comparison_options, run_com
 from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.comparison.compare import Request
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 import click
 
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 DEFAULTS = BatcherSettings()
-WRITE_PATHS = [path.value for path in WritePath if path is not WritePath.NOTHING]
+WRITE_PATHS = [path.value for path in WritePath]
 
 
 def option(*declarations: str, variable: str, help: str, **attributes: Any) -> Decorator[Any]:

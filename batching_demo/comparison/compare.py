@@ -17,11 +17,12 @@ from batching_demo.comparison.temporal_counts import (
     events_per_workflow,
 )
 from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.reading import slices
-from batching_demo.main_service.messages import Source
-from batching_demo.main_service.run_options import RunOptions, with_max_open
+from batching_demo.main_service.messages import RunOptions, Source
+from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
-from batching_demo.main_service.summary import Outcome, Summary
+from batching_demo.main_service.summary import SliceResult, Summary
 
 OnChange = Callable[[WritePath, Summary], None]
 
@@ -72,13 +73,14 @@ async def _measure(
     before = await read_counters(engine)
     runs = await batcher_runs(client, request.shards)
     options = _options(request, path, run_label)
-    outcomes: list[Outcome] = []
+    outcomes: list[SliceResult] = []
     starter = Starter(
         client,
         request.source,
         options,
+        max_open=request.max_open or choose_max_open(options, request.source),
         on_change=lambda summary: on_change(path, summary),
-        on_outcome=outcomes.append,
+        on_result=outcomes.append,
     )
     planned = slices(request.source, request.records_per_workflow, limit=request.records)
     try:
@@ -107,14 +109,14 @@ async def _measure(
 
 
 def _options(request: Request, path: WritePath, run_label: str) -> RunOptions:
-    options = RunOptions(
+    return RunOptions(
         key_columns=request.key_columns,
         records_per_workflow=request.records_per_workflow,
-        max_records=request.max_records,
+        settings=BatcherSettings(
+            max_records=request.max_records, linger_seconds=request.linger_seconds
+        ),
         shards=request.shards,
-        linger_seconds=request.linger_seconds,
         write_path=path,
         run_label=run_label,
         key_prefix=f"{run_label}:",
     )
-    return with_max_open(options, request.source, request.max_open)

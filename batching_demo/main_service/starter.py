@@ -22,13 +22,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import MAIN_TASK_QUEUE, MAIN_WORKFLOW
-from batching_demo.main_service.messages import (
-    MainInput,
-    MainResult,
-    RunOptions,
-    Slice,
-    Source,
-)
+from batching_demo.main_service.messages import MainInput, MainResult, RunOptions, Slice, Source
 from batching_demo.main_service.run_options import MOST_OPEN, run_id
 from batching_demo.main_service.summary import SliceResult, Summary
 from batching_demo.search_attributes import (

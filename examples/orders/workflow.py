@@ -7,9 +7,8 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.contracts.messages import VERDICT_BY_CODE, SubmissionHeader
+    from batching_demo.contracts.messages import VERDICT_BY_CODE, Submission, SubmissionHeader
     from batching_demo.contracts.names import BUSY_SIGNAL, VERDICTS_SIGNAL
-    from batching_demo.requester.grouping import Submission
     from batching_demo.requester.requester import Requester
     from examples.orders.prepare import Order, prepare_order
 

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service.verdicts import gather
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database import writes
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import newest_revision

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from batching_demo.requester import by_activity
 from tests.support.database import execute, expect_dead_letters, fetch, scalar

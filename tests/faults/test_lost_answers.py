@@ -11,7 +11,8 @@ from temporalio.converter import default as default_converter
 from batching_demo.batcher_service import workflow as workflows
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import split
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.writes import write_batch
 from batching_demo.operator.start import start_batchers
 from batching_demo.requester import requester

@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service import workflow as workflows
 from batching_demo.contracts.limits import KIB
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_buffered, status, submit
 from tests.support.collecting import collecting, expect_answers

@@ -17,8 +17,9 @@ from temporalio.common import RawValue
 
 from batching_demo.batcher_service import workflow as workflows
 from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_error, submit
 from tests.support.collecting import collecting, expect_answers

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core import health
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import expect_buffered, expect_error, status, submit

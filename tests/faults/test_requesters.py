@@ -11,8 +11,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BUSY_SIGNAL
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import expect_buffered, submit
 from tests.support.loading import load, write_ndjson

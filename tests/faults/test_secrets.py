@@ -11,8 +11,8 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
 
 from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import SUBMIT_SIGNAL
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_error, submit

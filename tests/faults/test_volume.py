@@ -10,8 +10,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from batching_demo.comparison.temporal_counts import batcher_runs
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tests.support.database import scalar
 from tests.support.records import record, submission

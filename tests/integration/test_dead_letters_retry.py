@@ -11,8 +11,8 @@ from temporalio.service import RPCError
 
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import assert_one_line, dead_letters, dead_letters_json
 from tests.support.database import fetch, scalar

@@ -8,6 +8,7 @@ from statistics import median
 from uuid import uuid4
 
 import pytest
+from batching_demo.database.statements import INSERT_ROWS
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,8 +17,7 @@ from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
-from batching_demo.database.rows import Rows, Stamp
-from batching_demo.database.statements import INSERT_ROWS
+from batching_demo.database.rows import BatchInfo, Rows
 from batching_demo.database.writes import OTHER_CONTENT, Write, write_batch, write_unbatched
 from tests.support.database import fetch, scalar
 from tests.support.records import record, stamp, submission
@@ -210,7 +210,7 @@ async def test_a_key_committed_meanwhile_is_found(engine: AsyncEngine) -> None:
     async with engine.connect() as other:
         other = await other.execution_options(isolation_level="READ COMMITTED")
         async with other.begin():
-            stamp = Stamp(uuid4(), WritePath.BATCHED, 0)
+            stamp = BatchInfo(uuid4(), WritePath.BATCHED, 0)
             await other.execute(INSERT_ROWS, first.arrays([0], stamp))
             waiting = asyncio.create_task(write(engine, rows_of(("t", [record("a")]))))
             await asyncio.sleep(0.2)

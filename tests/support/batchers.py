@@ -5,10 +5,10 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
-from batching_demo.batcher_service.messages import BatcherStatus
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.encoding import PreparedRecord, join
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherStatus
 from tests.support.records import submission
 from tests.support.waiting import eventually
 
@@ -31,8 +31,7 @@ async def submit(
 ) -> None:
     """Signal submissions to a batcher, as a requester would."""
     made = [submission(name, records, requester) for name, records in submissions]
-    headers, records = [header for header, _ in made], b"".join(encoded for _, encoded in made)
-    await batcher(client, shard).signal(SUBMIT_SIGNAL, args=[headers, records])
+    await batcher(client, shard).signal(SUBMIT_SIGNAL, args=join(made))
 
 
 async def expect_error(client: Client, words: str) -> BatcherStatus:

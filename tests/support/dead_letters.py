@@ -6,12 +6,11 @@ from hashlib import sha256
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.verdicts import gather
-from batching_demo.contracts.encoding import PreparedRecord, encode_records
-from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.database.writes import write_batch
 from batching_demo.records.json_text import canonical, parse_object
 from tests.support.database import execute, fetch
-from tests.support.records import stamp
+from tests.support.records import batch_info, submission
 
 SECRET = "hunter2"
 BAD = f'{{"id": "k1", "state": "bad", "password": "{SECRET}"}}'
@@ -29,10 +28,9 @@ def rejected(payload: str, rejection: str, line: int = 1, key: str = "") -> Prep
 async def write(
     engine: AsyncEngine, records: Sequence[PreparedRecord], source: str = "orders.ndjson"
 ) -> str:
-    """Write records as a main workflow's; give back their verdicts' letters."""
-    encoded = encode_records(records)
-    header = SubmissionHeader("main-1/0", "main-1", len(records), len(encoded), source, "label")
-    return "".join((await write_batch(engine, gather([header], [encoded]).rows, stamp())).codes)
+    """Write records as a main workflow's; return their verdicts' codes."""
+    made = submission("main-1/0", records, "main-1", source, "label")
+    return "".join((await write_batch(engine, gather([made]).rows, batch_info())).codes)
 
 
 async def forbid_bad(engine: AsyncEngine) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from batching_demo.main_service.files.reading import inspect, slices
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 

@@ -8,9 +8,9 @@ from random import Random
 from uuid import UUID, uuid4
 
 from batching_demo.contracts.encoding import PreparedRecord, encode_records
-from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.rows import Stamp
+from batching_demo.database.rows import BatchInfo
 
 
 def record(key: str, payload: object = None, *, line: int = 1) -> PreparedRecord:
@@ -25,14 +25,20 @@ def noise(size: int, seed: object = 0) -> str:
 
 
 def submission(
-    submission_id: str, records: Sequence[PreparedRecord], requester: str = "nobody"
-) -> tuple[SubmissionHeader, bytes]:
+    submission_id: str,
+    records: Sequence[PreparedRecord],
+    requester: str = "nobody",
+    source: str = "test",
+    run_label: str = "first",
+) -> Submission:
     """Make a submission of records."""
     encoded = encode_records(records)
-    header = SubmissionHeader(submission_id, requester, len(records), len(encoded), source="test")
-    return header, encoded
+    header = SubmissionHeader(
+        submission_id, requester, len(records), len(encoded), source, run_label
+    )
+    return Submission(header, encoded)
 
 
-def stamp(batch_id: UUID | None = None, shard: int = 0) -> Stamp:
+def batch_info(batch_id: UUID | None = None, shard: int = 0) -> BatchInfo:
     """Make what the rows of a batch have in common."""
-    return Stamp(batch_id or uuid4(), WritePath.BATCHED, shard)
+    return BatchInfo(batch_id or uuid4(), WritePath.BATCHED, shard)

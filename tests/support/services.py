@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from batching_demo.batcher_service import worker as batcher_worker
 from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service import worker as main_worker
+from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import wait_for_pollers
 
 
@@ -46,12 +46,11 @@ async def both_services(client: Client, engine: AsyncEngine) -> AsyncIterator[No
 async def patchable_batcher_service(client: Client, engine: AsyncEngine) -> AsyncIterator[None]:
     """Run a batcher worker whose workflow sees constants as a test has patched them."""
     activities = WriteActivities(engine, client, 5, BatcherSettings())
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("batching_demo")
     async with Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
         workflows=[BatcherWorkflow],
         activities=[activities.write_batch, activities.answer_busy],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        plugins=[BatchingPlugin()],
     ):
         yield

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
-from batching_demo.core.buffer import Buffer, FlushReason, Submission
+from batching_demo.contracts.messages import Submission, SubmissionHeader
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.core.buffer import Buffer, FlushReason
 
 SETTINGS = BatcherSettings(max_records=10, max_bytes=3_000, linger_seconds=5)
 

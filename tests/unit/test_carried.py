@@ -1,8 +1,10 @@
 """What a run leaves to the next, as this code and as earlier code wrote it."""
 
 from batching_demo.batcher_service.messages import Carried, pack_carried, unpack_carried
-from batching_demo.core.buffer import Submission
-from batching_demo.core.control import Control, Mode
+
+from batching_demo.contracts.messages import Submission
+from batching_demo.contracts.operations import Mode
+from batching_demo.core.control import Control
 from tests.support.records import record, submission
 
 

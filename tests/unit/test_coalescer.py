@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from batching_demo.batcher_service.coalescer import Coalescer
-from batching_demo.batcher_service.messages import BatchHeader
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader, Verdicts
+from batching_demo.contracts.batches import BatchHeader
+from batching_demo.contracts.messages import SubmissionHeader, Verdicts
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 
 FAR_AWAY = BatcherSettings(max_records=4, linger_seconds=60)

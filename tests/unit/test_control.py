@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
-from batching_demo.core.buffer import Buffer, FlushReason, Submission
+from batching_demo.contracts.messages import Submission, SubmissionHeader
+from batching_demo.contracts.operations import BatcherSettings, Changes, Mode
+from batching_demo.core.buffer import Buffer, FlushReason
 from batching_demo.core.control import (
     LONGEST_PATIENCE_SECONDS,
     SHORTEST_PATIENCE_SECONDS,
-    Changes,
     Control,
     ControlRefusedError,
-    Mode,
     apply_changes,
     describe_changes,
 )

@@ -1,9 +1,8 @@
+from batching_demo.main_service.packing import pack, unpack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.contracts.messages import SubmissionHeader
-from batching_demo.main_service.packing import pack, unpack
-from batching_demo.requester.grouping import Submission
+from batching_demo.contracts.messages import Submission, SubmissionHeader
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.text(), st.binary(min_size=100))))

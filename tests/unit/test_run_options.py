@@ -5,15 +5,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from batching_demo.main_service.packing import pack, unpack
 
 from batching_demo.contracts.limits import MAX_SLICE_BYTES
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.files.reading import inspect, read_slice, slices
-from batching_demo.main_service.messages import PrepareInput, Source
-from batching_demo.main_service.packing import pack, unpack
+from batching_demo.main_service.messages import PrepareInput, RunOptions, Source
 from batching_demo.main_service.preparation import cut, prepare
-from batching_demo.main_service.run_options import RunOptions, run_id
+from batching_demo.main_service.run_options import run_id
 
 SOURCE = Source("/a.csv", "a.csv", "digest", "csv")
 OPTIONS = RunOptions(["key"])

@@ -7,11 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
-from batching_demo.batcher_service.messages import BatcherStatus
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
 from batching_demo.operator.start import start_batchers
 from tests.support.database import fetch, scalar
 from tests.support.records import noise, record, submission

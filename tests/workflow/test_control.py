@@ -9,8 +9,7 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service import workflow as workflows
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.core.control import Changes, Mode
+from batching_demo.contracts.operations import BatcherSettings, Changes, Mode
 from batching_demo.operator import requests
 from batching_demo.operator.requests import NoWorkerError, RequestRefusedError, request
 from batching_demo.operator.shards import (

@@ -9,8 +9,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.core.control import Mode
+from batching_demo.contracts.operations import BatcherSettings, Mode
 from batching_demo.operator.draining import (
     RemainsError,
     running,

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.reading import inspect, slices
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import shard_for
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.requests import request
 from batching_demo.operator.start import start_batcher, start_batchers
 from batching_demo.requester import requester

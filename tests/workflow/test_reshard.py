@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.cli.app import app
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.requests import request
 from batching_demo.operator.shards import describe, running_shards
 from batching_demo.operator.start import start_batchers

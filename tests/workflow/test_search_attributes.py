@@ -8,7 +8,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 
 from batching_demo.batcher_service import workflow as workflows
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from batching_demo.search_attributes import KEYS, registered_attributes
 from tests.support.batchers import submit

@@ -2,9 +2,9 @@
 
 import click
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.cli import options
 from batching_demo.cli.batcher.each_shard import ENDED, act_until_nothing_remains
+from batching_demo.contracts.operations import Update
 from batching_demo.operator.draining import running, without_verdict
 from batching_demo.settings import Settings
 
@@ -25,9 +25,7 @@ def drain(settings: Settings, shard: int | None, timeout: float) -> None:
     \b
     Example: batching-demo batcher drain --timeout 300
     """
-    act_until_nothing_remains(
-        settings, shard, BatcherWorkflow.drain, without_verdict, timeout, DRAINED
-    )
+    act_until_nothing_remains(settings, shard, Update.DRAIN, without_verdict, timeout, DRAINED)
 
 
 @click.command()
@@ -42,4 +40,4 @@ def stop(settings: Settings, shard: int | None, timeout: float) -> None:
     \b
     Example: batching-demo batcher stop --shard 3
     """
-    act_until_nothing_remains(settings, shard, BatcherWorkflow.stop, running, timeout, ENDED)
+    act_until_nothing_remains(settings, shard, Update.STOP, running, timeout, ENDED)

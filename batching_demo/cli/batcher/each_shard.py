@@ -10,8 +10,9 @@ from temporalio.client import Client
 
 from batching_demo.cli.exit_codes import FAILED
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.operations import Update
 from batching_demo.operator.draining import Remains, wait_for
-from batching_demo.operator.requests import Update, request
+from batching_demo.operator.requests import request
 from batching_demo.operator.shards import OperatorError, chosen_shards
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect

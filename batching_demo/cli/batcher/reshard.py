@@ -5,7 +5,6 @@ import asyncio
 import click
 from temporalio.client import Client
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.cli import options
 from batching_demo.cli.batcher.each_shard import (
     ENDED,
@@ -15,9 +14,10 @@ from batching_demo.cli.batcher.each_shard import (
     showing_remaining,
 )
 from batching_demo.cli.exit_codes import FAILED
+from batching_demo.contracts.operations import Update
 from batching_demo.operator.draining import running
-from batching_demo.operator.reshard import keep, settings_for_new
 from batching_demo.operator.shards import OperatorError, running_shards
+from batching_demo.operator.start import keep, settings_for_new
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
@@ -55,9 +55,7 @@ async def _reshard(
     async def act(client: Client, shard: int) -> str:
         if shard < shards:
             return await keep(client, shard, new)
-        return await request_and_wait(
-            client, shard, BatcherWorkflow.stop, running, seconds, ENDED, report
-        )
+        return await request_and_wait(client, shard, Update.STOP, running, seconds, ENDED, report)
 
     too_many = [shard for shard in before if shard >= shards]
     return await act_on_each(client, [*range(shards), *too_many], act)

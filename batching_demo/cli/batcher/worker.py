@@ -11,8 +11,8 @@ from batching_demo.batcher_service.sampling import sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.telemetry import start_runtime
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_patiently, run_until_stopped

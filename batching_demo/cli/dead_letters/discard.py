@@ -12,7 +12,12 @@ from batching_demo.cli.dead_letters.selection import (
     selected_or_said,
     selecting,
 )
-from batching_demo.database.dead_letter_queries import Letter, Selection, Status, discard_letters
+from batching_demo.database.dead_letter_queries import (
+    Selection,
+    Status,
+    StoredDeadLetter,
+    discard_dead_letters,
+)
 from batching_demo.settings import Settings
 
 
@@ -37,7 +42,7 @@ def discard(
 async def _discard(settings: Settings, selection: Selection, *, as_json: bool) -> None:
     async with letters_database(settings) as engine:
         before = await selected_or_said(engine, selection, quiet=as_json)
-        discarded = set(await discard_letters(engine, [letter.id for letter in before]))
+        discarded = set(await discard_dead_letters(engine, [letter.id for letter in before]))
     if as_json:
         print_json([_discarded(letter, letter.id in discarded) for letter in before])
         return
@@ -48,6 +53,6 @@ async def _discard(settings: Settings, selection: Selection, *, as_json: bool) -
             click.echo(f"letter {letter.id}: is {letter.status} already, and stays so")
 
 
-def _discarded(letter: Letter, changed: bool) -> dict[str, object]:
+def _discarded(letter: StoredDeadLetter, changed: bool) -> dict[str, object]:
     status = Status.DISCARDED.value if changed else letter.status
     return {"id": letter.id, "status": status, "changed": changed}

@@ -14,7 +14,12 @@ from batching_demo.cli.dead_letters.selection import (
     selecting,
     selection_of,
 )
-from batching_demo.database.dead_letter_queries import Letter, Selection, Status, count_letters
+from batching_demo.database.dead_letter_queries import (
+    Selection,
+    Status,
+    StoredDeadLetter,
+    count_dead_letters,
+)
 from batching_demo.settings import Settings
 
 DEFAULT_LIMIT = 50
@@ -69,9 +74,11 @@ def list_command(
         click.echo(f"{len(letters)} of {total}; --limit {total} shows {more} more")
 
 
-async def _list(settings: Settings, selection: Selection, limit: int) -> tuple[list[Letter], int]:
+async def _list(
+    settings: Settings, selection: Selection, limit: int
+) -> tuple[list[StoredDeadLetter], int]:
     async with letters_database(settings) as engine:
         letters = await selected(engine, selection, limit)
         if len(letters) < limit:
             return letters, 0
-        return letters, max(0, await count_letters(engine, selection) - len(letters))
+        return letters, max(0, await count_dead_letters(engine, selection) - len(letters))

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batching_demo.database.dead_letter_queries import Letter
+from batching_demo.database.dead_letter_queries import StoredDeadLetter
 
 WIDE = 2_000
 """Columns where nothing is to be folded, for grep has a line a letter."""
 
 
-def print_table(letters: Sequence[Letter], *, with_status: bool) -> None:
+def print_table(letters: Sequence[StoredDeadLetter], *, with_status: bool) -> None:
     """Print letters without their records."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "reason", "sqlstate", "key", "source"):
@@ -34,7 +34,7 @@ def print_table(letters: Sequence[Letter], *, with_status: bool) -> None:
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
-def _cells(letter: Letter) -> Iterator[str]:
+def _cells(letter: StoredDeadLetter) -> Iterator[str]:
     yield str(letter.id)
     yield printable(letter.reason)
     yield letter.sqlstate or ""
@@ -45,7 +45,7 @@ def _cells(letter: Letter) -> Iterator[str]:
     yield f"{letter.last_seen.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def print_letter(letter: Letter, record: str) -> None:
+def print_letter(letter: StoredDeadLetter, record: str) -> None:
     """Print everything of a letter."""
     click.echo(f"letter {letter.id}")
     for name, value in asdict(letter).items():
@@ -56,7 +56,7 @@ def print_letter(letter: Letter, record: str) -> None:
     click.echo(printable(record, keep="\n\t"))
 
 
-def as_json(letter: Letter) -> dict[str, Any]:
+def as_json(letter: StoredDeadLetter) -> dict[str, Any]:
     """Make a letter, without its record, of what JSON can hold."""
     return {
         **asdict(letter),

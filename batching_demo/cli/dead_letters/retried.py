@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batching_demo.batcher_service.retry.messages import RetryResult
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED, REFUSED
-from batching_demo.database.dead_letter_queries import Letter
+from batching_demo.contracts.retries import RetryResult
+from batching_demo.database.dead_letter_queries import StoredDeadLetter
 
 
 @dataclass(frozen=True)
 class RetriedLetter:
     """What came of one letter."""
 
-    letter: Letter
+    letter: StoredDeadLetter
     result: RetryResult | None = None
     refused: str = ""
     """Why it was not submitted."""
@@ -42,7 +42,7 @@ class RetriedLetter:
         if result is None:
             return self.error or f"letter {letter.id}: is retried already, its record is stored"
         said = f"letter {letter.id}: {result.verdict.value}"
-        if result.is_stored:
+        if result.verdict.is_stored:
             return said
         said += f": {result.detail or result.reason}"
         if result.sqlstate:

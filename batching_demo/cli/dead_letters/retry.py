@@ -8,7 +8,6 @@ import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.retry.messages import RetryInput
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.cli import options
 from batching_demo.cli.dead_letters.edited_payload import read_payload
@@ -21,14 +20,20 @@ from batching_demo.cli.dead_letters.selection import (
     selected,
     selecting,
 )
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.database.dead_letter_queries import Letter, Selection, Status, read_letter
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.retries import RetryInput
+from batching_demo.database.dead_letter_queries import (
+    Selection,
+    Status,
+    StoredDeadLetter,
+    read_dead_letter,
+)
 from batching_demo.operator.retries import (
-    Retry,
     RetryFailedError,
+    RetryRequest,
     batcher_linger,
-    retry_letter,
+    retry_dead_letter,
 )
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, has_pollers
@@ -101,7 +106,7 @@ class _Run:
         linger = await _linger_of_batcher(client)
         turn = asyncio.Semaphore(AT_ONCE)
 
-        async def outcome_of(letter: Letter) -> RetriedLetter:
+        async def outcome_of(letter: StoredDeadLetter) -> RetriedLetter:
             if outcome := settled[letter.id]:
                 return outcome
             async with turn:
@@ -109,9 +114,9 @@ class _Run:
 
         return await asyncio.gather(*map(outcome_of, letters))
 
-    async def _check(self, engine: AsyncEngine, letter: Letter) -> RetriedLetter | None:
+    async def _check(self, engine: AsyncEngine, letter: StoredDeadLetter) -> RetriedLetter | None:
         """Find out, before any workflow is started, whether a letter can be submitted."""
-        found = await read_letter(engine, letter.id)
+        found = await read_dead_letter(engine, letter.id)
         if letter.status == Status.RETRIED:
             return self._report(RetriedLetter(letter))
         if found is None:
@@ -122,11 +127,13 @@ class _Run:
             return self._report(RetriedLetter(letter, refused=str(refusal)))
         return None
 
-    async def _retry(self, client: Client, letter: Letter, linger: float) -> RetriedLetter:
+    async def _retry(
+        self, client: Client, letter: StoredDeadLetter, linger: float
+    ) -> RetriedLetter:
         retry_input = RetryInput(letter.id, letter.attempts + 1, linger, self.key)
         edited = (self.edited or "").encode()
         try:
-            result = await retry_letter(client, Retry(retry_input, edited))
+            result = await retry_dead_letter(client, RetryRequest(retry_input, edited))
         except RetryFailedError as error:
             return self._report(RetriedLetter(letter, failed=f"letter {letter.id}: {error}"))
         return self._report(RetriedLetter(letter, result))

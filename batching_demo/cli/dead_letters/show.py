@@ -13,7 +13,7 @@ from batching_demo.cli.dead_letters.selection import (
     selected_or_said,
     selecting,
 )
-from batching_demo.database.dead_letter_queries import Selection, Status, read_letter
+from batching_demo.database.dead_letter_queries import Selection, Status, read_dead_letter
 from batching_demo.settings import Settings
 
 
@@ -39,7 +39,7 @@ async def _show(settings: Settings, selection: Selection, *, as_json: bool) -> N
     shown = []
     async with letters_database(settings) as engine:
         for letter in await selected_or_said(engine, selection, quiet=as_json):
-            found = await read_letter(engine, letter.id)
+            found = await read_dead_letter(engine, letter.id)
             if found is None:
                 continue
             if as_json:

@@ -13,8 +13,10 @@ from batching_demo.cli.inputs import InputOptions, read_input
 from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import exit_code, print_summary
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.reading import Inspected, slices
-from batching_demo.main_service.run_options import RunOptions, with_max_open
+from batching_demo.main_service.messages import RunOptions
+from batching_demo.main_service.run_options import choose_max_open, records_per_slice
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
@@ -91,21 +93,19 @@ def start(
     run_options = RunOptions(
         key_columns=keys,
         records_per_workflow=records_per_workflow,
-        max_records=max_records,
+        settings=BatcherSettings(max_records=max_records, linger_seconds=linger),
         shards=shards,
-        linger_seconds=linger,
         write_path=WritePath(write_path),
         run_label=_run_label(again, quiet=as_json),
         deadline_seconds=deadline,
-        wait=wait,
     )
-    run_options = with_max_open(run_options, inspected.source, max_open)
+    max_open = max_open or choose_max_open(run_options, inspected.source)
     total = inspected.records
     if workflows is not None:
-        total = min(total, workflows * run_options.records_per_slice)
+        total = min(total, workflows * records_per_slice(run_options))
     with verdict_progress(total, shown=wait and not as_json) as on_change:
         try:
-            work = _run(settings, inspected, run_options, workflows, on_change)
+            work = _run(settings, inspected, run_options, max_open, wait, workflows, on_change)
             summary = asyncio.run(work)
         except KeyboardInterrupt:
             click.echo("what was started goes on; the same command attaches to it", err=True)
@@ -118,6 +118,8 @@ async def _run(
     settings: Settings,
     inspected: Inspected,
     run_options: RunOptions,
+    max_open: int,
+    waits: bool,
     workflows: int | None,
     on_change: Callable[[Summary], None],
 ) -> Summary:
@@ -128,8 +130,10 @@ async def _run(
             err=True,
         )
     source = inspected.source
-    starter = Starter(client, source, run_options, on_change)
-    planned = slices(source, run_options.records_per_slice, stamp=inspected.stamp)
+    starter = Starter(
+        client, source, run_options, max_open=max_open, waits=waits, on_change=on_change
+    )
+    planned = slices(source, records_per_slice(run_options), stamp=inspected.stamp)
     return await starter.run(islice(planned, workflows))
 
 
