@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batching_demo.batcher_service.retry.messages import retry_workflow_id
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
@@ -26,7 +25,7 @@ from temporalio.testing import WorkflowEnvironment
 from batching_demo.batcher_service import worker as batcher_worker
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
-from batching_demo.contracts.operations import BatcherSettings, Changes
+from batching_demo.contracts.operations import BatcherSettings, Changes, Update
 from batching_demo.contracts.retries import RetryInput
 from batching_demo.database.dead_letter_queries import Selection, find_dead_letters
 from batching_demo.database.engine import create_engine
@@ -112,7 +111,7 @@ async def record_retry(servers: Servers) -> None:
             )
             await retry_dead_letter(client, retry)
             name = f"retry_{'stored' if key else 'conflict'}"
-            await save(client, retry_workflow_id(letter.id, attempt), name)
+            await save(client, retry.input.workflow_id, name)
 
 
 async def record_control(servers: Servers) -> None:
@@ -120,16 +119,16 @@ async def record_control(servers: Servers) -> None:
     path = servers.directory / "control.ndjson"
     path.write_text("".join(f'{{"id": "control {number}"}}\n' for number in range(30)))
     async with services(servers, "control") as client:
-        await request(client, 0, BatcherWorkflow.pause)
+        await request(client, 0, Update.PAUSE)
         loading = asyncio.create_task(load(client, path, 30, RunOptions(["id"])))
         while (await ask_status(client, 0)).buffered_records < 30:
             await asyncio.sleep(0.1)
         changes = Changes(max_records=8)
-        for update in (BatcherWorkflow.resume, BatcherWorkflow.flush, BatcherWorkflow.drain):
-            await request(client, 0, BatcherWorkflow.configure, changes)
+        for update in (Update.RESUME, Update.FLUSH, Update.DRAIN):
+            await request(client, 0, Update.CONFIGURE, changes)
             await request(client, 0, update)
         await loading
-        await request(client, 0, BatcherWorkflow.stop)
+        await request(client, 0, Update.STOP)
         await client.get_workflow_handle(batcher_workflow_id(0)).result()
         await save_first_and_last_run(client, "batcher_control")
 
@@ -138,7 +137,7 @@ async def load(client: Client, path: Path, records: int, options: RunOptions) ->
     """Load records; give back the ids of the main workflows."""
     source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
     outcomes: list[SliceResult] = []
-    starter = Starter(client, source, options, on_outcome=outcomes.append)
+    starter = Starter(client, source, options, on_result=outcomes.append)
     await starter.run(slices(source, options.records_per_workflow, limit=records))
     return [outcome.workflow_id for outcome in outcomes]
 

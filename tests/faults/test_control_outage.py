@@ -8,8 +8,7 @@ from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.operator.requests import request
@@ -79,7 +78,7 @@ async def test_a_stop_during_an_outage_ends_after_it(
         async with stopped(spare_postgres):
             await submit(client, ("s", [record("a")]), requester="one")
             await expect_error(client, "is it running")
-            await request(client, 0, BatcherWorkflow.stop)
+            await request(client, 0, Update.STOP)
         await expect_answers(client, "one", {"s": "w"})
         await asyncio.wait_for(batcher(client).result(), 30)
         await expect_rows(mortal_engine, 1)
@@ -97,5 +96,5 @@ async def test_a_flush_tries_a_mended_database_at_once(
                 assert (await status(client)).consecutive_failures >= 5
 
             await eventually(waits_long, within=60)
-        await request(client, 0, BatcherWorkflow.flush)
+        await request(client, 0, Update.FLUSH)
         await expect_rows(mortal_engine, 1, within=5)

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service import run_length
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.database.engine import create_engine, create_transactional_engine
@@ -74,7 +74,7 @@ async def test_an_outage_over_many_runs_loses_and_doubles_nothing(
     seconds: float,
 ) -> None:
     """S04: the batcher continues as new all the time, before, during and after."""
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 10)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 10)
     await start_batchers(client, 1, QUICK)
     first_run = (await batcher(client).describe()).run_id
 
@@ -107,7 +107,7 @@ async def test_a_write_left_behind_by_an_old_run_changes_no_verdict(
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S04: past the hard bound a run does not wait for its write; the next repeats it."""
-    monkeypatch.setattr(workflows, "HARD_SIGNALS", 10)
+    monkeypatch.setattr(run_length, "HARD_SIGNALS", 10)
     await start_batchers(client, 1, QUICK)
     first_run = (await batcher(client).describe()).run_id
     await execute(

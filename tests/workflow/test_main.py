@@ -85,7 +85,11 @@ async def test_slices_share_batches_and_shards_share_slices(
     await start_batchers(client, 3, BatcherSettings(linger_seconds=1, max_records=50))
     async with both_services(client, engine):
         summary = await load_flights(
-            client, 430, records_per_workflow=100, max_records=50, shards=3
+            client,
+            430,
+            records_per_workflow=100,
+            settings=BatcherSettings(max_records=50),
+            shards=3,
         )
     assert (summary.written, summary.workflows) == (430, 5)
     sizes = await fetch(

@@ -8,9 +8,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.cli.app import app
-from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.operator.requests import request
 from batching_demo.operator.shards import describe, running_shards
 from batching_demo.operator.start import start_batchers
@@ -95,7 +94,7 @@ async def test_records_that_wait_in_a_closing_shard_are_written(
         left = (await status(client)).buffered_records
         assert 0 < left < 30
         await expect_rows(engine, 30 - left)
-        await request(client, 0, BatcherWorkflow.flush)
+        await request(client, 0, Update.FLUSH)
         assert (await asyncio.wait_for(loading, 30)).written == 30
 
 
@@ -105,7 +104,7 @@ async def test_again_it_changes_nothing_and_a_gap_is_filled(
     await start_batchers(client, 3, QUICK)
     async with batcher_service(client, engine):
         assert (await reshard("3")).stdout.count("runs already") == 3
-        await request(client, 1, BatcherWorkflow.stop)
+        await request(client, 1, Update.STOP)
         while await running_shards(client) != [0, 2]:
             await asyncio.sleep(0.1)
         filled = await reshard("3")
@@ -117,7 +116,7 @@ async def test_a_shard_that_was_ending_goes_on(client: Client, engine: AsyncEngi
     await start_batchers(client, 2, QUICK)
     async with batcher_service(client, engine), locked_table(engine):
         await wait_in(client, 1)
-        await request(client, 1, BatcherWorkflow.stop)
+        await request(client, 1, Update.STOP)
         result = await reshard("2")
         assert "batcher-1: resumed: it was stopping" in result.stdout
         assert (await status(client, 1)).mode == "open"

@@ -5,7 +5,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from batching_demo.batcher_service.retry.messages import retry_workflow_id
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -33,6 +32,7 @@ from tests.support.services import batcher_service, both_services
 from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
+RETRY_ID = RetryInput(dead_letter_id=1, attempt=2, linger_seconds=0.2).workflow_id
 
 
 def retry(
@@ -137,7 +137,7 @@ async def test_a_letter_without_a_key_is_stored_under_the_one_it_is_given(
     await write(engine, [rejected('{"id": null}', "key_null: key column 'id' is null")])
     await start_batchers(client, 1, QUICK)
     async with batcher_service(client, engine):
-        with pytest.raises(RetryFailedError, match="letter 1 needs --key"):
+        with pytest.raises(RetryFailedError, match="dead letter 1 needs --key"):
             await retry_dead_letter(client, retry())
         # It had no verdict, so it is the same attempt still.
         assert (await retry_dead_letter(client, retry(key="given"))).verdict is Verdict.WRITTEN
@@ -153,7 +153,7 @@ async def test_one_attempt_runs_once_and_only_with_one_payload(
     await start_batchers(client, 1, BatcherSettings(linger_seconds=2))
     async with batcher_service(client, engine):
         both = [asyncio.create_task(retry_dead_letter(client, retry())) for _ in range(2)]
-        await eventually(lambda: details(client, retry_workflow_id(1, 2)))
+        await eventually(lambda: details(client, RETRY_ID))
         with pytest.raises(RetryFailedError, match="another payload or key"):
             await retry_dead_letter(client, retry(edited="{}"))
         first, second = await asyncio.gather(*both)
@@ -169,7 +169,7 @@ async def test_a_terminated_attempt_is_made_again(client: Client, engine: AsyncE
 
     async def terminate() -> None:
         try:
-            await client.get_workflow_handle(retry_workflow_id(1, 2)).terminate()
+            await client.get_workflow_handle(RETRY_ID).terminate()
         except RPCError as error:
             raise AssertionError from error
 
@@ -190,7 +190,7 @@ async def test_it_waits_for_a_batcher_and_outlives_workers(
     async with batcher_service(client, engine):
 
         async def says_so() -> None:
-            said = await details(client, retry_workflow_id(1, 2))
+            said = await details(client, RETRY_ID)
             assert batcher_workflow_id(0) in said
             assert "batching-demo batcher start" in said
 
@@ -234,7 +234,9 @@ async def test_nothing_of_a_record_reaches_logs_or_failures(
             with pytest.raises(RetryFailedError) as failed:
                 await retry_dead_letter(client, refusal)
             failures.append(failed.value)
-            history = await client.get_workflow_handle(retry_workflow_id(2, 2)).fetch_history()
+            history = await client.get_workflow_handle(
+                RetryInput(2, 2, 0.2).workflow_id
+            ).fetch_history()
             assert "Failure" in history.to_json()
             assert SECRET not in history.to_json()
     assert result.verdict is Verdict.REJECTED
