@@ -36,6 +36,21 @@ def size_of(submission: Submission) -> int:
     return len(submission.records) + texts + HEADER_BYTES
 
 
+Identity = str | tuple[str, str, bytes]
+
+
+def identity_of(submission: Submission) -> Identity:
+    """Return what tells a submission from others.
+
+    Malformed ones may name any submission, one that is buffered or each other's, and none may
+    hide another one.
+    """
+    header = submission.header
+    if header.malformed:
+        return header.submission_id, header.malformed, submission.records
+    return header.submission_id
+
+
 class Buffer:
     """Submissions that wait, in the order they came, and those that a write has taken.
 
@@ -47,7 +62,7 @@ class Buffer:
         self.settings = settings
         """In force. They may be replaced at any time."""
         self._waiting: deque[Submission] = deque()
-        self._attempts: dict[str, int] = {}
+        self._attempts: dict[Identity, int] = {}
         """Of every submission that waits or is being written."""
         self.records = 0
         self.bytes = 0
@@ -62,11 +77,11 @@ class Buffer:
 
     def knows(self, submission: Submission) -> bool:
         """Return whether a submission waits or is being written already."""
-        return submission.header.submission_id in self._attempts
+        return identity_of(submission) in self._attempts
 
     def attempt(self, submission: Submission) -> int:
         """Return which attempt at a submission the next or present write is, from 1."""
-        return self._attempts[submission.header.submission_id]
+        return self._attempts[identity_of(submission)]
 
     def add(self, submission: Submission, attempt: int = 1) -> bool:
         """Append a submission unless it is known, and return whether it was not.
@@ -75,9 +90,9 @@ class Buffer:
             submission: With the time when it was received.
             attempt: Above 1, an earlier attempt may have stored some of its records.
         """
-        submission_id = submission.header.submission_id
-        known = self._attempts.get(submission_id, 0)
-        self._attempts[submission_id] = max(attempt, known)
+        identity = identity_of(submission)
+        known = self._attempts.get(identity, 0)
+        self._attempts[identity] = max(attempt, known)
         if known:
             return False
         self._waiting.append(submission)
@@ -125,14 +140,14 @@ class Buffer:
     def ack(self, submissions: Iterable[Submission]) -> None:
         """Forget submissions that were taken and have been answered."""
         for submission in submissions:
-            del self._attempts[submission.header.submission_id]
+            del self._attempts[identity_of(submission)]
 
     def requeue(self, submissions: Sequence[Submission]) -> None:
         """Put submissions that were taken back, oldest first: two batches may fail at once."""
         waiting = [*submissions, *self._waiting]
         self._waiting = deque(sorted(waiting, key=lambda one: one.received_at))
         for submission in submissions:
-            self._attempts[submission.header.submission_id] += 1
+            self._attempts[identity_of(submission)] += 1
             self._count(submission, 1)
 
     def _count(self, submission: Submission, sign: int) -> None:

@@ -296,7 +296,10 @@ def test_submissions(sizes: list[int], max_records: int, shards: int) -> None:
     ],
 )
 def test_submissions_are_equal(count: int, size: int, expected: list[int]) -> None:
-    submissions = cut({0: [record_of(size, number) for number in range(count)]}, TEMPLATE, 100)
+    by_shard: dict[int, list[PreparedRecord]] = {}
+    for number in range(count):
+        by_shard.setdefault(0, []).append(record_of(size, number))
+    submissions = cut(by_shard, TEMPLATE, 100)
     assert [submission.header.records for submission in submissions] == expected
 
 

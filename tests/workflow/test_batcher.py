@@ -165,7 +165,6 @@ async def test_malformed_signals_do_no_harm(client: Client, engine: AsyncEngine)
         async def all_are_kept() -> None:
             reasons = await fetch(engine, "SELECT DISTINCT reason, source FROM dead_letters")
             assert reasons == [("malformed", "signal")]
-            # Those that name no submission differ in what came; those that do, by its id.
             assert await scalar(engine, "SELECT count(*) FROM dead_letters") == len(wrong)
 
         await eventually(all_are_kept)

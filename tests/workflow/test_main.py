@@ -18,27 +18,15 @@ from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 from batching_demo.operator.start import start_batchers
 from tests.support.database import fetch, scalar
+from tests.support.loading import load
 from tests.support.services import batcher_service, both_services, main_service
 from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.3)
 
 
-async def load(
-    client: Client,
-    path: Path,
-    key_columns: list[str],
-    records: int | None = None,
-    **options: object,
-) -> Summary:
-    source = inspect(path, format=None, delimiter=",", key_columns=key_columns).source
-    run_options = RunOptions(key_columns=key_columns, **options)  # type: ignore[arg-type]
-    starter = Starter(client, source, run_options)
-    return await starter.run(slices(source, run_options.records_per_workflow, limit=records))
-
-
 async def load_flights(client: Client, records: int, **options: object) -> Summary:
-    return await load(client, flights(), list(FLIGHTS_KEY), records, **options)
+    return await load(client, flights(), FLIGHTS_KEY, records, **options)  # type: ignore[arg-type]  # of any field
 
 
 async def test_flights_arrive_whole(client: Client, engine: AsyncEngine) -> None:

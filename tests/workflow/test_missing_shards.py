@@ -19,7 +19,7 @@ from tests.support.loading import load, write_ndjson
 from tests.support.services import both_services
 from tests.support.waiting import eventually
 
-QUICK = BatcherSettings(settings=BatcherSettings(linger_seconds=0.2))
+QUICK = BatcherSettings(linger_seconds=0.2)
 
 
 def keys_of(shard: int, shards: int, number: int) -> list[str]:
