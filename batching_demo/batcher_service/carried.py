@@ -9,9 +9,7 @@ from batching_demo.contracts.encoding import frame, join, split, unframe
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.operations import BatcherInput, Totals
 from batching_demo.core.admission import FIRST_GUESS_BYTES_PER_SECOND, Admission, Reservation
-from batching_demo.core.control import Control
-from batching_demo.core.flusher import Flusher
-from batching_demo.core.health import Health
+from batching_demo.core.flusher import Flusher, FlusherState
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,7 @@ class Carried:
     backlog: list[Reservation] = field(default_factory=list)
     bytes_per_second: float = FIRST_GUESS_BYTES_PER_SECOND
     totals: Totals = field(default_factory=Totals)
-    health: Health = field(default_factory=Health)
-    control: Control = field(default_factory=Control)
+    flusher: FlusherState = field(default_factory=FlusherState)
     continued_by: str = ""
     """Why the run before ended; empty in a first run."""
 
@@ -54,8 +51,7 @@ def pack_state(state: State, cause: str) -> bytes:
         backlog=state.admission.backlog(),
         bytes_per_second=state.admission.rate,
         totals=state.totals,
-        health=state.flusher.health,
-        control=state.flusher.control,
+        flusher=state.flusher.state,
         continued_by=cause,
     )
     return frame(asdict(carried), records)
@@ -65,7 +61,7 @@ def unpack_state(batcher_input: BatcherInput, packed: bytes) -> State:
     """Return the state that an earlier run packed; a first run gets no bytes, and begins anew."""
     header, records = unframe(packed)
     carried = _carried.validate_json(header) if header else Carried()
-    flusher = Flusher(batcher_input.settings, batcher_input.shard, carried.control, carried.health)
+    flusher = Flusher(batcher_input.settings, batcher_input.shard, carried.flusher)
     submissions = _received(split(carried.submissions, records), carried.received_at)
     for submission, attempt in zip(submissions, carried.attempts, strict=True):
         flusher.buffer.add(submission, attempt)

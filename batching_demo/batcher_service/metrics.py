@@ -1,14 +1,8 @@
-"""Every metric of the batcher service: its name, and where it is counted.
-
-A batcher workflow has a replay-aware meter, so that nothing counts twice. The activities have the
-meter of their process. Gauges of a workflow stay on a worker that it has left: `show` adds the
-moment of each reading, by which monitoring/alerts.yml picks the worker that has it now.
-"""
+"""The metrics of a worker of the batcher service, on the meter of its process."""
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import StrEnum
 
 from temporalio.client import Client
 from temporalio.common import MetricMeter
@@ -17,15 +11,7 @@ from temporalio.runtime import Runtime
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import WritePath
-from batching_demo.core.buffer import Buffer
 from batching_demo.database.errors import is_outage
-
-BUFFER_RECORDS = "batching_buffer_records"
-BUFFER_BYTES = "batching_buffer_bytes"
-OLDEST_RECEIVED = "batching_buffer_oldest_received_timestamp_seconds"
-LINGER = "batching_linger_seconds"
-SHOWN = "batching_buffer_shown_timestamp_seconds"
-CONTINUED_AS_NEW = "batching_continued_as_new"
 
 FLUSHES = "batching_flushes"
 BATCH_RECORDS = "batching_batch_records"
@@ -47,47 +33,6 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
     RECORD_WAIT: (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600),
     WRITE_SECONDS: (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 }
-
-
-class Cause(StrEnum):
-    """Why a batcher goes on in a new run."""
-
-    SIGNALS = "signals"
-    """It has had as many as a run should."""
-    HISTORY = "history"
-    """The server suggests it."""
-    FORCED = "forced"
-    """The history became too long to wait for writes; the next run repeats them."""
-
-
-class BatcherMetrics:
-    """The metrics of one batcher workflow."""
-
-    def __init__(self, meter: MetricMeter, shard: int) -> None:
-        meter = meter.with_additional_attributes({"shard": shard})
-        self._records = meter.create_gauge(BUFFER_RECORDS, "Records that wait.")
-        self._bytes = meter.create_gauge(BUFFER_BYTES, "Encoded bytes that wait.")
-        self._oldest = meter.create_gauge_float(
-            OLDEST_RECEIVED, "When the oldest record that waits was received; 0 if none waits."
-        )
-        self._linger = meter.create_gauge_float(LINGER, "How long the oldest record may wait.")
-        self._shown = meter.create_gauge_float(SHOWN, "When the buffer's gauges were set.")
-        self._continued = meter.create_counter(CONTINUED_AS_NEW, "Runs that ended, by cause.")
-
-    def show(self, buffer: Buffer, now: float) -> None:
-        """Show what waits, and as of when."""
-        self._records.set(buffer.records)
-        self._bytes.set(buffer.bytes)
-        self._oldest.set(buffer.oldest_at or 0.0)
-        self._linger.set(buffer.settings.linger_seconds)
-        self._shown.set(now)
-
-    def continued_as_new(self, cause: str) -> None:
-        """Count a run that goes on where another one ended.
-
-        Not when one ends: the server refuses that while signals come, and it is tried again.
-        """
-        self._continued.add(1, {"cause": cause})
 
 
 class WorkerMetrics:

@@ -14,7 +14,6 @@ from batching_demo.contracts.encoding import EncodingError, split
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL
-from batching_demo.core.buffer import size_of
 
 SHOWN_CHARACTERS = 4096
 LONGEST_NAME = 1_000
@@ -110,7 +109,7 @@ def _is_name(value: object) -> bool:
 
 def _bounded(submission: Submission, now: float) -> Submission:
     """Refuse a submission that would make what is carried to the next run too large."""
-    size = size_of(submission)
+    size = submission.size
     if size <= MAX_BATCH_BYTES:
         return replace(submission, received_at=now)
     reason = f"a submission of {size} bytes, at most {MAX_BATCH_BYTES} are taken"

@@ -11,8 +11,8 @@ from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from batching_demo.batcher_service.buffer_metrics import BufferMetrics
     from batching_demo.batcher_service.carried import pack_state, unpack_state
-    from batching_demo.batcher_service.metrics import BatcherMetrics
     from batching_demo.batcher_service.run_length import RunLength
     from batching_demo.batcher_service.signals import read_signal
     from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult
@@ -25,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
         Done,
         Mode,
     )
-    from batching_demo.core.control import apply_changes, describe_changes
     from batching_demo.core.flusher import Batch
     from batching_demo.core.intake import Intake
 
@@ -50,7 +49,7 @@ class BatcherWorkflow:
         self._control, self._health = self._flusher.control, self._flusher.health
         self._totals = self._state.totals
         self._intake = Intake(self._buffer, self._state.admission)
-        self._metrics = BatcherMetrics(workflow.metric_meter(), self._shard)
+        self._metrics = BufferMetrics(workflow.metric_meter(), self._shard)
         self._length = RunLength()
         self._is_answering = False
 
@@ -99,7 +98,7 @@ class BatcherWorkflow:
                 submission, now, is_closed=is_closed, retry_after=retry_after
             )
             self._totals.turned_away += not is_in
-        self._metrics.show(self._buffer, now)
+        self._show_buffer()
 
     @workflow.query
     def status(self) -> BatcherStatus:
@@ -160,15 +159,14 @@ class BatcherWorkflow:
     @workflow.update
     def configure(self, changes: Changes) -> Done:
         """Change settings; they hold from the next batch on, in later runs too."""
-        old, new = self._buffer.settings, apply_changes(self._buffer.settings, changes)
-        self._buffer.settings = new
-        if old != new:
-            workflow.upsert_memo({SETTINGS_MEMO: asdict(new)})
-        return self._did(", ".join(describe_changes(old, new)), "already has these settings")
+        did = ", ".join(self._flusher.configure(changes))
+        if did:
+            workflow.upsert_memo({SETTINGS_MEMO: asdict(self._buffer.settings)})
+        return self._did(did, "already has these settings")
 
     @configure.validator
     def _check_configure(self, changes: Changes) -> None:
-        apply_changes(self._buffer.settings, changes)
+        self._flusher.check(changes)
 
     def _did(self, did: str | None, otherwise: str) -> Done:
         self._show()
@@ -212,7 +210,7 @@ class BatcherWorkflow:
         if reason is None:
             return None
         batch = self._flusher.take(str(workflow.uuid4()), reason)
-        self._metrics.show(self._buffer, workflow.time())
+        self._show_buffer()
         return batch
 
     async def _write(self, batch: Batch) -> None:
@@ -280,7 +278,13 @@ class BatcherWorkflow:
         """Show how things are in Temporal's Web UI and in metrics; the history does not grow."""
         parts = (str(self._control.mode), self._totals.describe(), self._health.last_error)
         workflow.set_current_details("; ".join(part for part in parts if part))
-        self._metrics.show(self._buffer, workflow.time())
+        self._show_buffer()
+
+    def _show_buffer(self) -> None:
+        """Show what waits in metrics."""
+        buffer, now = self._buffer, workflow.time()
+        linger = buffer.settings.linger_seconds
+        self._metrics.show(buffer.records, buffer.bytes, buffer.oldest_at, linger, now)
 
 
 def _cause_of(error: ActivityError) -> tuple[str, str | None]:

@@ -1,11 +1,12 @@
 """What requesters and the batcher service send to each other."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from batching_demo.contracts.names import DEFAULT_RUN_LABEL
+from batching_demo.contracts.names import COMMON_SHARD, DEFAULT_RUN_LABEL
 
 
 class Verdict(StrEnum):
@@ -39,10 +40,15 @@ class SubmissionHeader:
     """Bytes of the encoded records."""
     source: str = ""
     run_label: str = DEFAULT_RUN_LABEL
-    shard: int = 0
+    shard: int = COMMON_SHARD
     """Of the batcher that it is sent to. Any shard may write any key."""
     malformed: str = ""
     """Why the batcher refuses it whole. Its bytes are then any text that shows what came."""
+
+
+_EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))
+_HEADER_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) + len("1234567")
+"""What a header's field names and numbers add to its texts."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,14 @@ class Submission:
     records: bytes
     received_at: float = 0.0
     """When a buffer got it, in seconds since the epoch; 0 before."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in a batch, header included."""
+        header = self.header
+        texts = len(header.submission_id) + len(header.requester)
+        texts += len(header.source) + len(header.run_label)
+        return len(self.records) + texts + _HEADER_BYTES
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ BUSY_SIGNAL = "batching_busy"
 """Signal of a requester. Its one argument is a `Busy`."""
 
 DEFAULT_RUN_LABEL = "first"
+COMMON_SHARD = 0
+"""Every set of batchers has it. It takes the records of shards that do not run: any shard may write
+any key."""
 
 
 class WritePath(StrEnum):

@@ -1,17 +1,11 @@
 """Which submissions wait, when a batch of them is due, and what it takes."""
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from enum import StrEnum
 
-from batching_demo.contracts.messages import Submission, SubmissionHeader
+from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
-
-_EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))
-HEADER_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) + len("1234567")
-"""What a header's field names and numbers add to its texts."""
 
 
 class FlushReason(StrEnum):
@@ -26,14 +20,6 @@ class FlushReason(StrEnum):
     """There is no linger, and a write may start."""
     DRAIN = "drain"
     """Nothing more is taken, and all is to be written."""
-
-
-def size_of(submission: Submission) -> int:
-    """Return the bytes that a submission takes in a batch, header included."""
-    header = submission.header
-    texts = len(header.submission_id) + len(header.requester)
-    texts += len(header.source) + len(header.run_label)
-    return len(submission.records) + texts + HEADER_BYTES
 
 
 Identity = str | tuple[str, str, bytes]
@@ -129,7 +115,7 @@ class Buffer:
         while self._waiting:
             submission = self._waiting[0]
             records += submission.header.records
-            size += size_of(submission)
+            size += submission.size
             over = records > self.settings.max_records or size > self.settings.max_bytes
             if taken and over:
                 break
@@ -152,4 +138,4 @@ class Buffer:
 
     def _count(self, submission: Submission, sign: int) -> None:
         self.records += sign * submission.header.records
-        self.bytes += sign * size_of(submission)
+        self.bytes += sign * submission.size

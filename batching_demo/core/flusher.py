@@ -5,14 +5,14 @@ starts the writes.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.encoding import join
 from batching_demo.contracts.messages import Submission
-from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.core.buffer import Buffer, FlushReason, size_of
-from batching_demo.core.control import Control
+from batching_demo.contracts.operations import BatcherSettings, Changes
+from batching_demo.core.buffer import Buffer, FlushReason
+from batching_demo.core.control import Control, apply_changes, describe_changes
 from batching_demo.core.health import Health
 
 
@@ -31,7 +31,17 @@ class Batch:
     @property
     def size(self) -> int:
         """Bytes that it took in the buffer."""
-        return sum(map(size_of, self.submissions))
+        return sum(submission.size for submission in self.submissions)
+
+
+@dataclass
+class FlusherState:
+    """What is known besides the buffer. A batcher carries it from run to run."""
+
+    control: Control = field(default_factory=Control)
+    """What an operator has asked for."""
+    health: Health = field(default_factory=Health)
+    """What is known of earlier writes."""
 
 
 class Flusher:
@@ -40,27 +50,43 @@ class Flusher:
     Args:
         settings: When a batch is due, and how many writes are in flight at a time.
         shard: Of the batcher that asks; None where no batcher is involved.
-        control: What an operator has asked for.
-        health: What is known of earlier writes.
+        state: What an earlier run knew.
     """
 
     def __init__(
         self,
         settings: BatcherSettings,
         shard: int | None = None,
-        control: Control | None = None,
-        health: Health | None = None,
+        state: FlusherState | None = None,
     ) -> None:
         self.shard = shard
         self.buffer = Buffer(settings)
-        self.control = control or Control()
-        self.health = health or Health()
+        self.state = state or FlusherState()
+        self.control, self.health = self.state.control, self.state.health
         self.in_flight: list[Batch] = []
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is being written."""
         return not self.in_flight and not len(self.buffer)
+
+    def configure(self, changes: Changes) -> list[str]:
+        """Change the settings from the next batch on, and return what has changed.
+
+        Raises:
+            ControlRefusedError: No batcher can work with a value.
+        """
+        old = self.buffer.settings
+        self.buffer.settings = apply_changes(old, changes)
+        return list(describe_changes(old, self.buffer.settings))
+
+    def check(self, changes: Changes) -> None:
+        """Check that `configure` would take the changes.
+
+        Raises:
+            ControlRefusedError: No batcher can work with a value.
+        """
+        apply_changes(self.buffer.settings, changes)
 
     def due(self, now: float) -> FlushReason | None:
         """Return why a write should start now, if one should and may."""

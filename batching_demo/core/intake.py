@@ -4,7 +4,7 @@ from batching_demo.contracts.batches import BusyAnswer
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.messages import Busy, Submission, SubmissionHeader
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES, Admission
-from batching_demo.core.buffer import Buffer, size_of
+from batching_demo.core.buffer import Buffer
 
 ANSWERED_AT_ONCE = 1_000
 """Submissions; their names have to fit into one message."""
@@ -44,7 +44,7 @@ class Intake:
         if is_closed:
             self._turned_away.append((header, retry_after))
             return False
-        size, buffered = size_of(submission), self._buffer.bytes
+        size, buffered = submission.size, self._buffer.bytes
         wait = self._admission.ask(header.submission_id, size, buffered, now, at_least=retry_after)
         if wait is None:
             return self._buffer.add(submission)

@@ -10,12 +10,9 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, RETRY_WORKFLOW
 from batching_demo.contracts.retries import RetryInput, RetryResult
-from batching_demo.operator.shards import ShardMissingError, describe
 
 SUBMITTED_MEMO = "submitted"
 """Memo with a digest of what the user gave, to tell two retries of one dead letter apart."""
-RETRIES_GO_TO = 0
-"""Shard; any may write any key, and every set of batchers has this one."""
 
 
 class RetryFailedError(Exception):
@@ -34,14 +31,6 @@ class RetryRequest:
     def digest(self) -> str:
         """The same for requests that submit the same."""
         return sha256(repr((self.input.key, self.edited)).encode()).hexdigest()
-
-
-async def batcher_linger(client: Client) -> float | None:
-    """Return the linger, in seconds, of the batcher that retries go to; None if it does not run."""
-    try:
-        return (await describe(client, RETRIES_GO_TO)).settings.linger_seconds
-    except ShardMissingError:
-        return None
 
 
 async def retry_dead_letter(client: Client, request: RetryRequest) -> RetryResult:

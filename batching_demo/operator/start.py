@@ -14,6 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from batching_demo.contracts.names import (
     BATCHER_TASK_QUEUE,
     BATCHER_WORKFLOW,
+    COMMON_SHARD,
     batcher_workflow_id,
 )
 from batching_demo.contracts.operations import (
@@ -26,9 +27,6 @@ from batching_demo.contracts.operations import (
 from batching_demo.operator.requests import NoWorkerError, ask_status, request
 from batching_demo.operator.shards import ShardMissingError, describe
 from batching_demo.search_attributes import SHARD, attributes, registered_attributes
-
-REFERENCE_SHARD = 0
-"""Its settings are those of new shards."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ async def settings_for_new(client: Client) -> BatcherSettings:
     Raises:
         ShardMissingError: Shard 0 does not run.
     """
-    return (await describe(client, REFERENCE_SHARD)).settings
+    return (await describe(client, COMMON_SHARD)).settings
 
 
 async def keep(client: Client, shard: int, settings: BatcherSettings) -> str:

@@ -11,7 +11,7 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.encoding import join
     from batching_demo.contracts.messages import Submission, Verdicts
-    from batching_demo.contracts.names import batcher_workflow_id
+    from batching_demo.contracts.names import COMMON_SHARD, batcher_workflow_id
     from batching_demo.requester.answers import Answers
     from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
     from batching_demo.requester.submissions import Message, group
@@ -20,8 +20,6 @@ with workflow.unsafe.imports_passed_through():
 SHORTEST_ACK_TIMEOUT_SECONDS = 60.0
 LONGEST_ACK_TIMEOUT_SECONDS = 600.0
 LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
-COMMON_SHARD = 0
-"""Takes the records of shards that do not run: any shard may write any key."""
 GATHER_SHARE = 0.05
 """Of the linger: what a worker may take to gather a signal, which nobody then notices."""
 LONGEST_GATHER_SECONDS = 0.25

@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.core.buffer import Buffer, FlushReason, size_of
+from batching_demo.core.buffer import Buffer, FlushReason
 
 SETTINGS = BatcherSettings(max_records=10, max_bytes=3_000, linger_seconds=5)
 
@@ -109,7 +109,7 @@ def test_taking_everything_keeps_order_and_bounds(sizes: list[tuple[int, int]]) 
         batches.append(batch)
         if len(batch) > 1:
             assert sum(one.header.records for one in batch) <= SETTINGS.max_records
-            assert sum(size_of(one) for one in batch) <= SETTINGS.max_bytes
+            assert sum(one.size for one in batch) <= SETTINGS.max_bytes
     assert [one for batch in batches for one in batch] == submissions
     assert (buffer.records, buffer.bytes) == (0, 0)
 
@@ -164,7 +164,7 @@ class BufferMachine(RuleBasedStateMachine):
     def nothing_is_lost_or_doubled(self) -> None:
         assert list(self.buffer) == self.waits
         assert self.buffer.records == sum(one.header.records for one in self.waits)
-        assert self.buffer.bytes == sum(size_of(one) for one in self.waits)
+        assert self.buffer.bytes == sum(one.size for one in self.waits)
         everything = [*self.waits, *(one for batch in self.taken for one in batch), *self.acked]
         assert len(everything) == self.number
 

@@ -8,7 +8,7 @@ from batching_demo.contracts.operations import BatcherInput, BatcherSettings, Mo
 from batching_demo.core.admission import Admission, Reservation
 from batching_demo.core.buffer import FlushReason
 from batching_demo.core.control import Control
-from batching_demo.core.flusher import Flusher
+from batching_demo.core.flusher import Flusher, FlusherState
 from batching_demo.core.health import Health
 from tests.support.records import record, submission
 
@@ -21,7 +21,8 @@ def received(name: str, at: float) -> Submission:
 
 def test_all_that_is_known_and_not_answered_is_carried() -> None:
     control = Control(Mode.PAUSED, since=10.0, flush_before=9.0)
-    flusher = Flusher(INPUT.settings, INPUT.shard, control, Health(failures=2, last_error="down"))
+    known = FlusherState(control, Health(failures=2, last_error="down"))
+    flusher = Flusher(INPUT.settings, INPUT.shard, known)
     waiting = [received("a", 12.5), received("b", 13.5)]
     for one in waiting:
         flusher.buffer.add(one)
@@ -33,7 +34,7 @@ def test_all_that_is_known_and_not_answered_is_carried() -> None:
     assert [carried.flusher.buffer.attempt(one) for one in waiting] == [2, 1]
     assert carried.flusher.in_flight == []
     assert (carried.flusher.shard, carried.flusher.buffer.settings) == (3, INPUT.settings)
-    assert (carried.flusher.control, carried.flusher.health) == (control, flusher.health)
+    assert carried.flusher.state == known
     assert carried.admission.backlog() == admission.backlog()
     assert (carried.admission.rate, carried.totals) == (1_000.0, state.totals)
     assert carried.continued_by == "history"
@@ -42,7 +43,7 @@ def test_all_that_is_known_and_not_answered_is_carried() -> None:
 def test_a_first_run_begins_anew() -> None:
     state = unpack_state(INPUT, b"")
     assert state.flusher.is_idle
-    assert (state.flusher.control, state.flusher.health) == (Control(), Health())
+    assert state.flusher.state == FlusherState()
     assert (len(state.admission), state.continued_by) == (0, "")
 
 

@@ -20,7 +20,7 @@ from batching_demo.cli.dead_letters.selection import (
     selected,
     selecting,
 )
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
 from batching_demo.database.dead_letter_queries import (
@@ -29,10 +29,10 @@ from batching_demo.database.dead_letter_queries import (
     StoredDeadLetter,
     read_dead_letter,
 )
+from batching_demo.operator import shards
 from batching_demo.operator.retries import (
     RetryFailedError,
     RetryRequest,
-    batcher_linger,
     retry_dead_letter,
 )
 from batching_demo.settings import Settings
@@ -154,10 +154,10 @@ async def _linger_of_batcher(client: Client) -> float:
             " start it with `batching-demo batcher worker`",
             err=True,
         )
-    linger = await batcher_linger(client)
-    if linger is None:
+    try:
+        return (await shards.describe(client, COMMON_SHARD)).settings.linger_seconds
+    except shards.ShardMissingError:
         click.echo(
             "no batcher runs; waiting for it: start it with `batching-demo batcher start`", err=True
         )
         return BatcherSettings().linger_seconds
-    return linger
