@@ -14,7 +14,7 @@ from batching_demo.temporal import DEFAULT_POLLERS
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 DEFAULTS = BatcherSettings()
-WRITE_PATHS = [path.value for path in WritePath if path is not WritePath.NOTHING]
+WRITE_PATHS = [path.value for path in WritePath]
 
 
 def option(*declarations: str, variable: str, help: str, **attributes: Any) -> Decorator[Any]:

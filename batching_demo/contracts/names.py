@@ -21,8 +21,6 @@ class WritePath(StrEnum):
     """An activity writes every record by itself; the baseline."""
     COALESCED = "coalesced"
     """An activity, whose worker writes the calls of many workflows together."""
-    NOTHING = "nothing"
-    """Prepared records are thrown away; the floor of benchmarks."""
 
 
 def batcher_workflow_id(shard: int) -> str:

@@ -78,8 +78,6 @@ class MainWorkflow:
     async def _write(self, prepared: Prepared) -> list[Verdicts]:
         path, linger = self._input.write_path, self._input.linger_seconds
         deadline = self._input.deadline_seconds
-        if path is WritePath.NOTHING:
-            return []
         if path is WritePath.BATCHED:
             return await self._requester.submit(
                 prepared, linger_seconds=linger, deadline_seconds=deadline

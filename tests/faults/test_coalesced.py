@@ -31,7 +31,7 @@ async def test_calls_of_many_workflows_share_a_batch(
     assert counted == [("coalesced", 50, 2)]
 
 
-@pytest.mark.parametrize("path", [path for path in WritePath if path is not WritePath.NOTHING])
+@pytest.mark.parametrize("path", list(WritePath))
 async def test_every_path_gives_the_same_verdicts(
     client: Client, engine: AsyncEngine, tmp_path: Path, path: WritePath
 ) -> None:

@@ -39,6 +39,8 @@ from batching_demo.temporal import wait_for_pollers
 from tools.benchmark.harness.cells import Cell, Sample
 from tools.benchmark.harness.counters import count_workflow_tasks, read_written
 from tools.benchmark.harness.flights import SERIAL
+from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE, on_floor
+from tools.benchmark.harness.floor_worker import FLOOR_WORKER, start_floor_worker
 from tools.benchmark.harness.memory import peaks
 
 NAME = "batching-demo benchmark"
@@ -69,19 +71,19 @@ class Bench:
             BenchmarkError: not every record was written.
         """
         await self._prepare(cell)
-        label = f"{cell.path}-{secrets.token_hex(4)}"
+        label = f"{cell.name}-{secrets.token_hex(4)}"
         runs = await batcher_runs(self.client, cell.shards)
         before = await read_written(self.engine)
         outcomes: list[Outcome] = []
         options = with_max_open(_options(cell, label), source, cell.max_open)
-        starter = Starter(self.client, source, options, on_outcome=outcomes.append)
-        async with peaks({**self.system.workers, "starter": psutil.Process()}) as memory:
+        client = self.client if cell.path else on_floor(self.client)
+        starter = Starter(client, source, options, on_outcome=outcomes.append)
+        async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(
                 slices(source, cell.records_per_workflow, limit=cell.records)
             )
-        written = cell.records if cell.path is WritePath.NOTHING else summary.written
-        if summary.failures or written != cell.records:
-            raise BenchmarkError(f"{cell}: {written} written {summary.failures[:1]}")
+        if summary.failures or summary.written != (cell.records if cell.path else 0):
+            raise BenchmarkError(f"{cell}: {summary.written} written {summary.failures[:1]}")
         cost = (await read_written(self.engine)).since(before)
         verdict_seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
         ids = [outcome.workflow_id for outcome in outcomes] if counted else []
@@ -100,19 +102,39 @@ class Bench:
             peak_mib=memory,
         )
 
-    async def restart_workers(self, settings: Mapping[str, str], batcher_workers: int = 1) -> None:
-        """Start workers afresh, with other settings."""
+    async def restart_workers(
+        self, settings: Mapping[str, str], batcher_workers: int = 1, *, floor: bool = False
+    ) -> None:
+        """Start workers afresh.
+
+        Args:
+            settings: their environment variables.
+            batcher_workers: how many processes serve the batcher service.
+            floor: also start a worker of the floor, which cells without a path need.
+        """
         await asyncio.to_thread(self.system.stop_workers)
         stopped_at = time.time()
         self.system.settings = settings
         self.system.batcher_workers = batcher_workers
         await asyncio.to_thread(self.system.start_workers)
-        await wait_for_pollers(self.client, MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE, since=stopped_at)
+        queues = [MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE]
+        if floor:
+            start_floor_worker(self.system)
+            queues.append(FLOOR_TASK_QUEUE)
+        await wait_for_pollers(self.client, *queues, since=stopped_at)
 
     async def empty_tables(self) -> None:
         """Forget what was stored, so that the same keys are new again."""
         async with self.engine.begin() as connection:
             await connection.execute(text("TRUNCATE records, dead_letters"))
+
+    def _processes(self, cell: Cell) -> dict[str, psutil.Process]:
+        """Return the processes whose memory counts; on the floor its worker stands for main."""
+        processes = {**self.system.workers, "starter": psutil.Process()}
+        floor = processes.pop(FLOOR_WORKER, None)
+        if floor and not cell.path:
+            processes["main"] = floor
+        return processes
 
     async def _prepare(self, cell: Cell) -> None:
         """Start batchers for a cell unless those that run will do; write what is still dirty."""
@@ -132,7 +154,8 @@ def _options(cell: Cell, label: str) -> RunOptions:
         max_records=cell.max_records,
         shards=cell.shards,
         linger_seconds=cell.linger_seconds,
-        write_path=cell.path,
+        # The floor has as many workflows under way as this path.
+        write_path=cell.path or WritePath.UNBATCHED,
         run_label=label,
         key_prefix=f"{label}:",
     )

@@ -10,13 +10,19 @@ from batching_demo.contracts.names import WritePath
 class Cell:
     """One way to write a number of records."""
 
-    path: WritePath
+    path: WritePath | None
+    """None is the floor: the same workflows without a write."""
     workflows: int
     records_per_workflow: int
     max_records: int = 100
     shards: int = 1
     linger_seconds: float = 20.0
     max_open: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What reports call the path."""
+        return self.path.value if self.path else "nothing"
 
     @property
     def records(self) -> int:

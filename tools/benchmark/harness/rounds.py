@@ -23,7 +23,7 @@ async def interleaved(
             sample = await bench.measure(cell, source, counted=number == 0)
             samples[cell].append(sample)
             report(
-                f"round {number + 1} of {rounds}: {cell.path} {cell.workflows} x"
+                f"round {number + 1} of {rounds}: {cell.name} {cell.workflows} x"
                 f" {cell.records_per_workflow}: {sample.records_per_second:,.0f} records/s"
             )
     return samples

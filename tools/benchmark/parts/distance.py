@@ -89,12 +89,12 @@ def _section(far: Far) -> Section:
                 if (other.path, other.records_per_workflow) == (WritePath.UNBATCHED, each)
             )
             series = charts.setdefault(each, {})
-            series.setdefault(cell.path.value, []).append(speed(found).median)
+            series.setdefault(cell.name, []).append(speed(found).median)
             rows.append(
                 [
                     f"{distance} ms",
                     str(each),
-                    cell.path.value,
+                    cell.name,
                     str(speed(found)),
                     str(relative(found, unbatched)),
                     f"{found[0].commits:,}",

@@ -34,7 +34,7 @@ async def measure_latency(
             rows.append(
                 [
                     f"{linger:g} s",
-                    cell.path.value,
+                    cell.name,
                     str(speed(found)),
                     short(workflows / batches),
                     short(Spread.of([sample.p50_seconds for sample in found]).median),
