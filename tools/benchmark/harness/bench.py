@@ -1,4 +1,4 @@
-"""Run cells on servers and workers of one's own."""
+"""Run cells on servers and workers that only the benchmark uses."""
 
 import asyncio
 import secrets
@@ -47,11 +47,11 @@ NAME = "batching-demo benchmark"
 
 
 class BenchmarkError(Exception):
-    """A cell did not do what it should have; its figures would mean nothing."""
+    """A cell did not write its records, so its figures have no meaning."""
 
 
 class Bench:
-    """Cells on one set of servers and workers."""
+    """Servers and workers that cells run on."""
 
     def __init__(self, system: System, client: Client, engine: AsyncEngine) -> None:
         self.system = system
@@ -60,12 +60,12 @@ class Bench:
         self._batchers: tuple[int, BatcherSettings] | None = None
 
     async def measure(self, cell: Cell, source: Source, *, counted: bool = True) -> Sample:
-        """Run a cell once.
+        """Run a cell once, and return its figures.
 
         Args:
             cell: what to run.
             source: has at least the cell's records.
-            counted: also read histories, which takes longer than the run itself.
+            counted: also count events in histories, which takes longer than the run itself.
 
         Raises:
             BenchmarkError: not every record was written.
@@ -105,11 +105,11 @@ class Bench:
     async def restart_workers(
         self, settings: Mapping[str, str], batcher_workers: int = 1, *, floor: bool = False
     ) -> None:
-        """Start workers afresh.
+        """Stop all workers and start new ones.
 
         Args:
-            settings: their environment variables.
-            batcher_workers: how many processes serve the batcher service.
+            settings: environment variables of the new workers.
+            batcher_workers: number of batcher worker processes.
             floor: also start a worker of the floor, which cells without a path need.
         """
         await asyncio.to_thread(self.system.stop_workers)
@@ -124,12 +124,12 @@ class Bench:
         await wait_for_pollers(self.client, *queues, since=stopped_at)
 
     async def empty_tables(self) -> None:
-        """Forget what was stored, so that the same keys are new again."""
+        """Empty the tables, so that stored keys are new again."""
         async with self.engine.begin() as connection:
             await connection.execute(text("TRUNCATE records, dead_letters"))
 
     def _processes(self, cell: Cell) -> dict[str, psutil.Process]:
-        """Return the processes whose memory counts; on the floor its worker stands for main."""
+        """Return the processes to watch. On the floor, its worker takes the place of main's."""
         processes = {**self.system.workers, "starter": psutil.Process()}
         floor = processes.pop(FLOOR_WORKER, None)
         if floor and not cell.path:
@@ -137,7 +137,7 @@ class Bench:
         return processes
 
     async def _prepare(self, cell: Cell) -> None:
-        """Start batchers for a cell unless those that run will do; write what is still dirty."""
+        """Start the batchers of a cell unless they run already, and run a checkpoint."""
         settings = cell.settings
         if self._batchers != (cell.shards, settings):
             for shard in range(self._batchers[0] if self._batchers else 0):
@@ -154,7 +154,7 @@ def _options(cell: Cell, label: str) -> RunOptions:
         max_records=cell.max_records,
         shards=cell.shards,
         linger_seconds=cell.linger_seconds,
-        # The floor has as many workflows under way as this path.
+        # The floor ignores its path, which only limits the workflows under way.
         write_path=cell.path or WritePath.UNBATCHED,
         run_label=label,
         key_prefix=f"{label}:",
@@ -163,7 +163,7 @@ def _options(cell: Cell, label: str) -> RunOptions:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    """Start servers, and end them and whatever workers were started."""
+    """Start servers, and stop them and all workers in the end."""
     with system_directory("benchmark") as directory:
         system = System(directory)
         try:

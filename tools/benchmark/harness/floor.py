@@ -1,7 +1,7 @@
 """The floor: main workflows that load and prepare their records, and write nothing.
 
-They have a task queue of their own. A client from `on_floor` starts main workflows there, and a
-main worker of such a client serves them.
+They have their own task queue. A client from `on_floor` starts its main workflows there, and a main
+worker with such a client runs them.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ class FloorWorkflow(MainWorkflow):
     @workflow.run
     @override
     async def run(self, main_input: MainInput) -> MainResult:
-        """Return the counts of a slice of which nothing was written."""
+        """Return the result of a slice of which nothing is written."""
         return await super().run(main_input)
 
     @override
@@ -48,24 +48,24 @@ class FloorWorkflow(MainWorkflow):
 
 
 def on_floor(client: Client) -> Client:
-    """Return a client of the same server that starts and serves the floor."""
+    """Return a client of the same server that works on the floor's queue."""
     config = client.config()
     config["plugins"] = [FloorPlugin()]
     return Client(**config)
 
 
 class FloorPlugin(SimplePlugin):
-    """Moves what a client starts, and the main worker that it runs, to the floor."""
+    """Move a client's main workflows and main worker to the floor's queue."""
 
     def __init__(self) -> None:
         super().__init__("benchmark-floor", interceptors=[_OnFloorQueue()])
 
     @override
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        """Replace the workflow of a main worker, and its task queue."""
+        """Replace the workflow and the task queue of a main worker."""
         config["task_queue"] = FLOOR_TASK_QUEUE
         config["workflows"] = [FloorWorkflow]
-        # Like the worker's own runner, which imports modules once; see `workflow_runner`.
+        # Like the main worker's own runner, see `workflow_runner`, but also for this module.
         passed = SandboxRestrictions.default.with_passthrough_modules("batching_demo", "tools")
         config["workflow_runner"] = SandboxedWorkflowRunner(restrictions=passed)
         return config

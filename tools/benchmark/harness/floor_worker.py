@@ -1,4 +1,4 @@
-"""A worker of the floor, in a process of its own as the other workers are."""
+"""The worker of the floor, a process like the other workers."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ FLOOR_WORKER = "floor"
 
 
 def start_floor_worker(system: System) -> None:
-    """Start a worker of the floor beside the other workers of a system, which ends it with them."""
+    """Start a worker of the floor. The system stops it with its other workers."""
     with (system.directory / "floor-worker.log").open("ab") as log:
         system.workers[FLOOR_WORKER] = psutil.Popen(
             [sys.executable, "-m", "tools.benchmark.harness.floor_worker"],

@@ -1,4 +1,4 @@
-"""Part 2, end to end: the write paths against the floor, by records per workflow."""
+"""Part 2, paths: the write paths end to end, against the floor."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,15 +16,15 @@ ONE_BY_ONE = (1, 10)
 SLICES = (100, 200, 500)
 SLICES_MAX_RECORDS = 500
 SLICES_LINGER = 0.1
-"""Seconds, in which a batch fills; more would only hold up the last one."""
+"""Seconds. A batch fills in that time; a longer linger would only delay the last batch."""
 
 
 def cells(workflows: Mapping[int, int], paths: Sequence[WritePath | None] = PATHS) -> list[Cell]:
-    """Make the cells of a part: single records at the defaults, slices in larger batches.
+    """Return the cells of a part: few records at the defaults, many in larger batches.
 
     Args:
-        workflows: how many, by records per workflow.
-        paths: to run each with.
+        workflows: number of workflows, by records per workflow.
+        paths: the write paths that each is run with.
     """
     return [
         Cell(path, count, each)
@@ -42,7 +42,7 @@ async def measure_paths(
     rounds: int,
     report: Report,
 ) -> Section:
-    """Run every path; workers coalesce by the rules of the cells they are measured with."""
+    """Run every path. Workers that coalesce have the settings of the cells."""
     samples: Samples = {}
     for sizes in (ONE_BY_ONE, SLICES):
         chosen = cells({size: count for size, count in workflows.items() if size in sizes})
