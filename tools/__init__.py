@@ -1,1 +1,1 @@
-"""Benchmarks, chaos and maintenance; not part of the package."""
+"""Benchmarks, chaos runs and maintenance. None of it is shipped."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Print what a record costs the batcher in history events, at 100 submissions a batch.
+"""Print how many history events a batcher needs for a record, with 100 submissions in a batch.
 
-Needs nothing running: the servers are its own.
+The script starts its own servers.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ SIGNALS_AT_ONCE = 20
 
 
 async def send(client: Client, number: int) -> None:
-    """Submit one record."""
+    """Submit one record to the batcher."""
     encoded = encode_records([PreparedRecord(f"key-{number}", number, "{}", bytes(32))])
     header = SubmissionHeader(f"s{number}", "", 1, len(encoded), "history_events")
     batcher = client.get_workflow_handle(batcher_workflow_id(0))
@@ -39,7 +39,7 @@ async def send(client: Client, number: int) -> None:
 
 
 async def measure(client: Client, url: str) -> float:
-    """Submit records one by one, and count the events they cost the batcher."""
+    """Submit records one by one, and return the batcher's history events for each."""
     engine = create_engine(url, application_name="history events")
     await start_batchers(client, 1, BatcherSettings())
     turn = asyncio.Semaphore(SIGNALS_AT_ONCE)
@@ -65,7 +65,7 @@ async def measure(client: Client, url: str) -> float:
 
 
 async def run(directory: Path) -> float:
-    """Measure on servers of its own."""
+    """Start servers, measure and stop them."""
     postgres = PostgresServer(directory / "postgres", find_free_port())
     postgres.initialise()
     postgres.start()

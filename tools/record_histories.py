@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Record the histories that tests/replay replays; run it after workflow code has changed.
+"""Record the histories that tests/replay replays.
 
-A history that no longer replays means that running workflows would break: change the code through
-`workflow.patched`, or drain them first. Keep old files that workflows in production may have.
+Run this script after a change that adds commands to a workflow. Where an old history no longer
+replays, running workflows would fail, too: guard the change with `workflow.patched`, or drain them
+first. Keep the old files that workflows in production may still have.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ QUICK = BatcherSettings(max_records=5, linger_seconds=0.5)
 
 @dataclass
 class Servers:
-    """What a scenario runs on."""
+    """The servers that a scenario runs on."""
 
     postgres: PostgresServer
     engine: AsyncEngine
@@ -59,7 +60,7 @@ class Servers:
 
 
 async def record_plain(servers: Servers) -> None:
-    """Write flights on all paths, over several runs of the batcher, with a dead letter."""
+    """Write flights on all paths and one dead letter, over several runs of the batcher."""
     async with services(servers, "plain") as client:
         key = list(FLIGHTS_KEY)
         sample = servers.directory / "flights.csv"
@@ -77,7 +78,7 @@ async def record_plain(servers: Servers) -> None:
 
 
 async def record_outage(servers: Servers) -> None:
-    """Stop Postgres until submissions are turned away, then let all be written."""
+    """Stop Postgres until the batcher answers busy, then start it and wait for all writes."""
     path = servers.directory / "large.ndjson"
     text = b64encode(os.urandom(60_000)).decode()
     path.write_text("".join(f'{{"id": {number}, "text": "{text}"}}\n' for number in range(30)))
@@ -99,7 +100,7 @@ async def record_outage(servers: Servers) -> None:
 
 
 async def record_retry(servers: Servers) -> None:
-    """Retry a dead letter with a payload that is in conflict too, then with one that is not."""
+    """Retry a dead letter with a payload that conflicts again, then with one that is stored."""
     path = servers.directory / "conflict.ndjson"
     path.write_text('{"id": "retried"}\n{"id": "retried", "other": true}\n')
     async with services(servers, "retry") as client:
@@ -115,7 +116,7 @@ async def record_retry(servers: Servers) -> None:
 
 
 async def record_control(servers: Servers) -> None:
-    """Have a batcher do all that an operator may ask, to its end."""
+    """Send a batcher every request of an operator, and stop it."""
     path = servers.directory / "control.ndjson"
     path.write_text("".join(f'{{"id": "control {number}"}}\n' for number in range(30)))
     async with services(servers, "control") as client:
@@ -134,7 +135,7 @@ async def record_control(servers: Servers) -> None:
 
 
 async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
-    """Load records; give back the ids of the main workflows."""
+    """Load records, and return the ids of the main workflows."""
     source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
     outcomes: list[SliceResult] = []
     starter = Starter(client, source, options, on_result=outcomes.append)
@@ -143,7 +144,7 @@ async def load(client: Client, path: Path, records: int, options: RunOptions) ->
 
 
 async def save_first_and_last_run(client: Client, name: str) -> None:
-    """Save how a batcher began, and how it goes on from what an earlier run left to it."""
+    """Save the first run of a batcher, and the last one, which continues an earlier run."""
     last = await client.get_workflow_handle(batcher_workflow_id(0)).describe()
     first = last.raw_description.workflow_execution_info.first_run_id
     await save(client, batcher_workflow_id(0), f"{name}_first_run", first)
@@ -152,7 +153,7 @@ async def save_first_and_last_run(client: Client, name: str) -> None:
 
 
 async def save(client: Client, workflow_id: str, name: str, run_id: str | None = None) -> None:
-    """Write one history, without the name of this machine."""
+    """Write one history to its file, without the name of this machine."""
     history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
     anonymous = history.to_json().replace(f"@{socket.gethostname()}", "@host")
     packed = gzip.compress(anonymous.encode(), mtime=0)
@@ -161,7 +162,7 @@ async def save(client: Client, workflow_id: str, name: str, run_id: str | None =
 
 @asynccontextmanager
 async def services(servers: Servers, namespace: str) -> AsyncIterator[Client]:
-    """Run both workers and a batcher in a namespace of their own."""
+    """Run both workers and a batcher in a namespace."""
     client = await Client.connect(servers.address, namespace=namespace)
     await start_batchers(client, 1, QUICK)
     async with (
@@ -172,7 +173,7 @@ async def services(servers: Servers, namespace: str) -> AsyncIterator[Client]:
 
 
 async def main() -> None:
-    """Start servers of our own, record, and stop them."""
+    """Start servers, record all scenarios and stop the servers."""
     directory = Path(tempfile.mkdtemp(prefix="batching-demo-"))
     directory.chmod(0o755)
     postgres = PostgresServer(directory / "postgres", find_free_port())

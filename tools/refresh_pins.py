@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pin the newest versions of everything we install, in pyproject.toml's constraints."""
+"""Pin the newest version of every dependency in the constraints of pyproject.toml."""
 
 import os
 import re
@@ -15,7 +15,7 @@ PINS = re.compile(r"^constraint-dependencies = \[.*?\]$", re.MULTILINE | re.DOTA
 
 
 def main() -> None:
-    """Resolve afresh without the old pins, then write the new ones."""
+    """Resolve without the old pins, and write the new ones."""
     pyproject = ROOT / "pyproject.toml"
     text = pyproject.read_text()
     pins = resolve(PINS.sub("constraint-dependencies = []", text))
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def resolve(pyproject: str) -> list[str]:
-    """Let uv choose versions for every group and platform, in a copy of the project."""
+    """Return pins for every group and platform, as uv resolves a copy of the project."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory)
         (copy / "pyproject.toml").write_text(pyproject)
@@ -35,7 +35,7 @@ def resolve(pyproject: str) -> list[str]:
 
 
 def pin(package: dict[str, object]) -> str:
-    """Write one package as a constraint; markers tell versions for different platforms apart."""
+    """Return a package as a constraint, with a marker where its version depends on the platform."""
     markers = package.get("resolution-markers", [])
     assert isinstance(markers, list)
     condition = " or ".join(f"({marker})" for marker in markers)
@@ -43,7 +43,7 @@ def pin(package: dict[str, object]) -> str:
 
 
 def find_uv() -> str:
-    """Find uv on PATH, or the one that scripts/bootstrap.sh brought."""
+    """Return the path of uv: the one on PATH, or the one that scripts/bootstrap.sh installs."""
     private = [str(path) for path in ROOT.glob(".uv/*/bin")]
     uv = shutil.which("uv", path=os.pathsep.join([os.environ.get("PATH", os.defpath), *private]))
     if uv is None:

@@ -11,7 +11,7 @@ SECONDS, RECORDS, SEED = 25.0, 200, 5
 @pytest.mark.timeout(300)
 async def test_a_short_run_loses_and_doubles_nothing() -> None:
     said: list[str] = []
-    outcome = await run(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, said.append)
-    assert len(outcome.faults) >= 3, said
-    assert outcome.records == RECORDS
-    assert [check for check in outcome.checks if not check.holds] == []
+    result = await run(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, said.append)
+    assert len(result.faults) >= 3, said
+    assert result.records == RECORDS
+    assert [check for check in result.checks if not check.holds] == []

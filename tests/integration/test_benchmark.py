@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -11,19 +12,26 @@ from tests.support.processes import start_process
 from tests.support.waiting import eventually
 
 
-async def benchmark(output: Path, *arguments: str) -> list[str]:
+async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:
+    """Run parts of the benchmark, and give their sections by name."""
     small = ("--quick", "--rounds", "1", "--workflows", "4", "--output", str(output))
     process = await start_process({}, "-m", "tools.benchmark", *arguments, *small)
     printed, _ = await process.communicate()
     assert process.returncode == 0, printed.decode()
     document = json.loads((output / "results.json").read_text())
     assert (output / "report.html").read_text().count("<svg") >= len(document["sections"]) - 1
-    return [section["name"] for section in document["sections"]]
+    return {section["name"]: section for section in document["sections"]}
 
 
+@pytest.mark.timeout(300)
 async def test_the_write_and_the_paths(tmp_path: Path) -> None:
     parts = ["write", "paths"]
-    assert await benchmark(tmp_path, *parts, "--records-per-workflow", "200") == parts
+    sections = await benchmark(tmp_path, *parts, "--records-per-workflow", "200")
+    assert list(sections) == parts
+    _, costs, _ = sections["paths"]["tables"]
+    batches = {row[1]: int(row[2]) for row in costs["rows"]}
+    assert batches.keys() == {"nothing", "unbatched", "coalesced", "batched"}
+    assert {path for path, number in batches.items() if number == 0} == {"nothing"}
     assert (tmp_path / "write.svg").read_text().startswith("<?xml")
 
 
@@ -31,7 +39,7 @@ async def test_the_write_and_the_paths(tmp_path: Path) -> None:
 async def test_the_other_parts(tmp_path: Path) -> None:
     parts = ["growth", "distance", "shards", "latency"]
     small = ("--records", "100", "--records-per-workflow", "200")
-    assert await benchmark(tmp_path, *parts, *small) == parts
+    assert list(await benchmark(tmp_path, *parts, *small)) == parts
 
 
 async def test_ending_it_ends_what_it_started() -> None:
@@ -42,10 +50,10 @@ async def test_ending_it_ends_what_it_started() -> None:
 
         async def has_started_all() -> None:
             running = " ".join(_running_in(directory))
-            for each in ("postgres", "temporal server", "main worker", "batcher worker"):
+            for each in ("postgres", "temporal server", "main worker", "batcher worker", "floor"):
                 assert each in running
 
-        await eventually(has_started_all)
+        await eventually(has_started_all, within=60)
         process.terminate()
         printed, _ = await process.communicate()
         assert (process.returncode, _running_in(directory)) == (1, []), printed.decode()

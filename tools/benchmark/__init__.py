@@ -1,1 +1,1 @@
-"""Measures the write, the write paths end to end, growth, distance and shards."""
+"""Measure the write, the write paths end to end, growth, distance, shards and latency."""

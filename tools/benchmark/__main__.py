@@ -77,9 +77,10 @@ def main(
     key_columns: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Measure PARTS, or all of them, on servers and workers of its own.
+    """Measure PARTS, or all of them, with servers and workers of its own.
 
-    All cells of a part run side by side, in rounds, so that a noisy machine is noisy for all.
+    The cells of a part take turns in rounds, so that other load on the machine affects all of
+    them alike.
 
     \b
     Examples:
@@ -90,7 +91,7 @@ def main(
     request = Request(
         parts=parts or PARTS,
         rounds=rounds or (1 if quick else 5),
-        # With fewer, single records fill no batch, and wait for their linger.
+        # Fewer single records would fill no batch, and each would wait for its linger.
         singles=workflows or (100 if quick else 300),
         slices=workflows or (QUICK_SLICES if quick else 300),
         records_per_workflow=[int(one) for one in each or (QUICK_SIZES if quick else SIZES)],
@@ -130,7 +131,7 @@ def _progress(line: str) -> None:
 async def _measure_part(
     part: str, request: Request, directory: Path, report: Callable[[str], None]
 ) -> Section:
-    """Measure one part on servers that no other part has used."""
+    """Measure one part on new servers."""
     rounds = request.rounds
     most = max(request.slices, request.singles) * max(SHARDED_SIZE, *request.records_per_workflow)
     source = write_flights(directory / "flights.csv", most)
@@ -151,7 +152,7 @@ async def _measure_part(
 
 
 def machine() -> str:
-    """Say where this was measured."""
+    """Return a description of this machine."""
     memory = psutil.virtual_memory().total / GIB
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Python"

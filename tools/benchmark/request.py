@@ -1,4 +1,4 @@
-"""What a call of the benchmark asks for."""
+"""The request that a call of the benchmark makes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Request:
     parts: Sequence[str]
     rounds: int
     singles: int
-    """Main workflows in a cell of few records each."""
+    """Main workflows in a cell where each has few records."""
     slices: int
-    """The same of many records each."""
+    """Main workflows in a cell where each has many records."""
     records_per_workflow: Sequence[int]
     sizes: Sequence[int]
     milliseconds: Sequence[int]

@@ -1,1 +1,1 @@
-"""Break everything at random moments under load, heal it, and count what is left."""
+"""Inject faults at random moments under load, recover, and check what is stored."""

@@ -7,7 +7,7 @@ from rich.console import Console
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from batching_demo.devstack.interruption import stop_by_signals
-from tools.chaos.report import as_json as outcome_as_json
+from tools.chaos.report import as_json as result_as_json
 from tools.chaos.report import conclusion, tables
 from tools.chaos.run import run
 from tools.chaos.schedule import plan
@@ -20,10 +20,10 @@ from tools.chaos.schedule import plan
 @click.option("--dry-run", is_flag=True, help="Only print the schedule.")
 @click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) -> None:
-    """Break everything at random moments under load, heal it, and count what is left.
+    """Inject faults at random moments under load, recover, and check what is stored.
 
-    Servers and workers are its own; nothing else is touched. Exit code 1 if anything does not
-    hold.
+    The run starts its own servers and workers and touches no others. The exit code is 1 if a
+    check fails.
 
     \b
     Example: scripts/chaos --minutes 3 --seed 1
@@ -35,22 +35,22 @@ def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) 
         return
     _quiet_core()
     stop_by_signals()
-    outcome = asyncio.run(
+    result = asyncio.run(
         run(faults, minutes * 60, records, seed, lambda line: click.echo(line, err=True))
     )
     if as_json:
-        click.echo(outcome_as_json(outcome))
+        click.echo(result_as_json(result))
     else:
-        for table in tables(outcome):
+        for table in tables(result):
             Console().print(table)
-        for failure in outcome.failures[:5]:
+        for failure in result.failures[:5]:
             click.echo(failure, err=True)
-        click.echo(conclusion(outcome))
-    raise SystemExit(0 if outcome.holds else 1)
+        click.echo(conclusion(result))
+    raise SystemExit(0 if result.holds else 1)
 
 
 def _quiet_core() -> None:
-    """Keep Temporal's client from logging each retry: its server is stopped on purpose."""
+    """Silence the retries of Temporal's client: the run stops its server on purpose."""
     quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
 

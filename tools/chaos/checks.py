@@ -1,4 +1,4 @@
-"""Compare what was submitted, what workflows were told, and what the tables hold."""
+"""Compare what was submitted with the verdicts and with the tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tools.chaos.load import Results
+from tools.chaos.load import WorkflowResults
 from tools.chaos.records import Expected
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What Postgres holds after a run."""
+    """The contents of the tables after a run."""
 
     rows: int
     distinct_keys: int
     letters: Mapping[str, int]
-    """By reason, but for signals that were malformed on purpose."""
+    """Dead letters by reason, without those of the malformed signals."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that has to hold."""
+    """One comparison that has to hold."""
 
     name: str
     expected: object
@@ -30,12 +30,12 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether it does."""
+        """Whether both values are the same."""
         return self.expected == self.found
 
 
 async def read_tables(engine: AsyncEngine) -> Tables:
-    """Count rows, keys and letters."""
+    """Count rows, keys and dead letters."""
     async with engine.connect() as connection:
         rows, keys = (
             await connection.execute(
@@ -48,15 +48,15 @@ async def read_tables(engine: AsyncEngine) -> Tables:
                 " WHERE source <> 'signal' GROUP BY reason ORDER BY reason"
             )
         )
-        # Of the rows, not of the result: dict() takes whatever has keys() for a mapping.
+        # From the rows: dict() would take the result for a mapping, because it has keys().
         return Tables(rows, keys, dict(letters.all()))
 
 
 def check(
-    expected: Expected, results: Results, tables: Tables, workflows: int, workers_died: int
+    expected: Expected, results: WorkflowResults, tables: Tables, workflows: int, workers_died: int
 ) -> list[Check]:
-    """List all that has to hold."""
-    told = results.verdicts
+    """Return all comparisons that have to hold."""
+    verdicts = results.verdicts
     unexpected = sorted(set(tables.letters) - set(expected.reasons))
     return [
         Check("main workflows that completed", workflows, results.completed),
@@ -65,15 +65,15 @@ def check(
         Check("workers that ended by themselves", 0, workers_died),
         Check("rows are distinct keys", tables.distinct_keys, tables.rows),
         Check("rows", expected.written, tables.rows),
-        Check("told written", expected.written, told["written"]),
-        Check("told duplicate", expected.duplicate, told["duplicate"]),
-        Check("told conflict", expected.conflict, told["conflict"]),
-        Check("told rejected", expected.rejected, told["rejected"]),
-        Check("letters of conflicts", expected.conflict, tables.letters.get("conflict", 0)),
+        Check("verdict written", expected.written, verdicts["written"]),
+        Check("verdict duplicate", expected.duplicate, verdicts["duplicate"]),
+        Check("verdict conflict", expected.conflict, verdicts["conflict"]),
+        Check("verdict rejected", expected.rejected, verdicts["rejected"]),
+        Check("dead letters of conflicts", expected.conflict, tables.letters.get("conflict", 0)),
         Check(
-            "letters of rejected records",
+            "dead letters of rejected records",
             expected.rejected,
             sum(number for reason, number in tables.letters.items() if reason != "conflict"),
         ),
-        Check("letters for any other reason", [], unexpected),
+        Check("dead letters for other reasons", [], unexpected),
     ]

@@ -1,4 +1,4 @@
-"""Do what the schedule says."""
+"""Inject the faults of a schedule."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ MALFORMED: Sequence[tuple[str, Sequence[object]]] = (
 
 
 async def inject(system: System, client: Client, faults: Sequence[Fault], report: Report) -> None:
-    """Inject each fault at its time, and keep workers running as a supervisor would."""
+    """Inject each fault at its time, and restart workers after it."""
     began = time.monotonic()
     for fault in faults:
         await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))

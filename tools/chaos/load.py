@@ -1,4 +1,4 @@
-"""Keep main workflows coming while things break, and gather their results afterwards."""
+"""Start main workflows while faults happen, and gather their results afterwards."""
 
 import asyncio
 from collections import Counter
@@ -29,7 +29,7 @@ OPTIONS = RunOptions(
 
 
 async def send(client: Client, source: Source, slices: Sequence[Slice], seconds: float) -> None:
-    """Start the workflows in waves spread over the time; a wave that fails is started again."""
+    """Start the workflows in waves over some seconds, and repeat a wave that fails."""
     waves = max(1, int(seconds / WAVE_SECONDS))
     size = -(-len(slices) // waves)
     for at in range(0, len(slices), size):
@@ -48,8 +48,8 @@ async def _start_all(client: Client, source: Source, wave: Sequence[Slice]) -> N
 
 
 @dataclass
-class Results:
-    """What all main workflows came to."""
+class WorkflowResults:
+    """The results of all main workflows."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     completed: int = 0
@@ -57,9 +57,11 @@ class Results:
     unfinished: list[str] = field(default_factory=list)
 
 
-async def gather(client: Client, source: Source, slices: Sequence[Slice], within: float) -> Results:
-    """Wait for every main workflow to end, for some time."""
-    results = Results()
+async def gather(
+    client: Client, source: Source, slices: Sequence[Slice], within: float
+) -> WorkflowResults:
+    """Wait for every main workflow to end, at most `within` seconds."""
+    results = WorkflowResults()
     turn = asyncio.Semaphore(100)
 
     async def one(slice_: Slice) -> None:

@@ -1,4 +1,4 @@
-"""The input of a run, and what has to become of it however often it is written."""
+"""The input of a run, and the verdicts that it must get."""
 
 import json
 import random
@@ -7,14 +7,14 @@ from pathlib import Path
 
 KEY = "id"
 MANY, FEW = 40, 60
-"""One record in MANY comes again, and one in FEW is wrong in each way."""
+"""One record in MANY is repeated, and one in FEW has each kind of error."""
 REFUSED_NUMBER = "1e-16500"
-"""Finite as a double, so that preparation passes it; too small for Postgres' numeric."""
+"""Preparation passes it as a finite double; Postgres refuses it as a numeric."""
 
 
 @dataclass
 class Expected:
-    """Verdicts by kind, and the reasons that dead letters may have."""
+    """The number of records by verdict, and the reasons that dead letters may have."""
 
     written: int = 0
     duplicate: int = 0
@@ -24,16 +24,16 @@ class Expected:
 
     @property
     def records(self) -> int:
-        """Records submitted."""
+        """The number of records submitted."""
         return self.written + self.duplicate + self.conflict + self.rejected
 
 
 def write_input(path: Path, records: int, seed: int) -> Expected:
-    """Write NDJSON of fresh keys, repeats, conflicts and records that cannot be stored."""
+    """Write NDJSON with new keys, repeats, conflicts and records that cannot be stored."""
     draw = random.Random(seed)  # noqa: S311  # test data is no secret
     expected = Expected()
     lines = [_line(number, draw, expected) for number in range(records)]
-    # Far apart, so that repeats meet their first in another batch, or are written before it.
+    # Shuffled, so that a repeat and its first record are mostly in different batches.
     draw.shuffle(lines)
     path.write_text("".join(f"{line}\n" for line in lines))
     return expected
@@ -45,7 +45,7 @@ def _line(number: int, draw: random.Random, expected: Expected) -> str:
         expected.duplicate += 1
         return json.dumps({KEY: f"key-{number - 1:07}", "repeated": True})
     if number % MANY == 0:
-        # Its repeat follows; both say the same, so it does not matter which is written.
+        # The next record repeats this one. Either may be written, for both have the same content.
         expected.written += 1
         return json.dumps({KEY: record[KEY], "repeated": True})
     if number % FEW == 7:

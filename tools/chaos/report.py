@@ -1,4 +1,4 @@
-"""Print what was done, and what held."""
+"""Show the faults of a run and its checks."""
 
 import json
 from collections import Counter
@@ -6,35 +6,35 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from tools.chaos.run import Outcome
+from tools.chaos.run import RunResult
 
 
-def tables(outcome: Outcome) -> list[Table]:
-    """Build a table of faults and one of checks."""
-    faults = Table("fault", "times", title=f"{len(outcome.faults)} faults")
-    for kind, times in Counter(fault.kind.value for fault in outcome.faults).items():
+def tables(result: RunResult) -> list[Table]:
+    """Return a table of faults and one of checks."""
+    faults = Table("fault", "times", title=f"{len(result.faults)} faults")
+    for kind, times in Counter(fault.kind.value for fault in result.faults).items():
         faults.add_row(kind, str(times))
-    checks = Table("", "expected", "found", "", title=f"{outcome.records:,} records")
-    for check in outcome.checks:
+    checks = Table("", "expected", "found", "", title=f"{result.records:,} records")
+    for check in result.checks:
         verdict = "holds" if check.holds else "[bold red]DOES NOT HOLD[/]"
         checks.add_row(check.name, str(check.expected), str(check.found), verdict)
     return [faults, checks]
 
 
-def conclusion(outcome: Outcome) -> str:
-    """Say in one line what came of it."""
-    said = f"{len(outcome.faults)} faults, {outcome.records:,} records: "
-    return said + ("nothing lost, nothing doubled" if outcome.holds else "NOT everything held")
+def conclusion(result: RunResult) -> str:
+    """Return the result in one line."""
+    said = f"{len(result.faults)} faults, {result.records:,} records: "
+    return said + ("nothing lost, nothing doubled" if result.holds else "NOT everything held")
 
 
-def as_json(outcome: Outcome) -> str:
-    """Give all of it to a program."""
+def as_json(result: RunResult) -> str:
+    """Return the whole result as JSON."""
     return json.dumps(
         {
-            "holds": outcome.holds,
-            "records": outcome.records,
-            "faults": [asdict(fault) for fault in outcome.faults],
-            "checks": [asdict(check) | {"holds": check.holds} for check in outcome.checks],
+            "holds": result.holds,
+            "records": result.records,
+            "faults": [asdict(fault) for fault in result.faults],
+            "checks": [asdict(check) | {"holds": check.holds} for check in result.checks],
         },
         indent=2,
     )

@@ -1,4 +1,4 @@
-"""One run: start, load and break, heal, count."""
+"""One run: start, load and inject faults, recover, check."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ HEALING_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run came to."""
+class RunResult:
+    """The result of a run."""
 
     faults: Sequence[Fault]
     records: int
@@ -32,14 +32,14 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Whether everything does."""
+        """Whether every check holds."""
         return all(check.holds for check in self.checks)
 
 
 async def run(
     faults: Sequence[Fault], seconds: float, records: int, seed: int, report: Callable[[str], None]
-) -> Outcome:
-    """Run the schedule against a system of its own."""
+) -> RunResult:
+    """Start servers and workers, run the schedule against them and stop them."""
     with system_directory("chaos") as directory:
         system = System(directory)
         try:
@@ -59,7 +59,7 @@ async def _run(
     records: int,
     seed: int,
     report: Callable[[str], None],
-) -> Outcome:
+) -> RunResult:
     path = system.directory / "records.ndjson"
     expected = write_input(path, records, seed)
     source = inspect(path, key_columns=[KEY]).source
@@ -78,7 +78,7 @@ async def _run(
     engine = create_engine(system.postgres.url, application_name="batching-demo chaos")
     tables = await read_tables(engine)
     await engine.dispose()
-    return Outcome(
+    return RunResult(
         faults,
         expected.records,
         check(expected, results, tables, len(planned), system.died_by_themselves),

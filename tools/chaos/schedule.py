@@ -1,4 +1,4 @@
-"""Which fault happens when; the same seed is the same schedule."""
+"""The schedule of faults. The same seed gives the same schedule."""
 
 import random
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class FaultKind(StrEnum):
-    """What is done to the running system."""
+    """The kinds of faults."""
 
     KILL_BATCHER_WORKER = "batcher worker killed"
     KILL_MAIN_WORKER = "main worker killed"
@@ -28,7 +28,7 @@ SHORTEST_OUTAGE, LONGEST_OUTAGE = 1.0, 6.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; times are seconds."""
+    """One fault, with its time and duration in seconds."""
 
     at: float
     kind: FaultKind
@@ -36,7 +36,7 @@ class Fault:
 
 
 def plan(seed: int, seconds: float) -> list[Fault]:
-    """Draw the faults of a run; every kind comes up early, so that a short run has them all."""
+    """Return the faults of a run. Every kind comes early, so that a short run has all of them."""
     draw = random.Random(seed)  # noqa: S311  # a schedule is no secret
     kinds = list(WEIGHTS)
     draw.shuffle(kinds)

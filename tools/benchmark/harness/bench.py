@@ -1,4 +1,4 @@
-"""Run cells on servers and workers of one's own."""
+"""Run cells on servers and workers that only the benchmark uses."""
 
 import asyncio
 import secrets
@@ -39,17 +39,19 @@ from batching_demo.temporal import wait_for_pollers
 from tools.benchmark.harness.cells import Cell, Sample
 from tools.benchmark.harness.counters import count_workflow_tasks, read_written
 from tools.benchmark.harness.flights import SERIAL
+from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE, on_floor
+from tools.benchmark.harness.floor_worker import FLOOR_WORKER, start_floor_worker
 from tools.benchmark.harness.memory import peaks
 
 NAME = "batching-demo benchmark"
 
 
 class BenchmarkError(Exception):
-    """A cell did not do what it should have; its figures would mean nothing."""
+    """A cell did not write its records, so its figures have no meaning."""
 
 
 class Bench:
-    """Cells on one set of servers and workers."""
+    """Servers and workers that cells run on."""
 
     def __init__(self, system: System, client: Client, engine: AsyncEngine) -> None:
         self.system = system
@@ -58,30 +60,30 @@ class Bench:
         self._batchers: tuple[int, BatcherSettings] | None = None
 
     async def measure(self, cell: Cell, source: Source, *, counted: bool = True) -> Sample:
-        """Run a cell once.
+        """Run a cell once, and return its figures.
 
         Args:
             cell: what to run.
             source: has at least the cell's records.
-            counted: also read histories, which takes longer than the run itself.
+            counted: also count events in histories, which takes longer than the run itself.
 
         Raises:
             BenchmarkError: not every record was written.
         """
         await self._prepare(cell)
-        label = f"{cell.path}-{secrets.token_hex(4)}"
+        label = f"{cell.name}-{secrets.token_hex(4)}"
         runs = await batcher_runs(self.client, cell.shards)
         before = await read_written(self.engine)
         outcomes: list[SliceResult] = []
         options = with_max_open(_options(cell, label), source, cell.max_open)
-        starter = Starter(self.client, source, options, on_outcome=outcomes.append)
-        async with peaks({**self.system.workers, "starter": psutil.Process()}) as memory:
+        client = self.client if cell.path else on_floor(self.client)
+        starter = Starter(client, source, options, on_outcome=outcomes.append)
+        async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(
                 slices(source, cell.records_per_workflow, limit=cell.records)
             )
-        written = cell.records if cell.path is WritePath.NOTHING else summary.written
-        if summary.failures or written != cell.records:
-            raise BenchmarkError(f"{cell}: {written} written {summary.failures[:1]}")
+        if summary.failures or summary.written != (cell.records if cell.path else 0):
+            raise BenchmarkError(f"{cell}: {summary.written} written {summary.failures[:1]}")
         cost = (await read_written(self.engine)).since(before)
         verdict_seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
         ids = [outcome.workflow_id for outcome in outcomes] if counted else []
@@ -100,22 +102,42 @@ class Bench:
             peak_mib=memory,
         )
 
-    async def restart_workers(self, settings: Mapping[str, str], batcher_workers: int = 1) -> None:
-        """Start workers afresh, with other settings."""
+    async def restart_workers(
+        self, settings: Mapping[str, str], batcher_workers: int = 1, *, floor: bool = False
+    ) -> None:
+        """Stop all workers and start new ones.
+
+        Args:
+            settings: environment variables of the new workers.
+            batcher_workers: number of batcher worker processes.
+            floor: also start a worker of the floor, which cells without a path need.
+        """
         await asyncio.to_thread(self.system.stop_workers)
         stopped_at = time.time()
         self.system.settings = settings
         self.system.batcher_workers = batcher_workers
         await asyncio.to_thread(self.system.start_workers)
-        await wait_for_pollers(self.client, MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE, since=stopped_at)
+        queues = [MAIN_TASK_QUEUE, BATCHER_TASK_QUEUE]
+        if floor:
+            start_floor_worker(self.system)
+            queues.append(FLOOR_TASK_QUEUE)
+        await wait_for_pollers(self.client, *queues, since=stopped_at)
 
     async def empty_tables(self) -> None:
-        """Forget what was stored, so that the same keys are new again."""
+        """Empty the tables, so that stored keys are new again."""
         async with self.engine.begin() as connection:
             await connection.execute(text("TRUNCATE records, dead_letters"))
 
+    def _processes(self, cell: Cell) -> dict[str, psutil.Process]:
+        """Return the processes to watch. On the floor, its worker takes the place of main's."""
+        processes = {**self.system.workers, "starter": psutil.Process()}
+        floor = processes.pop(FLOOR_WORKER, None)
+        if floor and not cell.path:
+            processes["main"] = floor
+        return processes
+
     async def _prepare(self, cell: Cell) -> None:
-        """Start batchers for a cell unless those that run will do; write what is still dirty."""
+        """Start the batchers of a cell unless they run already, and run a checkpoint."""
         settings = cell.settings
         if self._batchers != (cell.shards, settings):
             for shard in range(self._batchers[0] if self._batchers else 0):
@@ -132,7 +154,8 @@ def _options(cell: Cell, label: str) -> RunOptions:
         max_records=cell.max_records,
         shards=cell.shards,
         linger_seconds=cell.linger_seconds,
-        write_path=cell.path,
+        # The floor ignores its path, which only limits the workflows under way.
+        write_path=cell.path or WritePath.UNBATCHED,
         run_label=label,
         key_prefix=f"{label}:",
     )
@@ -140,7 +163,7 @@ def _options(cell: Cell, label: str) -> RunOptions:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    """Start servers, and end them and whatever workers were started."""
+    """Start servers, and stop them and all workers in the end."""
     with system_directory("benchmark") as directory:
         system = System(directory)
         try:

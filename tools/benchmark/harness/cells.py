@@ -1,4 +1,4 @@
-"""What is measured end to end, and what came out."""
+"""Cells, which are measured end to end, and the samples that they give."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,10 @@ from batching_demo.contracts.operations import BatcherSettings
 
 @dataclass(frozen=True)
 class Cell:
-    """One way to write a number of records."""
+    """One combination of write path, load and settings."""
 
-    path: WritePath
+    path: WritePath | None
+    """None is the floor: the same workflows without a write."""
     workflows: int
     records_per_workflow: int
     max_records: int = 100
@@ -19,32 +20,37 @@ class Cell:
     max_open: int | None = None
 
     @property
+    def name(self) -> str:
+        """The name of the path in reports."""
+        return self.path.value if self.path else "nothing"
+
+    @property
     def records(self) -> int:
-        """How many there are."""
+        """The number of records of all workflows."""
         return self.workflows * self.records_per_workflow
 
     @property
     def settings(self) -> BatcherSettings:
-        """When batches of it are due, in a batcher or in a worker that coalesces."""
+        """The settings of the batchers, or of the worker that coalesces."""
         return BatcherSettings(self.max_records, linger_seconds=self.linger_seconds)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of a cell; events and workflow tasks are per record."""
+    """The figures of one run of a cell. Events and workflow tasks are per record."""
 
     records_per_second: float
-    """From the first start to the last verdict."""
+    """Measured from the first start to the last verdict."""
     batches: int
     commits: int
-    """Transactions that wrote, as Postgres numbers them."""
+    """Transactions with an id, which are those that wrote."""
     wal_bytes: int
     main_events: float
     batcher_events: float
     workflow_tasks: float
-    """Of main workflows."""
+    """Workflow tasks of main workflows."""
     p50_seconds: float
-    """From submission to verdict, over main workflows."""
+    """Time from submission to verdict, over main workflows."""
     p99_seconds: float
     peak_mib: dict[str, float]
-    """Resident memory by process."""
+    """Peak of resident memory by process."""

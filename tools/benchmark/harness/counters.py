@@ -1,4 +1,4 @@
-"""What Postgres and Temporal have counted so far, read at once and without waiting."""
+"""Counters of Postgres and Temporal that can be read without waiting."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 AT_ONCE = 20
 SAMPLE = 50
-# The statistics views lag by up to 10 s; the next transaction id and the end of the WAL do not.
+# The statistics views lag by up to 10 s. The next transaction id and the end of the WAL do not.
 _READ = text(
     "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint,"
     " pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
@@ -20,25 +20,25 @@ _READ = text(
 
 @dataclass(frozen=True)
 class Written:
-    """Transactions that wrote, and bytes of WAL, since the cluster was made."""
+    """Transactions that wrote, and bytes of WAL, since the cluster was initialised."""
 
     transactions: int
     wal_bytes: int
 
     def since(self, before: "Written") -> "Written":
-        """Give the difference to an earlier reading."""
+        """Return the difference to an earlier reading."""
         return Written(self.transactions - before.transactions, self.wal_bytes - before.wal_bytes)
 
 
 async def read_written(engine: AsyncEngine) -> Written:
-    """Read what Postgres has written."""
+    """Read both counters."""
     async with engine.connect() as connection:
         transactions, wal_bytes = (await connection.execute(_READ)).one()
         return Written(transactions, wal_bytes)
 
 
 async def count_workflow_tasks(client: Client, workflow_ids: Sequence[str]) -> float:
-    """Average the workflow tasks of workflows; of many, of a sample spread evenly."""
+    """Return the mean number of workflow tasks, of an even sample if there are many workflows."""
     chosen = workflow_ids[:: max(1, len(workflow_ids) // SAMPLE)]
     turn = asyncio.Semaphore(AT_ONCE)
 

@@ -1,6 +1,7 @@
-"""A TCP proxy that makes a server seem far away; a process of its own, so that it takes no turns.
+"""A TCP proxy that makes a server seem far away.
 
-What comes from either side is passed on after half of the round trip.
+It passes on what either side sends after half of the round trip. It runs in its own
+process, so that the benchmark does not hold it up.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ CHUNK = 256 * 1024
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """Copy one direction, every chunk as much later as the others, in order."""
+    """Copy one direction in order, each chunk with the same delay."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -37,7 +38,7 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, de
 
 
 async def serve(port: int, target: int, round_trip: float) -> None:
-    """Listen on loopback for ever."""
+    """Listen on loopback until the process ends."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", target)

@@ -1,4 +1,4 @@
-"""The flights that come with the package, repeated as often as it takes, with a serial number."""
+"""Input of any length: the bundled flights, repeated, with serial numbers."""
 
 import csv
 from itertools import chain, islice, repeat
@@ -12,7 +12,7 @@ SERIAL = "serial"
 
 
 def write_flights(path: Path, records: int) -> Source:
-    """Write a CSV file of so many flights, whose key is their serial number."""
+    """Write a CSV file with this many flights, and return it as a source keyed by serial number."""
     with flights().open(newline="") as sample, path.open("w", newline="") as file:
         header, *rows = csv.reader(sample)
         writer = csv.writer(file, lineterminator="\n")

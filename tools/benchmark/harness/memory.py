@@ -1,4 +1,4 @@
-"""How much memory processes hold at most."""
+"""The peak memory of processes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 @asynccontextmanager
 async def peaks(processes: Mapping[str, psutil.Process]) -> AsyncIterator[dict[str, float]]:
-    """Watch the resident memory of processes; gives MiB by name, filled in as it goes."""
+    """Watch the resident memory of processes, and yield their peaks in MiB by name."""
     highest = dict.fromkeys(processes, 0.0)
 
     async def watch() -> None:

@@ -1,4 +1,4 @@
-"""Run cells side by side, round after round."""
+"""Run cells in rounds, so that they share what else the machine does."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ Report = Callable[[str], None]
 async def interleaved(
     bench: Bench, source: Source, cells: Sequence[Cell], rounds: int, report: Report
 ) -> Samples:
-    """Run every cell once a round, in random order; histories are read in the first one."""
+    """Run every cell once in each round, in random order. Count events in the first round."""
     samples: Samples = {cell: [] for cell in cells}
     for number in range(rounds):
         order = random.sample(cells, len(cells))
@@ -23,19 +23,19 @@ async def interleaved(
             sample = await bench.measure(cell, source, counted=number == 0)
             samples[cell].append(sample)
             report(
-                f"round {number + 1} of {rounds}: {cell.path} {cell.workflows} x"
+                f"round {number + 1} of {rounds}: {cell.name} {cell.workflows} x"
                 f" {cell.records_per_workflow}: {sample.records_per_second:,.0f} records/s"
             )
     return samples
 
 
 def speed(samples: Sequence[Sample]) -> Spread:
-    """Summarise records per second."""
+    """Return the records per second of some runs."""
     return Spread.of([sample.records_per_second for sample in samples])
 
 
 def relative(samples: Sequence[Sample], others: Sequence[Sample]) -> Spread:
-    """Compare records per second with those of another cell, round by round."""
+    """Return the ratios of records per second to another cell's, round by round."""
     return ratios(
         [sample.records_per_second for sample in samples],
         [sample.records_per_second for sample in others],

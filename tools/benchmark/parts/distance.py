@@ -1,4 +1,4 @@
-"""Part 4, distance: the database some milliseconds away, behind a proxy that delays."""
+"""Part 4, distance: the database behind a proxy that adds some milliseconds."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ Far = dict[int, Samples]
 
 @asynccontextmanager
 async def database_away(bench: Bench, milliseconds: int) -> AsyncIterator[str]:
-    """Give the URL of the database with a round trip that takes so much longer."""
+    """Yield a URL of the database whose round trip takes this much longer."""
     url = make_url(bench.system.postgres.url)
     port = find_free_port()
     proxy = subprocess.Popen(  # noqa: ASYNC220  # it is only started
@@ -52,14 +52,14 @@ async def measure_distance(
     report: Report,
     milliseconds: Sequence[int] = MILLISECONDS,
 ) -> Section:
-    """Run the paths at every distance in every round.
+    """Run the paths at every distance in each round.
 
     Args:
-        bench: whose workers are started again for every distance.
-        source: has enough records.
-        workflows: how many, by records per workflow.
-        rounds: of all distances.
-        report: is told how far it is.
+        bench: its workers are restarted for every distance.
+        source: input with enough records.
+        workflows: number of workflows, by records per workflow.
+        rounds: number of rounds.
+        report: called with a line of progress.
         milliseconds: round trips to compare.
     """
     far: Far = {distance: {} for distance in milliseconds}
@@ -89,12 +89,12 @@ def _section(far: Far) -> Section:
                 if (other.path, other.records_per_workflow) == (WritePath.UNBATCHED, each)
             )
             series = charts.setdefault(each, {})
-            series.setdefault(cell.path.value, []).append(speed(found).median)
+            series.setdefault(cell.name, []).append(speed(found).median)
             rows.append(
                 [
                     f"{distance} ms",
                     str(each),
-                    cell.path.value,
+                    cell.name,
                     str(speed(found)),
                     str(relative(found, unbatched)),
                     f"{found[0].commits:,}",

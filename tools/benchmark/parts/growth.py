@@ -1,4 +1,4 @@
-"""Part 3, growth: the same load over files of different length, as a person would run it."""
+"""Part 3, growth: `main start` over files of different length."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ LINGER_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Load:
-    """A file to load, and how."""
+    """A file, and how to load it."""
 
     path: Path
     records: int
@@ -33,7 +33,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Grown:
-    """One load."""
+    """The figures of one load."""
 
     records_per_second: float
     longest_batcher_history: int
@@ -43,7 +43,7 @@ class Grown:
 async def measure_growth(
     bench: Bench, loads: Sequence[Load], rounds: int, report: Report
 ) -> Section:
-    """Load every file once a round, with fresh workers, so that each has its own peaks."""
+    """Load every file once in each round, with new workers, so that each load has its own peaks."""
     results: dict[Load, list[Grown]] = {load: [] for load in loads}
     await start_batchers(bench.client, 1, BatcherSettings(linger_seconds=LINGER_SECONDS))
     for number in range(rounds):
@@ -59,7 +59,7 @@ async def measure_growth(
 
 
 async def _load(bench: Bench, load: Load, label: str) -> Grown:
-    """Run `main start` as a process of its own; under a label, and with new keys each time."""
+    """Run `main start` as a process, under a new run label and over empty tables."""
     runs = await batcher_runs(bench.client, 1)
     await bench.empty_tables()
     keys = [part for column in load.key_columns for part in ("--key", column)]

@@ -1,4 +1,4 @@
-"""Part 6, linger: how long a verdict takes, with a linger and without."""
+"""Part 6, latency: the time to a verdict, with a linger and without."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ async def measure_latency(
     report: Report,
     lingers: Sequence[float],
 ) -> Section:
-    """Run single records with few under way, so that batches do not fill by themselves."""
+    """Run single records, few at a time, so that the linger ends a batch before it is full."""
     rows = []
     for linger in lingers:
         cells = [
@@ -34,7 +34,7 @@ async def measure_latency(
             rows.append(
                 [
                     f"{linger:g} s",
-                    cell.path.value,
+                    cell.name,
                     str(speed(found)),
                     short(workflows / batches),
                     short(Spread.of([sample.p50_seconds for sample in found]).median),

@@ -1,4 +1,4 @@
-"""Part 2, end to end: the write paths against the floor, by records per workflow."""
+"""Part 2, paths: the write paths end to end, against the floor."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,20 +11,20 @@ from tools.benchmark.harness.rounds import Report, Samples, interleaved, relativ
 from tools.benchmark.results.sections import Chart, Section, Table
 from tools.benchmark.results.spread import Spread, short
 
-PATHS = (WritePath.NOTHING, WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
+PATHS = (None, WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
 ONE_BY_ONE = (1, 10)
 SLICES = (100, 200, 500)
 SLICES_MAX_RECORDS = 500
 SLICES_LINGER = 0.1
-"""Seconds, in which a batch fills; more would only hold up the last one."""
+"""Seconds. A batch fills in that time; a longer linger would only delay the last batch."""
 
 
-def cells(workflows: Mapping[int, int], paths: Sequence[WritePath] = PATHS) -> list[Cell]:
-    """Make the cells of a part: single records at the defaults, slices in larger batches.
+def cells(workflows: Mapping[int, int], paths: Sequence[WritePath | None] = PATHS) -> list[Cell]:
+    """Return the cells of a part: few records at the defaults, many in larger batches.
 
     Args:
-        workflows: how many, by records per workflow.
-        paths: to run each with.
+        workflows: number of workflows, by records per workflow.
+        paths: the write paths that each is run with.
     """
     return [
         Cell(path, count, each)
@@ -42,19 +42,19 @@ async def measure_paths(
     rounds: int,
     report: Report,
 ) -> Section:
-    """Run every path; workers coalesce by the rules of the cells they are measured with."""
+    """Run every path. Workers that coalesce have the settings of the cells."""
     samples: Samples = {}
     for sizes in (ONE_BY_ONE, SLICES):
         chosen = cells({size: count for size, count in workflows.items() if size in sizes})
         if chosen:
-            await bench.restart_workers(coalescing_by(chosen[0].settings))
+            await bench.restart_workers(coalescing_by(chosen[0].settings), floor=True)
             samples |= await interleaved(bench, source, chosen, rounds, report)
     return Section(
         "paths", [_speeds(samples), _costs(samples), _memory(samples)], [_chart(samples)]
     )
 
 
-def _of(samples: Samples, path: WritePath, each: int) -> list[Sample]:
+def _of(samples: Samples, path: WritePath | None, each: int) -> list[Sample]:
     return next(
         found
         for cell, found in samples.items()
@@ -66,13 +66,11 @@ def _speeds(samples: Samples) -> Table:
     rows = []
     for cell, found in samples.items():
         each = cell.records_per_workflow
-        floor, unbatched = (
-            _of(samples, path, each) for path in (WritePath.NOTHING, WritePath.UNBATCHED)
-        )
+        floor, unbatched = (_of(samples, path, each) for path in (None, WritePath.UNBATCHED))
         rows.append(
             [
                 str(each),
-                cell.path.value,
+                cell.name,
                 str(speed(found)),
                 str(relative(found, unbatched)),
                 str(relative(found, floor)),
@@ -97,7 +95,7 @@ def _costs(samples: Samples) -> Table:
         rows.append(
             [
                 str(cell.records_per_workflow),
-                cell.path.value,
+                cell.name,
                 f"{first.batches:,}",
                 f"{first.commits:,}",
                 short(first.wal_bytes / cell.records),
@@ -125,7 +123,7 @@ def _memory(samples: Samples) -> Table:
     rows = [
         [
             str(cell.records_per_workflow),
-            cell.path.value,
+            cell.name,
             *(
                 str(Spread.of([sample.peak_mib[process] for sample in found]))
                 for process in processes
@@ -148,6 +146,9 @@ def _chart(samples: Samples) -> Chart:
         "End to end: records/s by records per workflow",
         "records/s",
         [str(size) for size in sizes],
-        {path.value: [speed(_of(samples, path, size)).median for size in sizes] for path in PATHS},
+        {
+            cell.name: [speed(_of(samples, cell.path, size)).median for size in sizes]
+            for cell in samples
+        },
         is_logarithmic=True,
     )

@@ -1,4 +1,4 @@
-"""Part 5, shards: more batchers, and more processes that serve them."""
+"""Part 5, shards: more batchers, and more batcher workers."""
 
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.messages import Source
@@ -18,7 +18,7 @@ Scaled = dict[tuple[int, int], list[Sample]]
 async def measure_shards(
     bench: Bench, source: Source, workflows: int, rounds: int, report: Report
 ) -> Section:
-    """Run the batched path with every number of shards and of batcher workers."""
+    """Run the batched path with each number of shards and of batcher workers."""
     scaled: Scaled = {(workers, shards): [] for workers in WORKERS for shards in SHARDS}
     for number in range(rounds):
         for workers in WORKERS:

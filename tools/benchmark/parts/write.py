@@ -1,4 +1,4 @@
-"""Part 1, the write itself: ours against row by row, raw asyncpg and COPY."""
+"""Part 1, write: `write_batch` against single rows, raw asyncpg and COPY."""
 
 import random
 import time
@@ -43,7 +43,7 @@ Method = Callable[[Rows], Awaitable[object]]
 
 
 class Writers:
-    """Every way to write the same rows, on one connection each."""
+    """The ways to write the same rows. Each uses one connection."""
 
     def __init__(self, engine: AsyncEngine, connection: asyncpg.Connection) -> None:
         self._engine = engine
@@ -53,15 +53,15 @@ class Writers:
         self._parameters: Sequence[str] = compiled.positiontup or ()
 
     async def ours(self, rows: Rows) -> object:
-        """Write a batch as workers do."""
+        """Write a batch as a batcher worker does."""
         return await write_batch(self._engine, rows, self._stamp())
 
     async def again(self, rows: Rows) -> object:
-        """Write a batch as workers do when they try again."""
+        """Write a batch as a batcher worker does when it repeats one."""
         return await write_batch(self._engine, rows, self._stamp(), look_first=True)
 
     async def row_by_row(self, rows: Rows) -> object:
-        """Write each row as applications do: BEGIN, INSERT, COMMIT."""
+        """Write each row in a transaction: BEGIN, INSERT, COMMIT."""
         engine = self._engine.execution_options(isolation_level="READ COMMITTED")
         for row in range(len(rows)):
             async with engine.begin() as connection:
@@ -69,16 +69,16 @@ class Writers:
         return None
 
     async def unbatched(self, rows: Rows) -> object:
-        """Write each row as our unbatched path does: an INSERT that commits by itself."""
+        """Write each row as the unbatched path does: an INSERT that commits by itself."""
         return await write_unbatched(self._engine, rows)
 
     async def raw(self, rows: Rows) -> object:
-        """Run our statement without SQLAlchemy, and without verdicts."""
+        """Run the statement of `write_batch` without SQLAlchemy and without verdicts."""
         values = rows.arrays(range(len(rows)), self._stamp())
         return await self._connection.fetch(self._sql, *(values[name] for name in self._parameters))
 
     async def copy(self, rows: Rows) -> object:
-        """Copy into the table: the ceiling, for it can handle no conflict."""
+        """Copy into the table. This is the ceiling, for COPY handles no conflicts."""
         stamp = self._stamp()
         fixed = (stamp.batch_id, stamp.write_path.value, stamp.shard)
         lists = (rows.keys, rows.lines, rows.payloads, rows.hashes, rows.positions)
@@ -94,7 +94,7 @@ class Writers:
 
 
 async def measure_write(url: str, rounds: int) -> Section:
-    """Run all methods in every round, in random order, over fresh keys."""
+    """Run all methods in each round, in random order, over new keys."""
     engine = create_engine(url, application_name="batching-demo benchmark", pool_size=1)
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(plain, server_settings=dict(SESSION_SETTINGS))
@@ -138,7 +138,7 @@ async def _measure(writers: Writers, rounds: int) -> Times:
 
 
 async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:
-    """Count bytes of WAL per row of batches that are all there already."""
+    """Return the bytes of WAL per row of a batch whose rows are all stored already."""
     rows = _rows(range(10**9, 10**9 + 1_000))
     await writers.ours(rows)
     before = await read_written(engine)
@@ -148,7 +148,7 @@ async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:
 
 
 def _rows(numbers: Sequence[int]) -> Rows:
-    """Make rows like those of flights: 330 bytes of JSON each."""
+    """Return rows like those of the flights, with 330 bytes of JSON each."""
     payload = (
         '{"air_time":"227","arr_delay":"11","arr_time":"830","carrier":"UA","day":"1","dep_delay"'
         ':"2","dep_time":"517","dest":"IAH","distance":"1400","flight":"1545","hour":"5","minute"'

@@ -1,4 +1,4 @@
-"""Show sections: as tables on a terminal, as JSON, as one HTML page with its plots inside."""
+"""Show sections as tables on a terminal, as JSON and as an HTML page."""
 
 import html
 import json
@@ -42,13 +42,13 @@ def show(section: Section, console: Console) -> None:
 
 
 def write_json(path: Path, sections: Sequence[Section], machine: str) -> None:
-    """Write all figures."""
+    """Write all sections as JSON."""
     document = {"machine": machine, "sections": [asdict(section) for section in sections]}
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def write_html(path: Path, sections: Sequence[Section], machine: str) -> None:
-    """Write one page that needs nothing else."""
+    """Write one HTML page that contains its plots."""
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>batching-demo benchmark</title>",
         f"<style>{STYLE}</style><h1>batching-demo benchmark</h1><p>{html.escape(machine)}</p>",
@@ -60,7 +60,7 @@ def write_html(path: Path, sections: Sequence[Section], machine: str) -> None:
 
 
 def write_plots(directory: Path, sections: Sequence[Section]) -> None:
-    """Write every plot as a picture of its own."""
+    """Write each plot to an SVG file."""
     directory.mkdir(parents=True, exist_ok=True)
     for section in sections:
         for chart in section.charts:
@@ -68,7 +68,7 @@ def write_plots(directory: Path, sections: Sequence[Section]) -> None:
 
 
 def plot(chart: Chart) -> str:
-    """Draw a chart as SVG, the same bytes for the same figures."""
+    """Return a chart as SVG: the same text for the same figures."""
     with mpl.rc_context({"svg.hashsalt": chart.name, "font.size": 9}):
         figure = Figure(figsize=(7, 3.2), layout="constrained")
         axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""What a part of the benchmark comes to, for whoever shows it."""
+"""The result of a part of the benchmark, independent of how it is shown."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """Groups of bars: for every label one of each series."""
+    """Groups of bars: each label has one bar of each series."""
 
     name: str
     title: str
@@ -27,7 +27,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the benchmark."""
+    """The result of one part of the benchmark."""
 
     name: str
     tables: list[Table]

@@ -7,7 +7,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some runs, and the lowest and highest of them."""
+    """The median, the lowest and the highest of some values."""
 
     median: float
     low: float
@@ -15,7 +15,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Summarise the values of at least one run."""
+        """Summarise at least one value."""
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
@@ -25,12 +25,12 @@ class Spread:
 
 
 def ratios(values: Sequence[float], others: Sequence[float]) -> Spread:
-    """Compare what ran in the same rounds: the median of the rounds' ratios."""
+    """Return the ratios of values from the same rounds."""
     return Spread.of([value / other for value, other in zip(values, others, strict=True)])
 
 
 def short(value: float) -> str:
-    """Show a number with three digits that matter."""
+    """Return a number as text with three significant digits."""
     if value == 0:
         return "0"
     if abs(value) >= 100:
