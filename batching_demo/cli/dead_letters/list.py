@@ -32,7 +32,6 @@ ALL = "all"
 )
 @options.option(
     "--limit",
-    variable="LIMIT",
     type=click.IntRange(min=1),
     default=DEFAULT_LIMIT,
     help="Letters to list, at most.",
