@@ -56,7 +56,7 @@ async def test_one_to_four_to_two_under_load_loses_and_doubles_nothing(
         assert up.stdout.splitlines() == [
             "batcher-0: runs already",
             *(f"batcher-{shard}: started" for shard in (1, 2, 3)),
-            "start main workflows with --shards 4 from now on",
+            "main workflows started from now on submit to 4 batchers",
         ]
         assert (await describe(client, 3)).settings == QUICK
         await expect_rows_at_least(engine, 120)

@@ -2,10 +2,11 @@
 
 import click
 
+from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.cli import options
 from batching_demo.cli.batcher.each_shard import act_on_chosen, request_of
-from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
-from batching_demo.contracts.operations import Changes, Update
+from batching_demo.core.control import Changes
+from batching_demo.operator.requests import Update
 from batching_demo.settings import Settings
 
 
@@ -18,7 +19,7 @@ def flush(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher flush
     """
-    _request(settings, shard, Update.FLUSH)
+    _request(settings, shard, BatcherWorkflow.flush)
 
 
 @click.command()
@@ -30,7 +31,7 @@ def pause(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher pause --shard 0
     """
-    _request(settings, shard, Update.PAUSE)
+    _request(settings, shard, BatcherWorkflow.pause)
 
 
 @click.command()
@@ -42,43 +43,22 @@ def resume(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher resume
     """
-    _request(settings, shard, Update.RESUME)
+    _request(settings, shard, BatcherWorkflow.resume)
 
 
 @click.command()
-@click.option(
-    "--max-records",
-    type=click.IntRange(min=1, max=MAX_BATCH_RECORDS),
-    help="Records in a batch, at most.",
-)
-@click.option(
-    "--max-bytes",
-    type=click.IntRange(min=1, max=MAX_BATCH_BYTES),
-    help="Encoded bytes in a batch, at most.",
-)
-@click.option(
-    "--linger",
-    type=options.Seconds(),
-    help="Seconds that the oldest record may wait for its batch to fill.",
-)
+@options.as_one("changes", Changes, options.max_records(), options.max_bytes(), options.linger())
 @options.shard
 @click.pass_obj
-def configure(
-    settings: Settings,
-    max_records: int | None,
-    max_bytes: int | None,
-    linger: float | None,
-    shard: int | None,
-) -> None:
+def configure(settings: Settings, changes: Changes, shard: int | None) -> None:
     """Change settings of running batchers; they hold from the next batch on.
 
     \b
     Example: batching-demo batcher configure --max-records 500 --linger 5
     """
-    changes = Changes(max_records, max_bytes, linger)
     if changes == Changes():
         raise click.UsageError("name what to change: --max-records, --max-bytes or --linger")
-    _request(settings, shard, Update.CONFIGURE, changes)
+    _request(settings, shard, BatcherWorkflow.configure, changes)
 
 
 def _request(settings: Settings, shard: int | None, update: Update, *arguments: object) -> None:

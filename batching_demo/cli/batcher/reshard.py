@@ -38,7 +38,7 @@ def reshard(settings: Settings, shards: int, timeout: float) -> None:
     with showing_remaining() as report:
         failed = asyncio.run(_reshard(settings, shards, timeout, report))
     if not failed:
-        click.echo(f"start main workflows with --shards {shards} from now on")
+        click.echo(f"main workflows started from now on submit to {_batchers(shards)}")
     raise SystemExit(FAILED if failed else 0)
 
 
@@ -59,3 +59,7 @@ async def _reshard(
 
     too_many = [shard for shard in before if shard >= shards]
     return await act_on_each(client, [*range(shards), *too_many], act)
+
+
+def _batchers(number: int) -> str:
+    return f"{number} batcher{'' if number == 1 else 's'}"

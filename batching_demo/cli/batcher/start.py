@@ -5,19 +5,18 @@ import asyncio
 import click
 
 from batching_demo.cli import options
-from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.main_service.run_options import RunOptions
 from batching_demo.operator.start import Started, start_batchers
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
 
 @click.command()
-@options.shards
-@options.max_records
-@options.max_bytes
-@options.linger
+@options.shards(variable="SHARDS", default=RunOptions.shards)
+@options.batcher_settings("wanted")
 @click.pass_obj
-def start(settings: Settings, shards: int, max_records: int, max_bytes: int, linger: float) -> None:
+def start(settings: Settings, shards: int, wanted: BatcherSettings) -> None:
     """Start a batcher for every shard that has none.
 
     Starting one that runs changes nothing, and says which of its settings differ.
@@ -25,7 +24,6 @@ def start(settings: Settings, shards: int, max_records: int, max_bytes: int, lin
     \b
     Example: batching-demo batcher start --shards 2 --linger 5
     """
-    wanted = BatcherSettings(max_records=max_records, max_bytes=max_bytes, linger_seconds=linger)
     for started in asyncio.run(_start(settings, shards, wanted)):
         click.echo(_describe(started))
 

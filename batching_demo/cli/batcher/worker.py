@@ -33,14 +33,11 @@ logger = logging.getLogger(__name__)
     "--activity-slots",
     variable="ACTIVITY_SLOTS",
     type=click.IntRange(min=1),
-    show_default=False,
     help="Activities at a time, waiting ones included. [default: twice --max-records, at least"
     " --pool-size]",
 )
 @options.pollers
-@options.max_records
-@options.max_bytes
-@options.linger
+@options.batcher_settings("coalescing")
 @options.metrics_bind
 @click.pass_obj
 def worker(
@@ -48,9 +45,7 @@ def worker(
     pool_size: int,
     activity_slots: int | None,
     pollers: int,
-    max_records: int,
-    max_bytes: int,
-    linger: float,
+    coalescing: BatcherSettings,
     metrics_bind: str | None,
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
@@ -63,7 +58,6 @@ def worker(
     Example: batching-demo batcher worker --pool-size 4
     """
     start_runtime(metrics_bind)
-    coalescing = BatcherSettings(max_records, max_bytes, linger)
     is_measured = metrics_bind is not None
     asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers, is_measured))
 

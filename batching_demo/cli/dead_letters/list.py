@@ -37,7 +37,6 @@ ALL = "all"
 )
 @options.option(
     "--limit",
-    variable="LIMIT",
     type=click.IntRange(min=1),
     default=DEFAULT_LIMIT,
     help="Letters to list, at most.",

@@ -1,4 +1,4 @@
-"""The input that a starter or a comparison is asked to read."""
+"""The options that name an input, and the input that they name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from batching_demo.cli import options
 from batching_demo.main_service.files.reading import Inspected, inspect
 from batching_demo.main_service.files.spool import readable
+from batching_demo.main_service.messages import Source
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 
 
@@ -22,8 +24,44 @@ class InputOptions:
     key_columns: Sequence[str]
 
 
+input_options = options.as_one(
+    "file",
+    InputOptions,
+    options.option(
+        "--input",
+        "path",
+        metavar="FILE",
+        help="CSV file with a header, or NDJSON file, either also gzipped; - is standard input."
+        " [default: the bundled flights]",
+    ),
+    options.option(
+        "--format",
+        type=click.Choice(["csv", "ndjson"]),
+        help="What the input is, if its suffix does not show it. [default: by suffix]",
+    ),
+    options.option(
+        "--delimiter",
+        default=Source.delimiter,
+        help="Character between the fields of a CSV file; \\t is a tab.",
+    ),
+    options.option(
+        "--encoding",
+        default=Source.encoding,
+        help="Encoding of the input.",
+    ),
+    options.option(
+        "--key",
+        "key_columns",
+        multiple=True,
+        metavar="COLUMN",
+        help="Column whose text is the idempotency key; given again, the texts are joined. Without"
+        " it, the key is the content's digest and the record's line.",
+    ),
+)
+
+
 def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, list[str]]:
-    """Check an input, or the bundled sample if there is none; give its key columns too.
+    """Check an input, or the bundled sample if none is named; return it and its key columns.
 
     Raises:
         SourceError: it cannot be read as what it should be.
