@@ -1,17 +1,14 @@
 """Real servers: a Postgres and a Temporal a session, a database and a namespace a test."""
 
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
@@ -20,9 +17,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
-from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from tests.support.helpers import eventually
+from tests.support.database import execute_at
+from tests.support.postgres import create_database, running_postgres, url_of
+from tests.support.waiting import eventually
 
 # Nothing of the machine's own configuration may reach a test.
 for name in list(os.environ):
@@ -52,53 +50,28 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    # pytest's own directories are private, and root's Postgres runs as another user.
-    directory = Path(tempfile.mkdtemp(prefix="batching-demo-"))
-    directory.chmod(0o755)
-    server = PostgresServer(directory / "postgres", find_free_port())
-    server.initialise()
-    server.start()
-    yield server
-    server.stop("immediate")
-    shutil.rmtree(directory)
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 async def template(postgres: PostgresServer) -> str:
     """A migrated database that each test's own is copied from."""
-    admin = create_engine(postgres.url, application_name="tests")
-    async with admin.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
-    await admin.dispose()
+    await execute_at(postgres.url, f"CREATE DATABASE {TEMPLATE}")
     await migrate(url_of(postgres, TEMPLATE), application_name="tests")
     return TEMPLATE
-
-
-def url_of(postgres: PostgresServer, database: str) -> str:
-    """Give the URL of a database of the session's server."""
-    url = make_url(postgres.url).set(database=database)
-    return url.render_as_string(hide_password=False)
-
-
-async def _create_database(postgres: PostgresServer, template: str) -> str:
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = create_engine(postgres.url, application_name="tests")
-    async with admin.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    await admin.dispose()
-    return url_of(postgres, name)
 
 
 @pytest.fixture
 async def database_url(postgres: PostgresServer, template: str) -> str:
     """A migrated database of this test's own."""
-    return await _create_database(postgres, template)
+    return await create_database(postgres, template)
 
 
 @pytest.fixture
 async def empty_database_url(postgres: PostgresServer) -> str:
     """A database without a schema."""
-    return await _create_database(postgres, "template0")
+    return await create_database(postgres, "template0")
 
 
 @pytest.fixture
@@ -158,3 +131,10 @@ def servers(client: Client, database_url: str, tmp_path: Path) -> dict[str, str]
         "TEMPORAL_NAMESPACE": client.namespace,
         "XDG_STATE_HOME": str(tmp_path),
     }
+
+
+@pytest.fixture
+def on_servers(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process use this test's database and namespace."""
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)

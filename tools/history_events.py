@@ -17,8 +17,9 @@ from batching_demo.batcher_service.worker import build_worker
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.comparison.temporal_counts import batcher_events_since, batcher_runs
 from batching_demo.contracts.encoding import PreparedRecord, encode_records
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.ports import find_free_port

@@ -24,24 +24,23 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.batcher_service import worker as batcher_worker
-from batching_demo.batcher_service.retry.messages import RetryInput, retry_workflow_id
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
-from batching_demo.core.control import Changes
-from batching_demo.database.dead_letter_queries import Selection, find_letters
+from batching_demo.contracts.operations import BatcherSettings, Changes, Update
+from batching_demo.contracts.retries import RetryInput
+from batching_demo.database.dead_letter_queries import Selection, find_dead_letters
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.main_service import worker as main_worker
 from batching_demo.main_service.files.reading import inspect, slices
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter
-from batching_demo.main_service.summary import Outcome
+from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.requests import ask_status, request
-from batching_demo.operator.retries import Retry, retry_letter
+from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
@@ -106,12 +105,14 @@ async def record_retry(servers: Servers) -> None:
     path.write_text('{"id": "retried"}\n{"id": "retried", "other": true}\n')
     async with services(servers, "retry") as client:
         await load(client, path, 2, RunOptions(["id"], records_per_workflow=2))
-        (letter,) = await find_letters(servers.engine, Selection(source=path.name))
+        (letter,) = await find_dead_letters(servers.engine, Selection(source=path.name))
         for attempt, key in ((2, None), (3, "corrected")):
-            retry = Retry(RetryInput(letter.id, attempt, QUICK.linger_seconds, key), b'{"n": 1}')
-            await retry_letter(client, retry)
+            retry = RetryRequest(
+                RetryInput(letter.id, attempt, QUICK.linger_seconds, key), b'{"n": 1}'
+            )
+            await retry_dead_letter(client, retry)
             name = f"retry_{'stored' if key else 'conflict'}"
-            await save(client, retry_workflow_id(letter.id, attempt), name)
+            await save(client, retry.input.workflow_id, name)
 
 
 async def record_control(servers: Servers) -> None:
@@ -119,16 +120,16 @@ async def record_control(servers: Servers) -> None:
     path = servers.directory / "control.ndjson"
     path.write_text("".join(f'{{"id": "control {number}"}}\n' for number in range(30)))
     async with services(servers, "control") as client:
-        await request(client, 0, BatcherWorkflow.pause)
+        await request(client, 0, Update.PAUSE)
         loading = asyncio.create_task(load(client, path, 30, RunOptions(["id"])))
         while (await ask_status(client, 0)).buffered_records < 30:
             await asyncio.sleep(0.1)
         changes = Changes(max_records=8)
-        for update in (BatcherWorkflow.resume, BatcherWorkflow.flush, BatcherWorkflow.drain):
-            await request(client, 0, BatcherWorkflow.configure, changes)
+        for update in (Update.RESUME, Update.FLUSH, Update.DRAIN):
+            await request(client, 0, Update.CONFIGURE, changes)
             await request(client, 0, update)
         await loading
-        await request(client, 0, BatcherWorkflow.stop)
+        await request(client, 0, Update.STOP)
         await client.get_workflow_handle(batcher_workflow_id(0)).result()
         await save_first_and_last_run(client, "batcher_control")
 
@@ -136,8 +137,8 @@ async def record_control(servers: Servers) -> None:
 async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
     """Load records, and return the ids of the main workflows."""
     source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
-    outcomes: list[Outcome] = []
-    starter = Starter(client, source, options, on_outcome=outcomes.append)
+    outcomes: list[SliceResult] = []
+    starter = Starter(client, source, options, on_result=outcomes.append)
     await starter.run(slices(source, options.records_per_workflow, limit=records))
     return [outcome.workflow_id for outcome in outcomes]
 

@@ -11,16 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
 
-from batching_demo.batcher_service.coalescer import NO_SHARD, Coalescer
+from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import database_failures_reported
-from batching_demo.batcher_service.messages import BatchHeader, BatchResult, TurnedAway
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.verdicts import count, gather
+from batching_demo.batcher_service.verdicts import gather
+from batching_demo.contracts.batches import (
+    ANSWER_BUSY,
+    WRITE_BATCH,
+    BatchHeader,
+    BatchResult,
+    BusyAnswer,
+)
 from batching_demo.contracts.encoding import split
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader, Verdict, Verdicts
+from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
 from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
-from batching_demo.database.rows import Stamp
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.rows import BatchInfo
+from batching_demo.database.target import RECORDS, Target
 from batching_demo.database.writes import write_batch, write_unbatched
 
 HEARTBEATS_IN_TIMEOUT = 3
@@ -31,7 +39,15 @@ logger = logging.getLogger(__name__)
 
 
 class WriteActivities:
-    """The activities of the batcher service, on one engine and one Temporal client."""
+    """The activities of the batcher service, on one engine and one Temporal client.
+
+    Args:
+        engine: Writes, each statement committed by itself.
+        client: Sends verdicts.
+        connections: Of the engine, and writes at a time.
+        coalescing: When the calls of the coalesced path are written.
+        target: The table that records go to.
+    """
 
     def __init__(
         self,
@@ -39,22 +55,25 @@ class WriteActivities:
         client: Client,
         connections: int,
         coalescing: BatcherSettings,
+        target: Target = RECORDS,
     ) -> None:
         self._engine = engine
         self._client = client
+        self._target = target
         self._metrics = WorkerMetrics.of(client)
         # Activities outnumber connections: those that are coalesced mostly wait for each other.
         self._turn = asyncio.Semaphore(connections)
         self._coalescer = Coalescer(coalescing, self._write_coalesced)
         self._drains: asyncio.Task[None] | None = None
 
-    @activity.defn
+    @activity.defn(name=WRITE_BATCH)
     async def write_batch(self, batch: BatchHeader, records: bytes) -> BatchResult:
         """Write a batch with one bulk INSERT, then send its verdicts to those who wait."""
         async with _watched():
-            answers = await self._write(batch, split(batch.submissions, records), WritePath.BATCHED)
+            submissions = split(batch.submissions, records)
+            answers = await self._write(batch, submissions, WritePath.BATCHED)
             self._metrics.confirmed(await confirm(self._client, batch.submissions, answers))
-        return count(answers)
+        return BatchResult.of(answers)
 
     @activity.defn(name=WRITE_ACTIVITIES[WritePath.COALESCED])
     async def write_coalesced(
@@ -64,54 +83,56 @@ class WriteActivities:
         if self._drains is None:
             self._drains = asyncio.create_task(self._drain_at_shutdown())
         async with _watched():
-            return await self._coalescer.submit(
-                headers, split(headers, records), attempt=activity.info().attempt
-            )
-
-    @activity.defn
-    async def answer_busy(self, turned_away: list[TurnedAway], shard: int = 0) -> None:
-        """Tell requesters to submit again later."""
-        await send_to_all(
-            self._client, BUSY_SIGNAL, {one.requester: one.busy for one in turned_away}
-        )
-        self._metrics.answered_busy(shard, sum(len(one.busy.submission_ids) for one in turned_away))
+            attempt = activity.info().attempt
+            return await self._coalescer.submit(split(headers, records), attempt=attempt)
 
     @activity.defn(name=WRITE_ACTIVITIES[WritePath.UNBATCHED])
     async def write_unbatched(
         self, headers: list[SubmissionHeader], records: bytes
     ) -> list[Verdicts]:
         """Write each record with an INSERT and a commit of its own; the baseline."""
-        gathered = gather(headers, split(headers, records))
+        gathered = gather(split(headers, records))
         async with _watched():
-            with self._metrics.measured(NO_SHARD, WritePath.UNBATCHED):
+            with self._metrics.measured(None, WritePath.UNBATCHED):
                 async with self._turn:
-                    write = await write_unbatched(self._engine, gathered.rows)
-        answers = gathered.verdicts(write, None)
-        self._metrics.decided(NO_SHARD, WritePath.UNBATCHED, count(answers), 0)
+                    result = await write_unbatched(self._engine, gathered.rows, self._target)
+        answers = gathered.verdicts(result, None)
+        self._metrics.decided(None, WritePath.UNBATCHED, BatchResult.of(answers), 0)
         return answers
 
-    async def _write_coalesced(self, batch: BatchHeader, parts: Sequence[bytes]) -> list[Verdicts]:
-        return await self._write(batch, parts, WritePath.COALESCED)
+    @activity.defn(name=ANSWER_BUSY)
+    async def answer_busy(self, answers: list[BusyAnswer], shard: int) -> None:
+        """Ask requesters to submit again later."""
+        busy = {answer.requester: answer.busy for answer in answers}
+        await send_to_all(self._client, BUSY_SIGNAL, busy)
+        submissions = sum(len(answer.busy.submission_ids) for answer in answers)
+        self._metrics.answered_busy(shard, submissions)
+
+    async def _write_coalesced(
+        self, batch: BatchHeader, submissions: Sequence[Submission]
+    ) -> list[Verdicts]:
+        return await self._write(batch, submissions, WritePath.COALESCED)
 
     async def _write(
-        self, batch: BatchHeader, parts: Sequence[bytes], path: WritePath
+        self, batch: BatchHeader, submissions: Sequence[Submission], path: WritePath
     ) -> list[Verdicts]:
         started = time.monotonic()
-        gathered = gather(batch.submissions, parts)
+        gathered = gather(submissions)
         with self._metrics.measured(batch.shard, path, batch.reason):
             async with self._turn:
-                write = await write_batch(
+                result = await write_batch(
                     self._engine,
                     gathered.rows,
-                    Stamp(UUID(batch.batch_id), path, batch.shard),
+                    BatchInfo(UUID(batch.batch_id), path, batch.shard),
+                    self._target,
                     look_first=batch.attempt > 1,
                     rows_per_statement=batch.rows_per_statement,
                 )
-        answers = gathered.verdicts(write, batch.batch_id)
-        result = count(answers)
-        self._metrics.batch_written(batch, path, sum(map(len, parts)), time.time())
-        self._metrics.decided(batch.shard, path, result, write.bisect_statements)
-        _log(batch, path, result, time.monotonic() - started)
+        answers = gathered.verdicts(result, batch.batch_id)
+        counted = BatchResult.of(answers)
+        self._metrics.batch_written(batch, path, time.time())
+        self._metrics.decided(batch.shard, path, counted, result.bisect_statements)
+        _log(batch, path, counted, time.monotonic() - started)
         return answers
 
     async def _drain_at_shutdown(self) -> None:
@@ -146,14 +167,14 @@ def _log(batch: BatchHeader, path: WritePath, result: BatchResult, seconds: floa
         "write_path": path.value,
         "reason": batch.reason,
         "attempt": batch.attempt,
-        "records": sum(header.records for header in batch.submissions),
+        "records": batch.records,
         **{verdict.value: getattr(result, verdict.value) for verdict in Verdict},
         "milliseconds": round(seconds * 1000),
     }
     logger.info(
-        "batch %s shard %d reason %s: %d written, %d duplicate, %d conflict, %d rejected, %.0f ms",
+        "batch %s %s reason %s: %d written, %d duplicate, %d conflict, %d rejected, %.0f ms",
         batch.batch_id,
-        batch.shard,
+        path.value if batch.shard is None else f"shard {batch.shard}",
         batch.reason,
         result.written,
         result.duplicate,

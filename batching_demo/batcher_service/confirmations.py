@@ -1,4 +1,4 @@
-"""Send verdicts to the workflows that wait for them."""
+"""Send verdicts and busy answers to the workflows that wait for them."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 async def confirm(
     client: Client, headers: Sequence[SubmissionHeader], answers: Sequence[Verdicts]
 ) -> Mapping[str, int]:
-    """Signal each requester once, with all its answers; count what became of the signals."""
+    """Signal each requester once, with all its verdicts, and count the signals by result."""
     by_requester: dict[str, list[Verdicts]] = {}
     for header, answer in zip(headers, answers, strict=True):
         # A malformed signal may have named nobody.
@@ -30,7 +30,7 @@ async def confirm(
 async def send_to_all(
     client: Client, signal: str, messages: Mapping[str, object]
 ) -> Mapping[str, int]:
-    """Signal many workflows, each its own message; count those delivered, closed and failed.
+    """Signal many workflows, each its own message, and count the delivered, closed and failed.
 
     One that cannot be reached costs the others nothing: its records are decided, and it asks
     again if it still runs.
@@ -42,13 +42,13 @@ async def send_to_all(
             try:
                 await client.get_workflow_handle(workflow_id).signal(signal, message)
             except RPCError as error:
-                return _note(workflow_id, error)
+                return _result_of(workflow_id, error)
         return "delivered"
 
     return Counter(await asyncio.gather(*(send(*one) for one in messages.items())))
 
 
-def _note(workflow_id: str, error: RPCError) -> str:
+def _result_of(workflow_id: str, error: RPCError) -> str:
     if error.status is RPCStatusCode.NOT_FOUND:
         logger.info("%s is closed; its records are decided", workflow_id)
         return "closed"

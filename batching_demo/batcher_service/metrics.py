@@ -1,31 +1,17 @@
-"""Every metric of the batcher: its name, and what is counted where.
-
-A batcher workflow has a replay-aware meter, so that nothing counts twice; the activities have the
-meter of their process. Gauges of a workflow stay on a worker that it has left: `show` adds the
-moment of each reading, by which monitoring/alerts.yml picks the worker that has it now.
-"""
+"""The metrics of a worker of the batcher service, on the meter of its process."""
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import StrEnum
 
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.runtime import Runtime
 
-from batching_demo.batcher_service.messages import BatchHeader, BatchResult
+from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import WritePath
-from batching_demo.core.buffer import Buffer
 from batching_demo.database.errors import is_outage
-
-BUFFER_RECORDS = "batching_buffer_records"
-BUFFER_BYTES = "batching_buffer_bytes"
-OLDEST_RECEIVED = "batching_buffer_oldest_received_timestamp_seconds"
-LINGER = "batching_linger_seconds"
-SHOWN = "batching_buffer_shown_timestamp_seconds"
-CONTINUED_AS_NEW = "batching_continued_as_new"
 
 FLUSHES = "batching_flushes"
 BATCH_RECORDS = "batching_batch_records"
@@ -49,49 +35,8 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
 }
 
 
-class Cause(StrEnum):
-    """Why a batcher goes on in a new run."""
-
-    SIGNALS = "signals"
-    """It has had as many as a run should."""
-    HISTORY = "history"
-    """The server suggests it."""
-    FORCED = "forced"
-    """The history became too long to wait for writes; the next run repeats them."""
-
-
-class BatcherMetrics:
-    """What a batcher workflow shows of itself."""
-
-    def __init__(self, meter: MetricMeter, shard: int) -> None:
-        meter = meter.with_additional_attributes({"shard": shard})
-        self._records = meter.create_gauge(BUFFER_RECORDS, "Records that wait.")
-        self._bytes = meter.create_gauge(BUFFER_BYTES, "Encoded bytes that wait.")
-        self._oldest = meter.create_gauge_float(
-            OLDEST_RECEIVED, "When the oldest record that waits was received; 0 if none waits."
-        )
-        self._linger = meter.create_gauge_float(LINGER, "How long the oldest record may wait.")
-        self._shown = meter.create_gauge_float(SHOWN, "When the buffer's gauges were set.")
-        self._continued = meter.create_counter(CONTINUED_AS_NEW, "Runs that ended, by cause.")
-
-    def show(self, buffer: Buffer, now: float) -> None:
-        """Show what waits, and as of when."""
-        self._records.set(buffer.records)
-        self._bytes.set(buffer.bytes)
-        self._oldest.set(buffer.oldest_at or 0.0)
-        self._linger.set(buffer.linger_seconds)
-        self._shown.set(now)
-
-    def continued_as_new(self, cause: str) -> None:
-        """Count a run that goes on where another one ended.
-
-        Not when one ends: the server refuses that while signals come, and it is tried again.
-        """
-        self._continued.add(1, {"cause": cause})
-
-
 class WorkerMetrics:
-    """What a worker of the batcher service counts and measures."""
+    """The metrics of one worker of the batcher service."""
 
     def __init__(self, meter: MetricMeter) -> None:
         self._flushes = meter.create_counter(FLUSHES, "Attempts to write a batch, ended.")
@@ -117,13 +62,13 @@ class WorkerMetrics:
 
     @classmethod
     def of(cls, client: Client) -> "WorkerMetrics":
-        """Take the meter of a client's runtime; without an endpoint it does nothing."""
+        """Return metrics on a client's runtime; without an endpoint they do nothing."""
         runtime = client.service_client.config.runtime or Runtime.default()
         return cls(runtime.metric_meter.with_additional_attributes({"namespace": client.namespace}))
 
     @contextmanager
-    def measured(self, shard: int, path: WritePath, reason: str = "") -> Iterator[None]:
-        """Measure a write; of a batch, which has a reason, count the flush too."""
+    def measured(self, shard: int | None, path: WritePath, reason: str = "") -> Iterator[None]:
+        """Measure a write. A batch has a reason, and is counted as a flush too."""
         labels = _labels(shard, path)
         started, outcome = time.monotonic(), "cancelled"
         try:
@@ -140,15 +85,17 @@ class WorkerMetrics:
             if reason:
                 self._flushes.add(1, labels | {"reason": reason, "outcome": outcome})
 
-    def batch_written(self, batch: BatchHeader, path: WritePath, size: int, now: float) -> None:
+    def batch_written(self, batch: BatchHeader, path: WritePath, now: float) -> None:
         """Measure a written batch, and how long its oldest record had waited."""
         labels = _labels(batch.shard, path)
-        self._batch_records.record(sum(one.records for one in batch.submissions), labels)
-        self._batch_bytes.record(size, labels)
+        self._batch_records.record(batch.records, labels)
+        self._batch_bytes.record(sum(one.length for one in batch.submissions), labels)
         if batch.oldest_at:
             self._wait.record(max(0.0, now - batch.oldest_at), labels)
 
-    def decided(self, shard: int, path: WritePath, result: BatchResult, bisects: int) -> None:
+    def decided(
+        self, shard: int | None, path: WritePath, result: BatchResult, bisects: int
+    ) -> None:
         """Count what became of the records of a write."""
         labels = _labels(shard, path)
         self._bisects.add(bisects, labels)
@@ -179,5 +126,6 @@ class WorkerMetrics:
         self._connections.set(number)
 
 
-def _labels(shard: int, path: WritePath) -> dict[str, str | int | float | bool]:
-    return {"shard": shard, "write_path": path.value}
+def _labels(shard: int | None, path: WritePath) -> dict[str, str | int | float | bool]:
+    labels: dict[str, str | int | float | bool] = {"write_path": path.value}
+    return labels if shard is None else labels | {"shard": shard}

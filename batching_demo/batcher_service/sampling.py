@@ -1,4 +1,4 @@
-"""What a worker can only see by looking: its connections, and what is in the database."""
+"""Sample what a worker can only see by looking: its connections, and dead letters."""
 
 import asyncio
 import time
@@ -67,5 +67,5 @@ async def _sample(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
 
 
 def pause_after(seconds: float) -> float:
-    """Tell how long to wait after a look that took so long."""
+    """Return the seconds to wait after a look that took so long."""
     return max(SAMPLE_SECONDS, seconds / SHARE)

@@ -1,4 +1,4 @@
-"""Read what signals bring, whatever it is: what is no submission is refused by one."""
+"""Read any signal into submissions. What is malformed becomes a submission that is refused."""
 
 import json
 import re
@@ -12,17 +12,16 @@ from temporalio.converter import PayloadConverter
 
 from batching_demo.contracts.encoding import EncodingError, split
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
-from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL
-from batching_demo.core.buffer import Submission
 
 SHOWN_CHARACTERS = 4096
 LONGEST_NAME = 1_000
-"""Characters; no workflow id is longer."""
+"""Characters. No workflow id is longer."""
 MOST_NAMED = 100
 """Requesters of one malformed signal that are answered."""
 MOST_RECORDS = 10_000
-"""More are not believed of a malformed header; each costs a letter in the answer."""
+"""More are not believed of a malformed header. Each costs a character of the answer."""
 
 NewId = Callable[[], str]
 _headers = TypeAdapter(list[SubmissionHeader])
@@ -37,7 +36,15 @@ def read_signal(
     now: float,
     new_id: NewId,
 ) -> list[Submission]:
-    """Turn any signal into submissions; whatever is none becomes one that is refused."""
+    """Return the submissions of any signal; whatever is none becomes one that is refused.
+
+    Args:
+        name: Of the signal.
+        payloads: Its arguments as they came.
+        converter: Of the workflow.
+        now: Seconds since the epoch.
+        new_id: Makes an id for a submission that has none.
+    """
     if name != SUBMIT_SIGNAL:
         return refuse_signal(f"unknown signal {name[:100]!r}", payloads, now, new_id)
     try:
@@ -49,7 +56,7 @@ def read_signal(
 
 
 def read_submit(arguments: Sequence[object], now: float, new_id: NewId) -> list[Submission]:
-    """Turn the arguments of a `submit` signal into submissions.
+    """Return the submissions that the arguments of a `submit` signal hold.
 
     What is malformed becomes submissions that are refused whole, in the name of every requester
     that can be made out, so that nothing is dropped in silence.
@@ -64,27 +71,27 @@ def read_submit(arguments: Sequence[object], now: float, new_id: NewId) -> list[
     try:
         headers = _headers.validate_python(raw_headers)
         _check(headers)
-        parts = split(headers, records)
+        submissions = split(headers, records)
     except ValidationError as error:
         return _refuse(arguments, _first_error(error), now, new_id)
     except EncodingError as error:
         return _refuse(arguments, str(error), now, new_id)
-    return [_bounded(header, part, now) for header, part in zip(headers, parts, strict=True)]
+    return [_bounded(submission, now) for submission in submissions]
 
 
 def refuse_signal(
     reason: str, payloads: Sequence[Payload], now: float, new_id: NewId
 ) -> list[Submission]:
-    """Turn a signal whose arguments mean nothing here into a submission that is refused."""
+    """Return the refused submission that stands for a signal whose arguments mean nothing here."""
     shown = b" ".join(payload.data for payload in payloads)[:SHOWN_CHARACTERS]
     return [_refusal(_anonymous(new_id), reason, shown, now)]
 
 
 def _check(headers: Sequence[SubmissionHeader]) -> None:
-    """Look at what the types do not tell.
+    """Check what the types do not say.
 
     Raises:
-        EncodingError: a header is none that a requester may send.
+        EncodingError: A requester may not send such a header.
     """
     if not headers:
         raise EncodingError("no headers")
@@ -100,13 +107,13 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_NAME and not _NO_TEXT.search(value)
 
 
-def _bounded(header: SubmissionHeader, records: bytes, now: float) -> Submission:
+def _bounded(submission: Submission, now: float) -> Submission:
     """Refuse a submission that would make what is carried to the next run too large."""
-    submission = Submission(header, records, now)
-    if submission.size <= MAX_BATCH_BYTES:
-        return submission
-    reason = f"a submission of {submission.size} bytes, at most {MAX_BATCH_BYTES} are taken"
-    return _refusal(header, reason, records[:SHOWN_CHARACTERS], now)
+    size = submission.size
+    if size <= MAX_BATCH_BYTES:
+        return replace(submission, received_at=now)
+    reason = f"a submission of {size} bytes, at most {MAX_BATCH_BYTES} are taken"
+    return _refusal(submission.header, reason, submission.records[:SHOWN_CHARACTERS], now)
 
 
 def _refuse(
@@ -125,7 +132,7 @@ def _salvaged(arguments: Sequence[object]) -> Iterator[SubmissionHeader]:
 
 
 def _salvage(candidate: object) -> SubmissionHeader | None:
-    """Make out who sent something, if it says so."""
+    """Return who sent something, if it says so."""
     if not isinstance(candidate, dict):
         return None
     submission_id, requester = candidate.get("submission_id"), candidate.get("requester")
@@ -146,7 +153,7 @@ def _refusal(header: SubmissionHeader, reason: str, shown: bytes, now: float) ->
 
 
 def _first_error(error: ValidationError) -> str:
-    """Name the field and what is wrong with it, without its value."""
+    """Return the field and what is wrong with it, without its value."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "headers"
     return f"{place}: {first['msg']}"

@@ -8,10 +8,11 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.requester.submitter import Submitter
-from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.target import RECORDS, Target
+from batching_demo.requester.plugin import BatchingPlugin
+from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
 
 
 def build_worker(
@@ -20,22 +21,24 @@ def build_worker(
     pool_size: int,
     coalescing: BatcherSettings | None = None,
     *,
+    target: Target = RECORDS,
     activity_slots: int | None = None,
     pollers: int = DEFAULT_POLLERS,
 ) -> Worker:
-    """Build a worker.
+    """Return a worker of the batcher service.
 
     Args:
-        client: also sends verdicts.
-        engine: writes.
-        pool_size: connections of the engine, and writes at a time.
-        coalescing: when the calls of the coalesced path are written.
-        activity_slots: activities at a time, those that wait for a connection or for others to
-            share a batch with included; by default two batches of single records.
-        pollers: requests for work at a time, for workflow tasks and for activities.
+        client: Also sends verdicts.
+        engine: Writes, each statement committed by itself.
+        pool_size: Connections of the engine, and writes at a time.
+        coalescing: When the calls of the coalesced path are written.
+        target: The table that records go to.
+        activity_slots: Activities at a time, those that wait for a connection or for others to
+            share a batch with included. The default is two batches of single records.
+        pollers: Requests for work at a time, for workflow tasks and for activities.
     """
     coalescing = coalescing or BatcherSettings()
-    writes = WriteActivities(engine, client, pool_size, coalescing)
+    writes = WriteActivities(engine, client, pool_size, coalescing, target)
     retries = RetryActivities(engine)
     return Worker(
         client,
@@ -47,14 +50,13 @@ def build_worker(
             writes.write_coalesced,
             writes.answer_busy,
             retries.prepare_retry,
-            retries.note_retry,
-            # A retry submits like any other workflow.
-            Submitter(client).submit_to_batcher,
+            retries.record_retry,
         ],
+        # A retry submits like any other workflow.
+        plugins=[BatchingPlugin()],
         # While one batch of calls is written, the next one gathers.
         max_concurrent_activities=activity_slots or max(pool_size, 2 * coalescing.max_records),
         max_concurrent_workflow_task_polls=pollers,
         max_concurrent_activity_task_polls=pollers,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
-        workflow_runner=workflow_runner(),
     )

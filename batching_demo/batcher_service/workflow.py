@@ -8,92 +8,80 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.batcher_service.activities import WriteActivities
-    from batching_demo.batcher_service.messages import (
-        SETTINGS_MEMO,
-        BatcherStatus,
-        Carried,
-        Done,
-        pack_carried,
-        unpack_carried,
-    )
-    from batching_demo.batcher_service.metrics import BatcherMetrics, Cause
+    from batching_demo.batcher_service.buffer_metrics import BufferMetrics
+    from batching_demo.batcher_service.carried import pack_state, unpack_state
+    from batching_demo.batcher_service.run_length import RunLength
     from batching_demo.batcher_service.signals import read_signal
-    from batching_demo.batcher_service.writer import Writer
-    from batching_demo.contracts.messages import BatcherInput
-    from batching_demo.core.admission import Admission
-    from batching_demo.core.buffer import Buffer
-    from batching_demo.core.control import (
+    from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult
+    from batching_demo.contracts.names import BATCHER_WORKFLOW
+    from batching_demo.contracts.operations import (
+        SETTINGS_MEMO,
+        BatcherInput,
+        BatcherStatus,
         Changes,
+        Done,
         Mode,
-        apply_changes,
-        describe_changes,
     )
+    from batching_demo.core.flusher import Batch
     from batching_demo.core.intake import Intake
 
-MAX_SIGNALS = 2_000
-"""The server refuses the 10,000th signal of a run, and its hint does not count them."""
-HARD_SIGNALS = 5_000
-HARD_EVENTS = 8_000
-"""Beyond either, a run does not wait for its writes: the next run repeats them."""
 RETRY_WHILE_FAILING_SECONDS = 60.0
+"""Who is turned away while the database fails stays away this long."""
+LONGEST_ACTIVITY = timedelta(seconds=60)
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+# The workflow cannot see attempts that the server makes, so it makes them itself.
+ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
 
 
-@workflow.defn(name="BatcherWorkflow")
+@workflow.defn(name=BATCHER_WORKFLOW)
 class BatcherWorkflow:
     """One shard. State is built before the first signal is handled, and never after."""
 
     @workflow.init
     def __init__(self, batcher_input: BatcherInput, carried: bytes) -> None:
-        self._shard, self._settings = batcher_input.shard, batcher_input.settings
-        left, submissions = unpack_carried(carried)
-        self._control, self._health, self._totals = left.control, left.health, left.totals
-        self._continued_by = left.continued_by
-        self._buffer = Buffer(self._settings, submissions)
-        self._admission = Admission(left.line, left.bytes_per_second)
-        self._intake = Intake(self._buffer, self._admission)
-        self._metrics = BatcherMetrics(workflow.metric_meter(), self._shard)
-        self._writer = Writer(
-            self._shard,
-            self._settings.max_in_flight,
-            self._buffer,
-            self._control,
-            self._admission,
-            self._health,
-            self._totals,
-            self._metrics,
-        )
+        self._shard = batcher_input.shard
+        self._state = unpack_state(batcher_input, carried)
+        self._flusher = self._state.flusher
+        self._buffer = self._flusher.buffer
+        self._control, self._health = self._flusher.control, self._flusher.health
+        self._totals = self._state.totals
+        self._intake = Intake(self._buffer, self._state.admission)
+        self._metrics = BufferMetrics(workflow.metric_meter(), self._shard)
+        self._length = RunLength()
         self._is_answering = False
-        self._signals = 0
 
     @workflow.run
     async def run(self, batcher_input: BatcherInput, carried: bytes) -> None:
         """Write what is due until the history is long, then go on in a new run; end if stopped."""
-        self._writer.show()
-        if self._continued_by:
-            self._metrics.continued_as_new(self._continued_by)
+        self._show()
+        if self._state.continued_by:
+            self._metrics.continued_as_new(self._state.continued_by)
         tasks: list[asyncio.Task[None]] = []
         while not self._is_over():
             await self._wait_for_work()
             tasks = _unfinished(tasks)
-            if self._intake.has_turned_away and not self._is_answering:
+            if self._has_answer:
                 tasks.append(asyncio.create_task(self._answer_busy()))
-            while not self._should_continue_as_new() and (reason := self._writer.due()):
-                tasks.append(self._writer.start(reason))
+            while batch := self._next_batch():
+                tasks.append(asyncio.create_task(self._write(batch)))
         if not self._is_stopped():
+            settings = self._buffer.settings
             workflow.continue_as_new(
-                args=[replace(batcher_input, settings=self._settings), self._carry()],
+                args=[
+                    BatcherInput(self._shard, settings),
+                    pack_state(self._state, self._length.cause(is_idle=self._is_idle)),
+                ],
                 # Unless it is named, the next run gets the memo that the first was started with.
-                memo={SETTINGS_MEMO: asdict(self._settings)},
+                memo={SETTINGS_MEMO: asdict(settings)},
             )
 
     @workflow.signal(dynamic=True)
     def submit(self, name: str, arguments: Sequence[RawValue]) -> None:
         """Buffer submissions. Whatever comes is taken raw: the SDK drops what it cannot decode."""
-        self._signals += 1
+        self._length.signals += 1
         now = workflow.time()
         submissions = read_signal(
             name,
@@ -103,27 +91,30 @@ class BatcherWorkflow:
             lambda: str(workflow.uuid4()),
         )
         failing = RETRY_WHILE_FAILING_SECONDS if self._health.is_failing else 0.0
-        at_least = max(failing, self._control.patience(now))
+        retry_after = max(failing, self._control.retry_after(now))
         is_closed = self._control.is_closed
         for submission in submissions:
-            is_in = self._intake.take(submission, now, is_closed=is_closed, at_least=at_least)
+            is_in = self._intake.admit(
+                submission, now, is_closed=is_closed, retry_after=retry_after
+            )
             self._totals.turned_away += not is_in
-        self._writer.show_buffer()
+        self._show_buffer()
 
     @workflow.query
     def status(self) -> BatcherStatus:
-        """Say what waits, what is being written and what has been done."""
+        """Return what waits, what is being written and what has been done."""
+        in_flight = self._flusher.in_flight
         return BatcherStatus(
             shard=self._shard,
             mode=self._control.mode,
             mode_since=self._control.since,
-            settings=self._settings,
+            settings=self._buffer.settings,
             buffered_records=self._buffer.records,
             buffered_bytes=self._buffer.bytes,
             oldest_at=self._buffer.oldest_at,
-            in_flight=len(self._writer.in_flight),
-            in_flight_records=sum(batch.count for batch in self._writer.in_flight),
-            in_line=len(self._admission),
+            in_flight=len(in_flight),
+            in_flight_records=sum(batch.header.records for batch in in_flight),
+            backlog=len(self._state.admission),
             consecutive_failures=self._health.failures,
             last_error=self._health.last_error,
             totals=self._totals,
@@ -168,19 +159,17 @@ class BatcherWorkflow:
     @workflow.update
     def configure(self, changes: Changes) -> Done:
         """Change settings; they hold from the next batch on, in later runs too."""
-        old, self._settings = self._settings, apply_changes(self._settings, changes)
-        self._buffer.configure(self._settings)
-        if old != self._settings:
-            workflow.upsert_memo({SETTINGS_MEMO: asdict(self._settings)})
-        did = ", ".join(describe_changes(old, self._settings))
+        did = ", ".join(self._flusher.configure(changes))
+        if did:
+            workflow.upsert_memo({SETTINGS_MEMO: asdict(self._buffer.settings)})
         return self._did(did, "already has these settings")
 
     @configure.validator
     def _check_configure(self, changes: Changes) -> None:
-        apply_changes(self._settings, changes)
+        self._flusher.check(changes)
 
     def _did(self, did: str | None, otherwise: str) -> Done:
-        self._writer.show()
+        self._show()
         return Done(did or otherwise, changed=bool(did))
 
     def _tried(self, did: str | None, otherwise: str) -> Done:
@@ -198,29 +187,68 @@ class BatcherWorkflow:
         timeout = None if wake_at is None else max(0.0, wake_at - workflow.time())
         with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._has_work() or self._wake_at() != wake_at,
+                lambda: self._has_work or self._wake_at() != wake_at,
                 timeout=timeout,
                 timeout_summary="retry" if self._health.is_failing else "linger",
             )
 
+    @property
     def _has_work(self) -> bool:
-        has_write = not self._should_continue_as_new() and self._writer.due() is not None
-        has_answer = self._intake.has_turned_away and not self._is_answering
-        return has_write or has_answer or self._is_over()
+        has_write = not self._length.should_end and self._flusher.due(workflow.time()) is not None
+        return has_write or self._has_answer or self._is_over()
+
+    @property
+    def _has_answer(self) -> bool:
+        return self._intake.has_turned_away and not self._is_answering
 
     def _wake_at(self) -> float | None:
-        return None if self._should_continue_as_new() else self._writer.wake_at()
+        return None if self._length.should_end else self._flusher.wake_at(workflow.time())
+
+    def _next_batch(self) -> Batch | None:
+        """Take the next batch if one is due, unless this run should end."""
+        reason = None if self._length.should_end else self._flusher.due(workflow.time())
+        if reason is None:
+            return None
+        batch = self._flusher.take(str(workflow.uuid4()), reason)
+        self._show_buffer()
+        return batch
+
+    async def _write(self, batch: Batch) -> None:
+        """Have a batch written, and learn from how it went."""
+        started = workflow.time()
+        try:
+            result = await workflow.execute_activity(
+                WRITE_BATCH,
+                args=[batch.header, batch.records],
+                result_type=BatchResult,
+                start_to_close_timeout=LONGEST_ACTIVITY,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                retry_policy=ONE_ATTEMPT,
+                summary=f"{batch.header.records} records",
+            )
+        except ActivityError as error:
+            self._flusher.failed(batch, *_cause_of(error), workflow.time())
+            workflow.logger.warning(
+                "batch %s not written, and kept: %s", batch.header.batch_id, self._health.last_error
+            )
+        else:
+            now = workflow.time()
+            self._totals.add(batch.header.reason, result)
+            self._flusher.wrote(batch, now, all_refused=result.all_refused)
+            seconds = (now - started) / self._buffer.settings.max_in_flight
+            self._state.admission.wrote(batch.size, seconds)
+        self._show()
 
     async def _answer_busy(self) -> None:
-        """Tell those who were turned away."""
+        """Ask those who were turned away to come back later."""
         answers = self._intake.busy_answers()
         self._is_answering = True
         with suppress(ActivityError):  # whoever is not told comes back by itself
-            await workflow.execute_activity_method(
-                WriteActivities.answer_busy,
+            await workflow.execute_activity(
+                ANSWER_BUSY,
                 args=[answers, self._shard],
-                start_to_close_timeout=timedelta(seconds=60),
-                retry_policy=RetryPolicy(maximum_attempts=1),
+                start_to_close_timeout=LONGEST_ACTIVITY,
+                retry_policy=ONE_ATTEMPT,
                 summary=f"{len(answers)} requesters",
             )
         self._is_answering = False
@@ -229,47 +257,42 @@ class BatcherWorkflow:
         return self._is_stopped() or self._may_continue_as_new()
 
     def _is_stopped(self) -> bool:
-        """Tell if it was stopped and everybody has been answered.
+        """Return whether it was stopped and everybody has been answered.
 
         A signal that comes while this run ends is not lost: the server then refuses the end, and
         the workflow sees the signal first.
         """
-        return self._control.mode is Mode.STOPPING and self._is_idle() and not len(self._buffer)
-
-    def _should_continue_as_new(self) -> bool:
-        return self._signals >= MAX_SIGNALS or workflow.info().is_continue_as_new_suggested()
+        is_stopping = self._control.mode is Mode.STOPPING
+        return is_stopping and self._is_idle and not len(self._buffer)
 
     def _may_continue_as_new(self) -> bool:
-        """Tell if this run may end: nothing runs, or its history has become too long to wait."""
-        length = workflow.info().get_current_history_length()
-        if self._signals >= HARD_SIGNALS or length >= HARD_EVENTS:
-            return True
-        return self._is_idle() and self._should_continue_as_new()
+        """Return whether this run may end: nothing runs, or its history is too long to wait."""
+        return self._length.must_end or (self._is_idle and self._length.should_end)
 
-    def _cause(self) -> Cause:
-        """Tell why this run ends."""
-        if not self._is_idle():
-            return Cause.FORCED
-        return Cause.SIGNALS if self._signals >= MAX_SIGNALS else Cause.HISTORY
-
+    @property
     def _is_idle(self) -> bool:
-        return not (self._writer.in_flight or self._is_answering or self._intake.has_turned_away)
+        """Whether everything that was begun is finished."""
+        return not (self._flusher.in_flight or self._is_answering or self._intake.has_turned_away)
 
-    def _carry(self) -> bytes:
-        """Leave everything that is not answered to the next run, oldest first."""
-        self._writer.give_all_back()
-        waiting = list(self._buffer)
-        carried = Carried(
-            submissions=[submission.header for submission in waiting],
-            received_at=[submission.received_at for submission in waiting],
-            line=self._admission.line(),
-            bytes_per_second=self._admission.rate,
-            totals=self._totals,
-            health=self._health,
-            control=self._control,
-            continued_by=self._cause(),
-        )
-        return pack_carried(carried, waiting)
+    def _show(self) -> None:
+        """Show how things are in Temporal's Web UI and in metrics; the history does not grow."""
+        parts = (str(self._control.mode), self._totals.describe(), self._health.last_error)
+        workflow.set_current_details("; ".join(part for part in parts if part))
+        self._show_buffer()
+
+    def _show_buffer(self) -> None:
+        """Show what waits in metrics."""
+        buffer, now = self._buffer, workflow.time()
+        linger = buffer.settings.linger_seconds
+        self._metrics.show(buffer.records, buffer.bytes, buffer.oldest_at, linger, now)
+
+
+def _cause_of(error: ActivityError) -> tuple[str, str | None]:
+    """Return what failed, and the SQLSTATE if Postgres named one."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.message, next(iter(cause.details), None)
+    return str(cause), None
 
 
 def _unfinished(tasks: Sequence[asyncio.Task[None]]) -> list[asyncio.Task[None]]:

@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from batching_demo.cli.libpq import libpq_uri
 from batching_demo.database.engine import database_url
 from batching_demo.database.migrations import migrate, newest_revision
 from batching_demo.settings import Settings
@@ -41,7 +42,4 @@ def url_command(settings: Settings) -> None:
     \b
     Example: psql "$(batching-demo db url)"
     """
-    url = database_url(settings.required_database_url).set(drivername="postgresql")
-    if ssl := url.query.get("ssl"):
-        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": ssl})
-    click.echo(url.render_as_string(hide_password=False))
+    click.echo(libpq_uri(database_url(settings.required_database_url)))

@@ -6,15 +6,22 @@ import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
-from batching_demo.cli.compare import build_request, comparison_options, run_comparison, show
+from batching_demo.cli import options
+from batching_demo.cli.compare import (
+    ComparisonOptions,
+    comparison_options,
+    print_comparison,
+    read_comparison,
+    run_comparison,
+)
 from batching_demo.cli.dev import one_line_errors, report
-from batching_demo.comparison.compare import Request
+from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, find_running
+from batching_demo.comparison.compare import Comparison
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
@@ -26,9 +33,10 @@ LONGEST_START_SECONDS = 30.0
 
 @click.command()
 @comparison_options
+@options.as_json
 @click.option("--keep", is_flag=True, help="Leave servers and workers running.")
 @click.pass_obj
-def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> None:
+def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: bool) -> None:
     """Start all that is needed, compare the write paths, print the table, and clean up.
 
     Starts the embedded servers unless the environment names others, both workers as processes of
@@ -39,16 +47,17 @@ def demo(settings: Settings, /, as_json: bool, keep: bool, **chosen: Any) -> Non
       batching-demo demo
       batching-demo demo --records 1000 --keep
     """
-    request = build_request(settings, **chosen)
+    comparison = read_comparison(settings, chosen)
     stop_by_signals()
     with one_line_errors(), ExitStack() as cleanup:
         settings = _servers(settings, cleanup, keep=keep)
         asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))
-        _workers(settings, _batcher_settings(request), cleanup, keep=keep)
-        results = asyncio.run(_compare(settings, request, quiet=as_json))
-        show(results, as_json=as_json)
+        batchers = asyncio.run(_find_batchers(settings, chosen.batchers))
+        _workers(settings, batchers, cleanup, keep=keep)
+        results = asyncio.run(_compare(settings, comparison, chosen, batchers, quiet=as_json))
+        print_comparison(results, as_json=as_json)
         if not as_json:
-            _say_what_next(settings, keep=keep)
+            _print_next_steps(settings, keep=keep)
 
 
 def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
@@ -63,31 +72,40 @@ def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
     return Settings.from_environment(os.environ)
 
 
-def _batcher_settings(request: Request) -> BatcherSettings:
-    return BatcherSettings(max_records=request.max_records, linger_seconds=request.linger_seconds)
+async def _find_batchers(settings: Settings, given: BatcherOptions) -> Batchers:
+    """Take what the user says, and the rest from batchers that an earlier demo left running."""
+    return choose(given, await find_running(await connect(settings)))
 
 
-def _workers(
-    settings: Settings, coalescing: BatcherSettings, cleanup: ExitStack, *, keep: bool
-) -> None:
+def _workers(settings: Settings, batchers: Batchers, cleanup: ExitStack, *, keep: bool) -> None:
     """Start the workers; calls of the coalesced path wait by the same rules as in a batcher."""
     from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
-    workers = start_workers(settings.state_directory, coalescing_by(coalescing))
+    workers = start_workers(settings.state_directory, coalescing_by(_batcher_settings(batchers)))
     if not keep:
         cleanup.callback(stop_workers, workers)
 
 
-async def _compare(settings: Settings, request: Request, *, quiet: bool) -> list[PathResult]:
-    client = await connect(settings)
-    for started in await start_batchers(client, request.shards, _batcher_settings(request)):
-        for difference in started.differences:
-            report(f"{started.workflow_id} runs already: {difference}")
-    return await run_comparison(settings, request, quiet=quiet, patience=LONGEST_START_SECONDS)
+async def _compare(
+    settings: Settings,
+    comparison: Comparison,
+    chosen: ComparisonOptions,
+    batchers: Batchers,
+    *,
+    quiet: bool,
+) -> list[PathResult]:
+    await start_batchers(await connect(settings), batchers.shards, _batcher_settings(batchers))
+    return await run_comparison(
+        settings, comparison, chosen.batchers, quiet=quiet, patience=LONGEST_START_SECONDS
+    )
 
 
-def _say_what_next(settings: Settings, *, keep: bool) -> None:
+def _batcher_settings(batchers: Batchers) -> BatcherSettings:
+    return BatcherSettings(max_records=batchers.max_records, linger_seconds=batchers.linger_seconds)
+
+
+def _print_next_steps(settings: Settings, *, keep: bool) -> None:
     program = _program()
     if not keep:
         click.echo(f"The servers are stopped; `{program} dev up` starts them with this data.")

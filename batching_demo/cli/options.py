@@ -1,7 +1,9 @@
-"""Options that several commands share, each also an environment variable."""
+"""Options that several commands share, and how options are declared."""
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -9,27 +11,57 @@ import click
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath
+from batching_demo.main_service.run_options import RunOptions
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
-DEFAULTS = BatcherSettings()
-WRITE_PATHS = [path.value for path in WritePath]
-
-
-def option(*declarations: str, variable: str, help: str, **attributes: Any) -> Decorator[Any]:
-    """Declare an option that BATCHING_DEMO_<variable> sets too, both shown by --help."""
-    attributes.setdefault("show_default", True)
-    return click.option(
-        *declarations,
-        envvar=f"BATCHING_DEMO_{variable}",
-        show_envvar=True,
-        help=help,
-        **attributes,
-    )
-
-
+WRITE_PATHS = [path.value for path in WritePath if path is not WritePath.NOTHING]
 LONGEST_SECONDS = 30 * 24 * 60 * 60
+MOST_SHARDS = 1000
+DEFAULT_TIMEOUT_SECONDS = 60.0
+OF_RUNNING_BATCHERS = "[default: the running batchers']"
+
+
+def option(
+    *declarations: str, help: str, variable: str | None = None, **attributes: Any
+) -> Decorator[Any]:
+    """Declare an option; `--help` shows its default.
+
+    Args:
+        declarations: as of `click.option`.
+        help: what it means; says the default itself if that is no plain value.
+        variable: BATCHING_DEMO_<variable> sets the option too, which is for the configuration of
+            a deployment and not for what one call is about.
+        attributes: as of `click.option`.
+    """
+    attributes.setdefault("show_default", "[default:" not in help)
+    if variable is not None:
+        attributes |= {"envvar": f"BATCHING_DEMO_{variable}", "show_envvar": True}
+    return click.option(*declarations, help=help.strip(), **attributes)
+
+
+def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[Any]:
+    """Declare options that a command takes as one value.
+
+    Args:
+        name: the parameter of the command that gets the value.
+        make: a dataclass with fields that are named like the options.
+        declare: the options.
+    """
+    names = {field.name for field in fields(make)}
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def call(*arguments: Any, **given: Any) -> Any:
+            own = {option: given.pop(option) for option in names & given.keys()}
+            return command(*arguments, **given, **{name: make(**own)})
+
+        for one in reversed(declare):
+            call = one(call)
+        return call
+
+    return decorate
 
 
 class Seconds(click.FloatRange):
@@ -50,108 +82,96 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-max_records = option(
-    "--max-records",
-    variable="MAX_RECORDS",
-    type=click.IntRange(min=1, max=MAX_BATCH_RECORDS),
-    default=DEFAULTS.max_records,
-    help="Records in a batch, and in one submission, at most.",
-)
-max_bytes = option(
-    "--max-bytes",
-    variable="MAX_BYTES",
-    type=click.IntRange(min=1, max=MAX_BATCH_BYTES),
-    default=DEFAULTS.max_bytes,
-    help="Encoded bytes in a batch, at most.",
-)
-linger = option(
-    "--linger",
-    variable="LINGER",
-    type=Seconds(),
-    default=DEFAULTS.linger_seconds,
-    help="Seconds that the oldest record may wait for its batch to fill.",
-)
-MOST_SHARDS = 1000
-shards = option(
-    "--shards",
-    variable="SHARDS",
-    type=click.IntRange(min=1, max=MOST_SHARDS),
-    default=1,
-    help="Batcher workflows that share the load.",
-)
+def max_records(note: str = "", **attributes: Any) -> Decorator[Any]:
+    """Declare --max-records."""
+    return option(
+        "--max-records",
+        type=click.IntRange(min=1, max=MAX_BATCH_RECORDS),
+        help=f"Records in a batch, and in one submission, at most. {note}",
+        **attributes,
+    )
+
+
+def max_bytes(**attributes: Any) -> Decorator[Any]:
+    """Declare --max-bytes."""
+    return option(
+        "--max-bytes",
+        type=click.IntRange(min=1, max=MAX_BATCH_BYTES),
+        help="Encoded bytes in a batch, at most.",
+        **attributes,
+    )
+
+
+def linger(note: str = "", **attributes: Any) -> Decorator[Any]:
+    """Declare --linger."""
+    return option(
+        "--linger",
+        "linger_seconds",
+        type=Seconds(),
+        help=f"Seconds that the oldest record may wait for its batch to fill. {note}",
+        **attributes,
+    )
+
+
+def shards(note: str = "", **attributes: Any) -> Decorator[Any]:
+    """Declare --shards."""
+    return option(
+        "--shards",
+        type=click.IntRange(min=1, max=MOST_SHARDS),
+        help=f"Batchers that share the load. {note}",
+        **attributes,
+    )
+
+
+def batcher_settings(name: str) -> Decorator[Any]:
+    """Declare the settings of a batcher, for a command that takes them as `BatcherSettings`."""
+    return as_one(
+        name,
+        BatcherSettings,
+        max_records(variable="MAX_RECORDS", default=BatcherSettings.max_records),
+        max_bytes(variable="MAX_BYTES", default=BatcherSettings.max_bytes),
+        linger(variable="LINGER", default=BatcherSettings.linger_seconds),
+    )
+
+
+def write_path(**attributes: Any) -> Decorator[Any]:
+    """Declare --write-path, for one path or for several."""
+    return option(
+        "--write-path",
+        type=click.Choice(WRITE_PATHS),
+        help="How prepared records reach Postgres.",
+        **attributes,
+    )
+
+
 records_per_workflow = option(
     "--records-per-workflow",
-    variable="RECORDS_PER_WORKFLOW",
     type=click.IntRange(min=1),
-    default=1,
+    default=RunOptions.records_per_workflow,
     help="Records that each main workflow loads, prepares and submits.",
-)
-key = option(
-    "--key",
-    "key_columns",
-    variable="KEY",
-    multiple=True,
-    metavar="COLUMN",
-    show_default=False,
-    help="Column whose text is the idempotency key; several are joined. Without it, every record"
-    " is its own: the content's digest and the line.",
-)
-input_file = option(
-    "--input",
-    "input_path",
-    variable="INPUT",
-    metavar="FILE",
-    show_default=False,
-    help="CSV file with a header, or NDJSON file, either also gzipped; - is standard input."
-    " [default: the bundled flights]",
-)
-input_format = option(
-    "--format",
-    "input_format",
-    variable="FORMAT",
-    type=click.Choice(["csv", "ndjson"]),
-    show_default=False,
-    help="What the input is, when its suffix does not say.",
-)
-delimiter = option(
-    "--delimiter",
-    variable="DELIMITER",
-    default=",",
-    help="Character between the fields of a CSV file; \\t is a tab.",
 )
 max_open = option(
     "--max-open",
-    variable="MAX_OPEN",
     type=click.IntRange(min=1),
-    show_default=False,
     help="Main workflows under way at a time. [default: what keeps 512 KiB outstanding per shard,"
     " 16 MiB on the other paths, at least three batches, at most 1,000]",
 )
-deadline = option(
-    "--deadline",
-    variable="DEADLINE",
-    type=Seconds(min_open=True),
-    show_default=False,
-    metavar="SECONDS",
-    help="Give up waiting for verdicts after this long. [default: never]",
-)
-encoding = option(
-    "--encoding",
-    variable="ENCODING",
-    default="utf-8",
-    help="What the input is encoded in.",
-)
-shard = click.option(
+shard = option(
     "--shard",
     type=click.IntRange(min=0, max=MOST_SHARDS - 1),
     metavar="NUMBER",
-    help="Only this one. [default: all]",
+    help="Only the batcher of this shard. [default: all]",
+)
+timeout = option(
+    "--timeout",
+    type=Seconds(min_open=True),
+    default=DEFAULT_TIMEOUT_SECONDS,
+    help="Seconds to wait.",
 )
 metrics_bind = option(
     "--metrics-bind",
     variable="METRICS_BIND",
     metavar="HOST:PORT",
-    show_default=False,
     help="Serve metrics for Prometheus at http://HOST:PORT/metrics. [default: nowhere]",
 )
 log_format = option(
@@ -159,14 +179,7 @@ log_format = option(
     variable="LOG_FORMAT",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="How log lines are written, one JSON object each or as text.",
-)
-timeout = option(
-    "--timeout",
-    variable="TIMEOUT",
-    type=Seconds(min_open=True),
-    default=60.0,
-    help="Seconds to wait.",
+    help="Write log lines as text, or each as a JSON object.",
 )
 pollers = option(
     "--pollers",
@@ -176,14 +189,3 @@ pollers = option(
     help="Requests for work that wait at the server at a time, for each kind of work.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
-
-
-def write_path(**attributes: Any) -> Decorator[Any]:
-    """Declare --write-path, for one path or for several."""
-    return option(
-        "--write-path",
-        variable="WRITE_PATH",
-        type=click.Choice(WRITE_PATHS),
-        help="How prepared records reach Postgres.",
-        **attributes,
-    )

@@ -4,32 +4,12 @@ import os
 import shutil
 
 import click
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
+from batching_demo.cli.libpq import libpq_uri, split_password
+from batching_demo.database.engine import database_url
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.installation import find_postgres
-from batching_demo.settings import Settings, SettingsError
-
-# What a URL's query may say, under the names of libpq, asyncpg or both.
-QUERY_VARIABLES = {
-    "application_name": "PGAPPNAME",
-    "channel_binding": "PGCHANNELBINDING",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "dbname": "PGDATABASE",
-    "host": "PGHOST",
-    "options": "PGOPTIONS",
-    "password": "PGPASSWORD",
-    "port": "PGPORT",
-    "ssl": "PGSSLMODE",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
-    "sslmode": "PGSSLMODE",
-    "sslrootcert": "PGSSLROOTCERT",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-    "user": "PGUSER",
-}
-SSL_SWITCHES = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
+from batching_demo.settings import Settings
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -42,32 +22,13 @@ def psql(settings: Settings, arguments: tuple[str, ...]) -> None:
     Example:
       batching-demo psql -- -c "select * from write_counts"
     """
-    try:
-        url = settings.required_database_url
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
-    variables = connection_variables(url)
+    url = settings.required_database_url
+    bare, password = split_password(database_url(url))
     embedded = settings.devstack is not None and url == settings.devstack.database_url
     program = find_psql(embedded=embedded)
-    os.execve(program, [program, *arguments], {**os.environ, **variables})  # noqa: S606
-
-
-def connection_variables(url: str) -> dict[str, str]:
-    """Translate a database URL to libpq's environment, where `ps` does not show the password."""
-    parts = _parse(url)
-    named = {
-        "PGHOST": parts.host,
-        "PGPORT": parts.port,
-        "PGUSER": parts.username,
-        "PGPASSWORD": parts.password,
-        "PGDATABASE": parts.database,
-    }
-    variables = {name: str(value) for name, value in named.items() if value}
-    for name, value in parts.query.items():
-        if name in QUERY_VARIABLES:
-            text = value if isinstance(value, str) else ",".join(value)
-            variables[QUERY_VARIABLES[name]] = SSL_SWITCHES.get(text, text)
-    return variables
+    environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
+    command = [program, f"--dbname={libpq_uri(bare)}", *arguments]
+    os.execve(program, command, environment)  # noqa: S606
 
 
 def find_psql(*, embedded: bool) -> str:
@@ -87,16 +48,3 @@ def _bundled_psql() -> str | None:
         return shutil.which("psql", path=find_postgres())
     except DevStackError:
         return None
-
-
-def _parse(url: str) -> URL:
-    try:
-        parts = make_url(url)
-    except (ArgumentError, ValueError):
-        parts = None
-    if parts is None or parts.get_backend_name() not in {"postgres", "postgresql"}:
-        # The URL itself is not repeated, for it may hold a password.
-        raise click.ClickException(
-            "DATABASE_URL is not a Postgres URL like postgresql://user:password@host:5432/name"
-        )
-    return parts

@@ -31,7 +31,7 @@ class ComparisonError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class Comparison:
     """What to compare."""
 
     source: Source
@@ -46,7 +46,7 @@ class Request:
 
 
 async def compare(
-    client: Client, engine: AsyncEngine, request: Request, on_change: OnChange
+    client: Client, engine: AsyncEngine, comparison: Comparison, on_change: OnChange
 ) -> list[PathResult]:
     """Run each path under a run label of its own, which its keys are prefixed with.
 
@@ -55,32 +55,32 @@ async def compare(
     """
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return [
-        result(await _measure(client, engine, request, path, f"{stamp}-{path}", on_change))
-        for path in request.paths
+        result(await _measure(client, engine, comparison, path, f"{stamp}-{path}", on_change))
+        for path in comparison.paths
     ]
 
 
 async def _measure(
     client: Client,
     engine: AsyncEngine,
-    request: Request,
+    comparison: Comparison,
     path: WritePath,
     run_label: str,
     on_change: OnChange,
 ) -> Measured:
     await checkpoint(engine)
     before = await read_counters(engine)
-    runs = await batcher_runs(client, request.shards)
-    options = _options(request, path, run_label)
+    runs = await batcher_runs(client, comparison.shards)
+    options = _options(comparison, path, run_label)
     outcomes: list[Outcome] = []
     starter = Starter(
         client,
-        request.source,
+        comparison.source,
         options,
         on_change=lambda summary: on_change(path, summary),
         on_outcome=outcomes.append,
     )
-    planned = slices(request.source, request.records_per_workflow, limit=request.records)
+    planned = slices(comparison.source, comparison.records_per_workflow, limit=comparison.records)
     try:
         summary = await starter.run(planned)
     except asyncio.CancelledError:
@@ -99,22 +99,22 @@ async def _measure(
         summary=summary,
         outcomes=outcomes,
         batches=batches,
-        max_records=request.max_records,
+        max_records=comparison.max_records,
         cost=after.since(before),
         main_events=main_events,
         batcher_events=batcher_events,
     )
 
 
-def _options(request: Request, path: WritePath, run_label: str) -> RunOptions:
+def _options(comparison: Comparison, path: WritePath, run_label: str) -> RunOptions:
     options = RunOptions(
-        key_columns=request.key_columns,
-        records_per_workflow=request.records_per_workflow,
-        max_records=request.max_records,
-        shards=request.shards,
-        linger_seconds=request.linger_seconds,
+        key_columns=comparison.key_columns,
+        records_per_workflow=comparison.records_per_workflow,
+        max_records=comparison.max_records,
+        shards=comparison.shards,
+        linger_seconds=comparison.linger_seconds,
         write_path=path,
         run_label=run_label,
         key_prefix=f"{run_label}:",
     )
-    return with_max_open(options, request.source, request.max_open)
+    return with_max_open(options, comparison.source, comparison.max_open)

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.comparison.compare import ComparisonError, Request
+from batching_demo.comparison.compare import Comparison, ComparisonError
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
 from batching_demo.operator.shards import ShardMissingError, describe
 from batching_demo.temporal import has_pollers
@@ -17,8 +17,8 @@ PATIENCE_SECONDS = 2.0
 """A worker that has just started to poll shows up a little later."""
 
 
-async def check(
-    client: Client, engine: AsyncEngine, request: Request, patience: float = PATIENCE_SECONDS
+async def check_preconditions(
+    client: Client, engine: AsyncEngine, comparison: Comparison, patience: float = PATIENCE_SECONDS
 ) -> None:
     """Check schema, workers and batchers.
 
@@ -33,8 +33,8 @@ async def check(
             raise ComparisonError(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
-    for shard in range(request.shards):
-        await _check_batcher(client, shard, request.shards)
+    for shard in range(comparison.shards):
+        await _check_batcher(client, shard, comparison.shards)
 
 
 async def _polled_within(client: Client, queue: str, patience: float) -> bool:

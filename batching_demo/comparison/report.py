@@ -34,7 +34,7 @@ TAIL_ROW: tuple[str, Cell] = (
 )
 
 
-def table(results: Sequence[PathResult]) -> Table:
+def comparison_table(results: Sequence[PathResult]) -> Table:
     """Build the table; rows that say nothing are left out."""
     made = Table(title="The same records on each write path", caption=f"From {VIEWS}")
     made.add_column("")

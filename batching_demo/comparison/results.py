@@ -7,7 +7,7 @@ from uuid import UUID
 
 from batching_demo.comparison.postgres_counts import Counters
 from batching_demo.contracts.names import WritePath
-from batching_demo.main_service.summary import Outcome, Summary
+from batching_demo.main_service.summary import SliceResult, Summary
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Measured:
     path: WritePath
     run_label: str
     summary: Summary
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[SliceResult]
     batches: dict[UUID, int]
     """Rows of each batch, in the order they were written."""
     max_records: int

@@ -1,27 +1,34 @@
-"""How records travel: as bytes that only preparation encodes and only the write decodes."""
+"""How records travel: as bytes that preparation encodes once and the write decodes once.
 
+Records of several submissions travel joined, their headers beside them. `join` and `split` go back
+and forth. Where only bytes can travel, as in an activity's result, `frame` puts headers in front.
+"""
+
+import json
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
+from pydantic import TypeAdapter
+
 from batching_demo.contracts.limits import KIB
-from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.messages import Submission, SubmissionHeader
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRecord:
-    """One record ready to be stored, or already rejected with its reason."""
+    """One record that is ready to be stored, or already rejected with its reason."""
 
     key: str
     line: int
     payload: str
     """JSON text of the object; of a rejected record the raw text."""
     content_hash: bytes = b""
-    """SHA-256 of the canonical payload; empty where that is the payload as it stands, whose hash
-    whoever decodes it can tell."""
+    """SHA-256 of the canonical payload; empty if that is the payload as it stands."""
     rejection: str = ""
+    """A reason, a colon and a detail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +42,18 @@ class RecordColumns:
     rejections: list[str]
 
 
-_PREFIX = struct.Struct("<BI")
-
-
-_ENTRY = struct.Struct("<QIIHB")
-
-
-_PLAIN, _DEFLATED = 3, 4
-
-
-_OLD_ENTRY = struct.Struct("<QIIH32s")
-"""Of versions 1 and 2, which may still be in a history: every hash is in its entry."""
-
-
-_OLD_PLAIN, _OLD_DEFLATED = 1, 2
-
-
-_DEFLATE_LEVEL = 1
-"""Flights shrink to a fifth in 1.5 us each; better levels take longer than they save."""
-
-
-_BEST_DEFLATE_RATIO = 1032
-
-
-_LARGEST_PLAIN_BYTES = 1024 * KIB
-
-
 class EncodingError(ValueError):
     """The bytes are not encoded records."""
+
+
+_PREFIX = struct.Struct("<BI")
+_ENTRY = struct.Struct("<QIIHB")
+# 1 and 2 were the formats of a time before the first release.
+_PLAIN, _DEFLATED = 3, 4
+_DEFLATE_LEVEL = 1
+"""Flights shrink to a fifth in 1.5 us each; better levels take longer than they save."""
+_BEST_DEFLATE_RATIO = 1032
+_LARGEST_PLAIN_BYTES = 1024 * KIB
 
 
 def encode_records(records: Sequence[PreparedRecord]) -> bytes:
@@ -84,7 +75,7 @@ def encode_records(records: Sequence[PreparedRecord]) -> bytes:
 
 
 def encoded_size(record: PreparedRecord) -> int:
-    """Tell how many bytes a record adds to its submission, before that is deflated."""
+    """Return how many bytes a record adds to its submission, before that is deflated."""
     return _ENTRY.size + sum(map(len, _parts(record)))
 
 
@@ -97,7 +88,7 @@ def decode_records(encoded: bytes) -> RecordColumns:
     """Decode records into columns.
 
     Raises:
-        EncodingError: the bytes were not made by `encode_records`.
+        EncodingError: The bytes were not made by `encode_records`.
     """
     try:
         return _decode(encoded)
@@ -106,36 +97,31 @@ def decode_records(encoded: bytes) -> RecordColumns:
 
 
 def _decode(encoded: bytes) -> RecordColumns:
-    version, count = _PREFIX.unpack_from(encoded)
-    is_old = version in (_OLD_PLAIN, _OLD_DEFLATED)
-    entry = _OLD_ENTRY if is_old else _ENTRY
-    plain = _inflate(encoded, version)
-    end = count * entry.size
+    encoding, count = _PREFIX.unpack_from(encoded)
+    plain = _inflate(encoded, encoding)
+    end = count * _ENTRY.size
     columns = RecordColumns([], [], [], [], [])
-    for line, key, payload, rejection, hashed in entry.iter_unpack(memoryview(plain)[:end]):
+    for line, key, payload, rejection, hashed in _ENTRY.iter_unpack(memoryview(plain)[:end]):
         start, of_payload, of_rejection = end, end + key, end + key + payload
-        end = of_rejection + rejection
+        of_hash = of_rejection + rejection
+        end = of_hash + hashed
         text = plain[of_payload:of_rejection]
         columns.lines.append(line)
         columns.keys.append(plain[start:of_payload].decode())
         columns.payloads.append(text.decode())
-        columns.rejections.append(plain[of_rejection:end].decode())
-        if is_old:
-            columns.hashes.append(hashed)
-        else:
-            columns.hashes.append(plain[end : end + hashed] or sha256(text).digest())
-            end += hashed
+        columns.rejections.append(plain[of_rejection:of_hash].decode())
+        columns.hashes.append(plain[of_hash:end] or sha256(text).digest())
     if end != len(plain):
         raise EncodingError(f"records end at byte {end} of {len(plain)}")
     return columns
 
 
-def _inflate(encoded: bytes, version: int) -> bytes:
-    """Give what follows the prefix."""
-    if version in (_PLAIN, _OLD_PLAIN):
+def _inflate(encoded: bytes, encoding: int) -> bytes:
+    """Return what follows the prefix."""
+    if encoding == _PLAIN:
         return encoded[_PREFIX.size :]
-    if version not in (_DEFLATED, _OLD_DEFLATED):
-        raise EncodingError(f"records are encoded in version {version}, not {_DEFLATED}")
+    if encoding != _DEFLATED:
+        raise EncodingError(f"records are in encoding {encoding}, not {_PLAIN} or {_DEFLATED}")
     inflater = zlib.decompressobj()
     plain = inflater.decompress(memoryview(encoded)[_PREFIX.size :], _LARGEST_PLAIN_BYTES)
     if not inflater.eof or inflater.unused_data:
@@ -143,21 +129,54 @@ def _inflate(encoded: bytes, version: int) -> bytes:
     return plain
 
 
-def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[bytes]:
-    """Cut joined records into those of each submission.
+def join(submissions: Sequence[Submission]) -> tuple[list[SubmissionHeader], bytes]:
+    """Return the headers of submissions, and their records joined."""
+    headers = [submission.header for submission in submissions]
+    return headers, b"".join([submission.records for submission in submissions])
+
+
+def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[Submission]:
+    """Return the submissions that `join` joined.
 
     Raises:
-        EncodingError: the headers announce other lengths, or more records than fit into them.
+        EncodingError: The headers announce other lengths, or more records than fit into them.
     """
-    parts: list[bytes] = []
+    submissions: list[Submission] = []
     position = 0
     for header in headers:
         at_least = header.records * _ENTRY.size / _BEST_DEFLATE_RATIO
         fits = header.records > 0 and at_least < header.length
         if not fits and not header.malformed:
             raise EncodingError(f"{header.length} bytes cannot hold {header.records} records")
-        parts.append(records[position : position + header.length])
-        position += header.length
+        end = position + header.length
+        submissions.append(Submission(header, records[position:end]))
+        position = end
     if position != len(records):
         raise EncodingError(f"headers announce {position} bytes, {len(records)} came")
-    return parts
+    return submissions
+
+
+def frame(header: object, records: bytes) -> bytes:
+    """Return bytes that begin with a line of JSON."""
+    return json.dumps(header, separators=(",", ":")).encode() + b"\n" + records
+
+
+def unframe(framed: bytes) -> tuple[bytes, bytes]:
+    """Return the line of JSON, and the bytes behind it."""
+    header, _, records = framed.partition(b"\n")
+    return header, records
+
+
+def pack(submissions: Sequence[Submission]) -> bytes:
+    """Return submissions as bytes."""
+    headers, records = join(submissions)
+    return frame([asdict(header) for header in headers], records)
+
+
+def unpack(packed: bytes) -> list[Submission]:
+    """Return the submissions that `pack` packed."""
+    header, records = unframe(packed)
+    return split(_headers.validate_json(header), records)
+
+
+_headers = TypeAdapter(list[SubmissionHeader])

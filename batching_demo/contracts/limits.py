@@ -1,21 +1,12 @@
-"""How large things may be, in bytes unless the name says otherwise."""
+"""How large things may be. Bytes of records are encoded bytes, as they travel."""
 
 KIB = 1024
 
-
 MAX_KEY_BYTES = 512
-
-
 MAX_RECORD_BYTES = 256 * KIB
-
-
+"""Before it is deflated. A record over 128 KiB is a submission by itself."""
 MAX_SUBMISSION_BYTES = 128 * KIB
-
-
 MAX_BATCH_BYTES = 512 * KIB
-
-
 MAX_BATCH_RECORDS = 10_000
-
-
 MAX_SLICE_BYTES = 512 * KIB
+"""Of an input file, as it is read."""

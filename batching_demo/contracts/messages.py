@@ -1,12 +1,12 @@
-"""What the services, requesters and operators send to each other."""
+"""What requesters and the batcher service send to each other."""
 
-from dataclasses import dataclass, field
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from temporalio import workflow
-
-from batching_demo.contracts.limits import MAX_BATCH_BYTES
-from batching_demo.contracts.names import DEFAULT_RUN_LABEL
+from batching_demo.contracts.names import COMMON_SHARD, DEFAULT_RUN_LABEL
 
 
 class Verdict(StrEnum):
@@ -17,16 +17,22 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"
     REJECTED = "rejected"
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the record is in Postgres."""
+        return self in (Verdict.WRITTEN, Verdict.DUPLICATE)
+
 
 VERDICT_BY_CODE = {verdict.value[0]: verdict for verdict in Verdict}
-"""Verdicts travel as one letter a record: w, d, c or r."""
+"""Verdicts travel as one character a record: w, d, c or r."""
 
 
 @dataclass(frozen=True)
 class SubmissionHeader:
-    """What the batcher may know of a submission without reading its records."""
+    """What a batcher may know of a submission without reading its records."""
 
     submission_id: str
+    """Made once, and kept on every resubmission."""
     requester: str
     """Workflow id of whoever gets the verdicts."""
     records: int
@@ -34,9 +40,33 @@ class SubmissionHeader:
     """Bytes of the encoded records."""
     source: str = ""
     run_label: str = DEFAULT_RUN_LABEL
+    shard: int = COMMON_SHARD
+    """Of the batcher that it is sent to. Any shard may write any key."""
     malformed: str = ""
-    """Why the batcher refuses it whole; its bytes are then any text that shows what came."""
-    version: int = 1
+    """Why the batcher refuses it whole. Its bytes are then any text that shows what came."""
+
+
+_EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))
+_HEADER_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) + len("1234567")
+"""What a header's field names and numbers add to its texts."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The records that one requester hands over together, as bytes that nobody looks into."""
+
+    header: SubmissionHeader
+    records: bytes
+    received_at: float = 0.0
+    """When a buffer got it, in seconds since the epoch; 0 before."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in a batch, header included."""
+        header = self.header
+        texts = len(header.submission_id) + len(header.requester)
+        texts += len(header.source) + len(header.run_label)
+        return len(self.records) + texts + _HEADER_BYTES
 
 
 @dataclass(frozen=True)
@@ -44,6 +74,7 @@ class Problem:
     """Why one record of a submission was not stored."""
 
     position: int
+    """Of the record in its submission, from 0."""
     reason: str
     """A short code, the same for all problems of a kind."""
     detail: str = ""
@@ -56,46 +87,23 @@ class Verdicts:
 
     submission_id: str
     codes: str
+    """A character of `VERDICT_BY_CODE` for each record."""
     batch_id: str | None = None
     problems: list[Problem] = field(default_factory=list)
-    version: int = 1
 
 
 @dataclass(frozen=True)
 class Busy:
-    """Submissions that the batcher has no room for now; nothing of them is kept."""
+    """Submissions that the batcher has no room for now. It keeps nothing of them."""
 
     submission_ids: list[str]
     retry_after_seconds: float
-    """When to submit them again; they are admitted in the order of being turned away."""
-    version: int = 1
+    """When to submit them again. They are admitted in the order of being turned away."""
 
 
-@dataclass(frozen=True)
-class BatcherSettings:
-    """When a batcher flushes, and how many writes it keeps in flight."""
-
-    max_records: int = 100
-    max_bytes: int = MAX_BATCH_BYTES
-    linger_seconds: float = 20.0
-    max_in_flight: int = 2
-    version: int = 1
-
-
-@dataclass(frozen=True)
-class BatcherInput:
-    """What a batcher workflow is started with."""
-
-    shard: int
-    settings: BatcherSettings
-    version: int = 1
-
-
-@workflow.defn(name="BatcherWorkflow")
-class Batcher:
-    """Typed stub of the batcher workflow, for those who start it."""
-
-    @workflow.run
-    async def run(self, batcher_input: BatcherInput, carried: bytes) -> None:
-        """Collect submissions and write them in bulk, for ever."""
-        raise NotImplementedError
+def count_verdicts(answers: Iterable[Verdicts]) -> dict[str, int]:
+    """Count the records of answered submissions by verdict; every verdict has a count."""
+    codes = Counter[str]()
+    for answer in answers:
+        codes.update(answer.codes)
+    return {verdict.value: codes[code] for code, verdict in VERDICT_BY_CODE.items()}

@@ -1,53 +1,53 @@
-"""Names and routing: task queues, workflow ids, signals, shards."""
+"""The names by which the services find each other, and the routing of records to shards."""
 
 import zlib
 from enum import StrEnum
 
 MAIN_TASK_QUEUE = "main-workflow-queue"
-
-
 BATCHER_TASK_QUEUE = "batcher-queue"
 
+MAIN_WORKFLOW = "MainWorkflow"
+BATCHER_WORKFLOW = "BatcherWorkflow"
+RETRY_WORKFLOW = "RetryWorkflow"
+
+SUBMIT_SIGNAL = "submit"
+"""Signal of a batcher. Its arguments are a list[SubmissionHeader], and bytes: the encoded records
+of these submissions, joined in this order."""
+VERDICTS_SIGNAL = "batching_verdicts"
+"""Signal of a requester. Its one argument is a list[Verdicts]."""
+BUSY_SIGNAL = "batching_busy"
+"""Signal of a requester. Its one argument is a `Busy`."""
 
 DEFAULT_RUN_LABEL = "first"
+COMMON_SHARD = 0
+"""Every set of batchers has it. It takes the records of shards that do not run: any shard may write
+any key."""
 
 
 class WritePath(StrEnum):
     """How prepared records reach Postgres."""
 
     BATCHED = "batched"
-    """Signalled to a batcher workflow, which has whole batches written."""
+    """A signal takes them to a batcher workflow, which has whole batches written."""
     UNBATCHED = "unbatched"
-    """An activity writes every record by itself; the baseline."""
+    """An activity writes every record by itself. This is the baseline."""
     COALESCED = "coalesced"
-    """An activity, whose worker writes the calls of many workflows together."""
-
-
-def batcher_workflow_id(shard: int) -> str:
-    """Name the batcher workflow of a shard."""
-    return f"batcher-{shard}"
-
-
-def shard_for(key: str, shards: int) -> int:
-    """Spread keys over shards, the same way in every process and for ever."""
-    return zlib.crc32(key.encode()) % shards
-
-
-SUBMIT_SIGNAL = "submit"
-"""Signal of a batcher; its arguments are list[SubmissionHeader], and bytes: the encoded records of
-those submissions joined in that order."""
-
-
-VERDICTS_SIGNAL = "verdicts"
-"""Signal of a requester; its one argument is a list[Verdicts]."""
-
-
-BUSY_SIGNAL = "busy"
-"""Signal of a requester; its one argument is a `Busy`."""
+    """An activity whose worker writes the calls of many workflows together."""
 
 
 WRITE_ACTIVITIES = {
     WritePath.UNBATCHED: "write_unbatched",
     WritePath.COALESCED: "write_coalesced",
 }
-"""Activities of the batcher service with the arguments of `submit`; they return list[Verdicts]."""
+"""Activities of the batcher service. They take the arguments of `SUBMIT_SIGNAL` and return a
+list[Verdicts]."""
+
+
+def batcher_workflow_id(shard: int) -> str:
+    """Return the workflow id of a shard's batcher."""
+    return f"batcher-{shard}"
+
+
+def shard_for(key: str, shards: int) -> int:
+    """Return the shard of a key, the same in every process and for ever."""
+    return zlib.crc32(key.encode()) % shards

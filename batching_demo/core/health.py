@@ -1,4 +1,4 @@
-"""What a batcher remembers of failed writes: when to try again, and how."""
+"""What is known of earlier writes: when the next one may start, and how large its statements are."""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,11 @@ SCHEMA_MISTAKE = (
 
 @dataclass
 class Health:
-    """Consecutive failures. Nothing here decides a verdict, only when a write is tried."""
+    """Consecutive failures. They never decide a verdict, only when a write is tried."""
 
     failures: int = 0
     statement_timeouts: int = 0
-    """Of the failures, how many in a row ran into the statement timeout."""
+    """How many of the latest failures in a row ran into the statement timeout."""
     refusals: int = 0
     """Batches in a row of which Postgres refused every record."""
     retry_at: float = 0.0
@@ -32,7 +32,7 @@ class Health:
         return self.failures > 0 or self.refusals >= REFUSALS_BEFORE_HOLDING
 
     def failed(self, message: str, sqlstate: str | None, now: float) -> None:
-        """Note a write that failed as a whole: again after 1, 2, 4 ... 60 s."""
+        """Hold writes after one that failed as a whole, for 1, 2, 4 ... 60 s."""
         # Bounded before it is a power: days of outage must not overflow.
         self.retry_at = now + min(2.0 ** min(self.failures, 10), LONGEST_RETRY_SECONDS)
         self.failures += 1
@@ -45,7 +45,7 @@ class Health:
         self.retry_at = 0.0
 
     def wrote(self, now: float, *, all_refused: bool) -> None:
-        """Note a write that went through, even if it stored nothing."""
+        """End the hold after a write that went through, even if it stored nothing."""
         self.failures = self.statement_timeouts = 0
         self.retry_at, self.last_error = 0.0, ""
         self.refusals = self.refusals + 1 if all_refused else 0
@@ -54,7 +54,10 @@ class Health:
             self.last_error = SCHEMA_MISTAKE.format(self.refusals)
 
     def rows_per_statement(self, records: int) -> int | None:
-        """Halve the statements of a batch that keeps running into the statement timeout."""
+        """Return the rows of a statement where batches keep running into the statement timeout.
+
+        From the third timeout on it is half of the batch, then a quarter and so on.
+        """
         halvings = self.statement_timeouts - TIMEOUTS_BEFORE_HALVING + 1
         if halvings < 1:
             return None

@@ -1,4 +1,4 @@
-"""Find dead letters, and note what became of them."""
+"""Find dead letters, and record what became of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from batching_demo.database.models import dead_letters
 
 
 class Status(StrEnum):
-    """What is to be done about a letter."""
+    """What is to be done about a dead letter."""
 
     OPEN = "open"
     RETRIED = "retried"
@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which letters; what is not set selects all."""
+    """Which dead letters; what is not set selects all."""
 
     ids: tuple[int, ...] = ()
     source: str | None = None
@@ -34,7 +34,7 @@ class Selection:
     status: Status | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Say the same in SQL."""
+        """Return the same in SQL."""
         letter = dead_letters.c
         conditions: list[ColumnElement[bool]] = []
         if self.ids:
@@ -49,7 +49,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StoredDeadLetter:
     """One dead letter, without its record."""
 
     id: int
@@ -93,50 +93,52 @@ def _one_of(ids: Sequence[int]) -> ColumnElement[bool]:
     return _letter.id == any_(bindparam("ids", list(ids), type_=ARRAY(BigInteger)))
 
 
-async def find_letters(
+async def find_dead_letters(
     engine: AsyncEngine, selection: Selection, limit: int | None = None
-) -> list[Letter]:
-    """List letters, the oldest first."""
+) -> list[StoredDeadLetter]:
+    """Return dead letters, the oldest first."""
     query = select(*_COLUMNS).where(*selection.conditions()).order_by(_letter.id).limit(limit)
     async with engine.connect() as connection:
-        return [Letter(*row) for row in await connection.execute(query)]
+        return [StoredDeadLetter(*row) for row in await connection.execute(query)]
 
 
-async def count_letters(engine: AsyncEngine, selection: Selection) -> int:
-    """Count letters."""
+async def count_dead_letters(engine: AsyncEngine, selection: Selection) -> int:
+    """Count dead letters."""
     query = select(func.count()).select_from(dead_letters).where(*selection.conditions())
     async with engine.connect() as connection:
         return (await connection.execute(query)).scalar_one()
 
 
 async def count_by_status(engine: AsyncEngine) -> dict[str, int]:
-    """Count all letters by status; a status that none has counts 0."""
+    """Count all dead letters by status; a status that none has counts 0."""
     query = select(_letter.status, func.count()).group_by(_letter.status)
     async with engine.connect() as connection:
         found = (await connection.execute(query)).all()
     return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
 
 
-async def read_letter(engine: AsyncEngine, letter_id: int) -> tuple[Letter, str] | None:
-    """Read one letter and its record."""
-    query = select(_letter.record, *_COLUMNS).where(_letter.id == letter_id)
+async def read_dead_letter(
+    engine: AsyncEngine, dead_letter_id: int
+) -> tuple[StoredDeadLetter, str] | None:
+    """Return one dead letter and its record."""
+    query = select(_letter.record, *_COLUMNS).where(_letter.id == dead_letter_id)
     async with engine.connect() as connection:
         row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
     record, *columns = row
-    return Letter(*columns), record
+    return StoredDeadLetter(*columns), record
 
 
 async def find_identity(engine: AsyncEngine, identity: bytes) -> int | None:
-    """Find the letter of a record that was refused."""
+    """Return the id of the dead letter with an identity."""
     query = select(_letter.id).where(_letter.identity == identity)
     async with engine.connect() as connection:
         return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def discard_letters(engine: AsyncEngine, ids: Sequence[int]) -> list[int]:
-    """Discard the open ones of these letters; give back which those were."""
+async def discard_dead_letters(engine: AsyncEngine, ids: Sequence[int]) -> list[int]:
+    """Discard the open ones of these dead letters, and return which those were."""
     discard = (
         update(dead_letters)
         .where(_one_of(ids), _letter.status == Status.OPEN.value)
@@ -147,19 +149,19 @@ async def discard_letters(engine: AsyncEngine, ids: Sequence[int]) -> list[int]:
         return sorted((await connection.execute(discard)).scalars())
 
 
-async def note_attempt(
-    engine: AsyncEngine, letter_id: int, attempt: int, *, is_stored: bool
+async def record_attempt(
+    engine: AsyncEngine, dead_letter_id: int, attempt: int, *, is_stored: bool
 ) -> None:
-    """Note how an attempt ended; a record that is stored settles its letter.
+    """Record how an attempt ended; the dead letter of a record that is stored is retried.
 
-    Noting the same attempt twice changes nothing more.
+    Recording the same attempt twice changes nothing more.
     """
-    note = (
+    change = (
         update(dead_letters)
-        .where(_letter.id == letter_id)
+        .where(_letter.id == dead_letter_id)
         .values(attempts=func.greatest(_letter.attempts, attempt), last_seen=func.now())
     )
     if is_stored:
-        note = note.values(status=Status.RETRIED.value)
+        change = change.values(status=Status.RETRIED.value)
     async with engine.connect() as connection:
-        await connection.execute(note)
+        await connection.execute(change)

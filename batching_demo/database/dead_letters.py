@@ -1,4 +1,4 @@
-"""Keep what could not be stored, each once however often it comes."""
+"""Keep records that could not be stored, each once however often it comes."""
 
 import hashlib
 import re
@@ -43,12 +43,12 @@ class DeadLetter:
 
     @property
     def identity(self) -> bytes:
-        """Tell letters apart, so that the same record refused again is the same letter."""
+        """The same for the same record refused again."""
         return identity(self.reason, self.key, self.record, source=self.source, line=self.line)
 
 
 def identity(reason: str, key: str, record: str, *, source: str, line: int) -> bytes:
-    """Digest what tells letters apart, as it is stored, since that is what a retry submits."""
+    """Return a digest of what tells dead letters apart, as it is stored: a retry submits that."""
     place = ("key", key) if key else ("place", source, str(line))
     digest = hashlib.sha256()
     for part in (*map(storable_text, (reason, *place)), ascii_text(record)):
@@ -57,28 +57,28 @@ def identity(reason: str, key: str, record: str, *, source: str, line: int) -> b
     return digest.digest()
 
 
-async def bury(
+async def insert_dead_letters(
     connection: AsyncConnection, letters: Sequence[DeadLetter], batch_id: UUID | None
 ) -> None:
-    """Store letters; one that is there already is only seen again.
+    """Insert dead letters; one that is there already is only seen again.
 
     One that had been retried is open again, for its record is not stored any more; one that was
     discarded stays so.
 
     Args:
-        connection: commits every statement by itself.
-        letters: any number, in any order.
-        batch_id: the batch that they were refused in.
+        connection: Commits every statement by itself.
+        letters: Any number, in any order.
+        batch_id: The batch that their records were refused in.
     """
-    # Sorted, so that two writes with the same letters lock them in the same order; of several
-    # letters with one identity the first is kept.
+    # Sorted, so that two writes with the same dead letters lock them in the same order. Of several
+    # with one identity the first is kept.
     identified = [(letter.identity, letter) for letter in reversed(letters)]
     by_identity = dict(sorted(identified, key=itemgetter(0)))
     if not by_identity:
         return
     once = list(by_identity.values())
     await connection.execute(
-        BURY,
+        INSERT,
         {
             "identities": list(by_identity),
             "keys": [storable_text(letter.key) or None for letter in once],
@@ -131,7 +131,7 @@ def _escaped(character: str) -> str:
     return "".join(f"\\u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
 
 
-def _bury() -> Insert:
+def _insert() -> Insert:
     letter = (
         func.unnest(
             bindparam("identities", type_=ARRAY(LargeBinary)),
@@ -176,4 +176,4 @@ _COLUMNS = (
     "requester",
     "run_label",
 )
-BURY = _bury()
+INSERT = _insert()

@@ -1,4 +1,4 @@
-"""Tell poison from outage, by SQLSTATE."""
+"""Who has to act on a failed statement, by its SQLSTATE."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class DatabaseFailedError(Exception):
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether the database was away, rather than wrong or asked for something wrong."""
+    """Return whether the database was away, rather than wrong or asked for something wrong."""
     return isinstance(error, DatabaseFailedError) and error.failure.kind is FailureKind.OUTAGE
 
 
@@ -71,14 +71,17 @@ OUTAGE_ADVICE = "Postgres does not answer as it should: is it running, and is DA
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """Find the SQLSTATE; SQLAlchemy wraps most asyncpg errors in a plain DBAPIError."""
+    """Return the SQLSTATE, if there is one.
+
+    SQLAlchemy wraps most asyncpg errors in a plain DBAPIError.
+    """
     cause = error.driver_exception if isinstance(error, DBAPIError) else error
     sqlstate = getattr(cause, "sqlstate", None)
     return sqlstate if isinstance(sqlstate, str) else None
 
 
 def classify(error: BaseException) -> Failure:
-    """Say who has to act; whatever has no SQLSTATE is an outage."""
+    """Return who has to act; whatever has no SQLSTATE is an outage."""
     sqlstate = sqlstate_of(error)
     if sqlstate is None:
         return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)
@@ -91,6 +94,6 @@ def classify(error: BaseException) -> Failure:
 
 
 def _condition(error: BaseException) -> str:
-    """Name the condition; the message itself may quote the record."""
+    """Return the name of the condition; the message itself may quote the record."""
     cause = error.driver_exception if isinstance(error, DBAPIError) else error
     return type(cause).__name__.removesuffix("Error")

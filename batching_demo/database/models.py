@@ -43,7 +43,8 @@ records = Table(
     Column("batch_id", Uuid, nullable=False),
     Column("write_path", Text, nullable=False),
     Column("run_label", Text, nullable=False),
-    Column("shard", SmallInteger, nullable=False),
+    # Of the batcher; NULL where none is involved.
+    Column("shard", SmallInteger),
     Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -51,7 +52,7 @@ dead_letters = Table(
     "dead_letters",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # Digest of reason, key or source and line, and record: a repeat is the same letter.
+    # Digest of reason, key or source and line, and record: a repeat is the same dead letter.
     Column("identity", LargeBinary, nullable=False, unique=True),
     Column("idempotency_key", Text(collation="C")),
     Column("source", Text, nullable=False),

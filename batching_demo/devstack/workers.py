@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from batching_demo.contracts.limits import KIB
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.processes import register, stop
 
 SERVICES = ("main", "batcher")

@@ -8,15 +8,21 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from batching_demo.contracts.encoding import pack
 from batching_demo.main_service.files.reading import SourceError, read_slice
-from batching_demo.main_service.messages import PrepareInput, Slice, Source
-from batching_demo.main_service.packing import pack
-from batching_demo.main_service.preparation import cut, prepare
+from batching_demo.main_service.messages import (
+    LOAD_RECORDS,
+    PREPARE_RECORDS,
+    MainInput,
+    Slice,
+    Source,
+)
+from batching_demo.main_service.preparation import prepare_slice
 
 logger = logging.getLogger(__name__)
 
 
-@activity.defn
+@activity.defn(name=LOAD_RECORDS)
 def load_records(source: Source, slice_: Slice) -> bytes:
     """Read the bytes of one slice, and nothing else of the file.
 
@@ -39,14 +45,7 @@ def load_records(source: Source, slice_: Slice) -> bytes:
         ) from None
 
 
-@activity.defn
-def prepare_records(prepare_input: PrepareInput, raw: bytes) -> bytes:
+@activity.defn(name=PREPARE_RECORDS)
+def prepare_records(main_input: MainInput, workflow_id: str, raw: bytes) -> bytes:
     """Turn the bytes of a slice into submissions, ready to be sent."""
-    records = prepare(
-        prepare_input.source,
-        prepare_input.slice,
-        raw,
-        prepare_input.key_columns,
-        prepare_input.key_prefix,
-    )
-    return pack(*cut(records, prepare_input))
+    return pack(prepare_slice(main_input, workflow_id, raw))

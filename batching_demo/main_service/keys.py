@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from batching_demo.contracts.limits import MAX_KEY_BYTES
 from batching_demo.records.json_text import integer_text, is_number
+from batching_demo.records.key import check_key
 from batching_demo.records.rejection import RejectionError, shown
 
 SEPARATOR = "|"
@@ -20,9 +20,7 @@ def key_of(members: Mapping[str, object], columns: Sequence[str]) -> str:
     """
     parts = [_text(members, column) for column in columns]
     key = parts[0] if len(parts) == 1 else SEPARATOR.join(map(_escaped, parts))
-    size = len(key.encode())
-    if size > MAX_KEY_BYTES:
-        raise RejectionError("key_too_long", f"the key has {size} bytes, at most {MAX_KEY_BYTES}")
+    check_key(key)
     return key
 
 

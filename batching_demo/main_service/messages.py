@@ -1,8 +1,15 @@
-"""What a main workflow is started with, what its activities exchange, what it returns."""
+"""What a main workflow is started with, and what it returns."""
 
 from dataclasses import dataclass, field
 
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, WritePath
+from batching_demo.contracts.operations import BatcherSettings
+
+LOAD_RECORDS = "load_records"
+"""Activity that takes a `Source` and a `Slice`, and returns the slice's bytes."""
+PREPARE_RECORDS = "prepare_records"
+"""Activity that takes a `MainInput`, a workflow id and the slice's bytes; returns packed
+submissions."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,6 @@ class Source:
     columns: list[str] = field(default_factory=list)
     """Names in the header of a CSV file, in order."""
     encoding: str = "utf-8"
-    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -41,39 +47,30 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """How a run of the starter treats its input. The main workflows get all of it."""
+
+    key_columns: list[str] = field(default_factory=list)
+    """Whose values make the key; without any, the position in the file does."""
+    records_per_workflow: int = 1
+    settings: BatcherSettings = field(default_factory=BatcherSettings)
+    """The batchers': most records of a submission, and when an answer is overdue."""
+    shards: int = 1
+    write_path: WritePath = WritePath.BATCHED
+    run_label: str = DEFAULT_RUN_LABEL
+    key_prefix: str = ""
+    """Set by comparisons, so that one file can be written on several paths."""
+    deadline_seconds: float | None = None
+    """When to stop waiting for verdicts; records without one may be stored all the same."""
+
+
+@dataclass(frozen=True)
 class MainInput:
     """What one main workflow does, whole."""
 
     source: Source
     slice: Slice
-    key_columns: list[str]
-    write_path: WritePath = WritePath.BATCHED
-    run_label: str = DEFAULT_RUN_LABEL
-    key_prefix: str = ""
-    """Set by comparisons, so that one file can be written on several paths."""
-    max_records: int = 100
-    """Most records of one submission."""
-    shards: int = 1
-    linger_seconds: float = 20.0
-    """The batcher's, to know when an answer is overdue."""
-    deadline_seconds: float | None = None
-    """When to give up waiting for verdicts; what has none then may be stored all the same."""
-    version: int = 1
-
-
-@dataclass(frozen=True)
-class PrepareInput:
-    """All that `prepare_records` needs besides the slice's bytes."""
-
-    source: Source
-    slice: Slice
-    key_columns: list[str]
-    key_prefix: str
-    workflow_id: str
-    run_label: str
-    max_records: int
-    shards: int
-    version: int = 1
+    options: RunOptions
 
 
 @dataclass(frozen=True)
@@ -87,4 +84,3 @@ class MainResult:
     verdict_seconds: float = 0.0
     """From the first submission to the last verdict."""
     batch_ids: list[str] = field(default_factory=list)
-    version: int = 1

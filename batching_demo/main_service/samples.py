@@ -6,5 +6,5 @@ FLIGHTS_KEY = ("time_hour", "carrier", "flight")
 
 
 def flights() -> Path:
-    """Give the path of the sample, a CSV file."""
+    """Return the path of the sample, a CSV file."""
     return Path(__file__).with_name("flights.csv")

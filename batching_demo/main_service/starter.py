@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -20,11 +21,10 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from batching_demo.contracts.names import MAIN_TASK_QUEUE
-from batching_demo.main_service.messages import MainInput, MainResult, Slice, Source
-from batching_demo.main_service.run_options import RunOptions, run_id
-from batching_demo.main_service.summary import Outcome, Summary
-from batching_demo.main_service.workflow import MainWorkflow
+from batching_demo.contracts.names import MAIN_TASK_QUEUE, MAIN_WORKFLOW
+from batching_demo.main_service.messages import MainInput, MainResult, RunOptions, Slice, Source
+from batching_demo.main_service.run_options import MOST_OPEN, run_id
+from batching_demo.main_service.summary import SliceResult, Summary
 from batching_demo.search_attributes import (
     RUN_LABEL,
     WRITE_PATH,
@@ -32,33 +32,53 @@ from batching_demo.search_attributes import (
     registered_attributes,
 )
 
+MainHandle = WorkflowHandle[Any, MainResult]
 POLLS_AT_ONCE = 500
 """Long polls for results; the server allows a namespace about 1,200, those of workers included."""
 
 
 class Starter:
-    """Starts main workflows over one source, at most `max_open` at a time."""
+    """Starts main workflows over one source, and counts what becomes of their records.
+
+    Args:
+        client: Of the namespace.
+        source: The input.
+        options: How to treat it.
+        max_open: Main workflows under way at a time: a batcher cannot refuse what is in its
+            history.
+        waits: Whether to wait for verdicts.
+        on_change: Called with the summary whenever it changes.
+        on_result: Called with the result of each workflow.
+        task_queue: Of the workers that run the workflows.
+    """
 
     def __init__(
         self,
         client: Client,
         source: Source,
         options: RunOptions,
+        *,
+        max_open: int = MOST_OPEN,
+        waits: bool = True,
         on_change: Callable[[Summary], None] = lambda _: None,
-        on_outcome: Callable[[Outcome], None] = lambda _: None,
+        on_result: Callable[[SliceResult], None] = lambda _: None,
+        task_queue: str = MAIN_TASK_QUEUE,
     ) -> None:
         self.summary = Summary()
         self._client = client
         self._source = source
         self._options = options
+        self._max_open = max_open
+        self._waits = waits
         self._on_change = on_change
-        self._on_outcome = on_outcome
+        self._on_result = on_result
+        self._task_queue = task_queue
         self._attributes: TypedSearchAttributes | None = None
         self._run_id = run_id(source, options)
         self._began = time.monotonic()
         self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
         self._waiting: set[asyncio.Task[None]] = set()
-        self._open: dict[str, WorkflowHandle[MainWorkflow, MainResult]] = {}
+        self._open: dict[str, MainHandle] = {}
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -74,14 +94,14 @@ class Starter:
             SearchAttributePair(RUN_LABEL, self._options.run_label),
             SearchAttributePair(WRITE_PATH, self._options.write_path.value),
         )
-        turn = asyncio.Semaphore(self._options.max_open)
+        turn = asyncio.Semaphore(self._max_open)
         try:
             async with asyncio.TaskGroup() as waits:
                 async with asyncio.TaskGroup() as starts:
                     for slice_ in slices:
                         await turn.acquire()
                         starts.create_task(self._take(slice_, turn, waits))
-                if not self._options.wait:
+                if not self._waits:
                     for task in self._waiting:
                         task.cancel()
         except BaseExceptionGroup as errors:
@@ -105,22 +125,23 @@ class Starter:
             task.add_done_callback(lambda _: turn.release())
         self._on_change(self.summary)
 
-    async def _start(self, slice_: Slice) -> WorkflowHandle[MainWorkflow, MainResult] | None:
+    async def _start(self, slice_: Slice) -> MainHandle | None:
         """Start a workflow or attach to it; None if it has completed before."""
         workflow_id = f"main-{self._run_id}-{slice_.position}"
         try:
             handle = await self._client.start_workflow(
-                MainWorkflow.run,
-                self._input(slice_),
+                MAIN_WORKFLOW,
+                MainInput(self._source, slice_, self._options),
                 id=workflow_id,
-                task_queue=MAIN_TASK_QUEUE,
+                task_queue=self._task_queue,
+                result_type=MainResult,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=self._attributes,
                 static_summary=f"{self._source.name} from line {slice_.first_line}",
             )
         except WorkflowAlreadyStartedError:
-            handle = self._client.get_workflow_handle_for(MainWorkflow.run, workflow_id)
+            handle = self._client.get_workflow_handle(workflow_id, result_type=MainResult)
             if (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED:
                 return None
             self.summary.attached += 1
@@ -128,9 +149,7 @@ class Starter:
         self.summary.started += 1
         return handle
 
-    async def _gather(
-        self, handle: WorkflowHandle[MainWorkflow, MainResult], slice_: Slice
-    ) -> None:
+    async def _gather(self, handle: MainHandle, slice_: Slice) -> None:
         self._open[handle.id] = handle
         try:
             async with self._polls:
@@ -140,11 +159,11 @@ class Starter:
             self.summary.failures.append(f"{handle.id}: {cause}")
             return
         del self._open[handle.id]
-        if not self._options.wait:
+        if not self._waits:
             return
         self.summary.add(slice_.records, result)
         self._on_change(self.summary)
-        self._on_outcome(Outcome(handle.id, slice_.records, result, self._elapsed()))
+        self._on_result(SliceResult(handle.id, slice_.records, result, self._elapsed()))
 
     async def terminate_open(self, reason: str) -> None:
         """Terminate the workflows that were waited for and still run."""
@@ -152,23 +171,8 @@ class Starter:
             with suppress(RPCError):
                 await handle.terminate(reason=reason)
 
-    def _input(self, slice_: Slice) -> MainInput:
-        options = self._options
-        return MainInput(
-            source=self._source,
-            slice=slice_,
-            key_columns=options.key_columns,
-            write_path=options.write_path,
-            run_label=options.run_label,
-            key_prefix=options.key_prefix,
-            max_records=options.max_records,
-            shards=options.shards,
-            linger_seconds=options.linger_seconds,
-            deadline_seconds=options.deadline_seconds,
-        )
-
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the first of errors that task groups have wrapped."""
+    """Return the first of errors that task groups have wrapped."""
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -33,8 +33,8 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One main workflow that this run started or attached to."""
+class SliceResult:
+    """What became of one main workflow that this run started or attached to."""
 
     workflow_id: str
     records: int
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def counts(summary: Summary, *, waited: bool) -> dict[str, object]:
-    """Give the counts that `--json` prints; verdicts are unknown to who did not wait for them."""
+    """Return the counts that `--json` prints; verdicts are None to those who did not wait."""
     all_counts = asdict(summary)
     verdicts = ("written", "duplicate", "conflict", "rejected")
     shown: dict[str, object] = {"read": summary.read}

@@ -1,5 +1,6 @@
 """The worker of the main service."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from temporalio.client import Client
@@ -8,8 +9,8 @@ from temporalio.worker import Worker
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.main_service.activities import load_records, prepare_records
 from batching_demo.main_service.workflow import MainWorkflow
-from batching_demo.requester.submitter import Submitter
-from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
+from batching_demo.requester.plugin import BatchingPlugin
+from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
 
 DEFAULT_THREADS = 8
 DEFAULT_WORKFLOW_SLOTS = 100
@@ -18,6 +19,8 @@ DEFAULT_WORKFLOW_SLOTS = 100
 def build_worker(
     client: Client,
     *,
+    workflows: Sequence[type] = (MainWorkflow,),
+    task_queue: str = MAIN_TASK_QUEUE,
     threads: int = DEFAULT_THREADS,
     workflow_slots: int = DEFAULT_WORKFLOW_SLOTS,
     pollers: int = DEFAULT_POLLERS,
@@ -25,21 +28,23 @@ def build_worker(
     """Build a worker whose activities run in threads: they read files and burn CPU.
 
     Args:
-        client: also sends submissions.
-        threads: that load and prepare.
-        workflow_slots: workflow tasks at a time; each may load, prepare or submit.
-        pollers: requests for work at a time.
+        client: Also sends submissions.
+        workflows: That load and prepare slices.
+        task_queue: That it polls.
+        threads: That load and prepare.
+        workflow_slots: Workflow tasks at a time; each may load, prepare or submit.
+        pollers: Requests for work at a time.
     """
     return Worker(
         client,
-        task_queue=MAIN_TASK_QUEUE,
-        workflows=[MainWorkflow],
-        activities=[load_records, prepare_records, Submitter(client).submit_to_batcher],
+        task_queue=task_queue,
+        workflows=workflows,
+        activities=[load_records, prepare_records],
+        plugins=[BatchingPlugin()],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_workflow_tasks=workflow_slots,
         # Those that submit wait for each other, and must not keep others from loading.
         max_concurrent_local_activities=2 * workflow_slots,
         max_concurrent_workflow_task_polls=pollers,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
-        workflow_runner=workflow_runner(),
     )

@@ -1,4 +1,4 @@
-"""Wait until batchers have nothing left, or have ended; say what remains if they have not."""
+"""Wait until batchers have nothing left, or have ended; name what remains if they have not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from temporalio.client import Client
 
 from batching_demo.contracts.names import batcher_workflow_id
-from batching_demo.core.control import Mode
+from batching_demo.contracts.operations import Mode
 from batching_demo.operator.requests import (
     POLL_SECONDS,
     NoWorkerError,
@@ -16,7 +16,7 @@ from batching_demo.operator.requests import (
 from batching_demo.operator.shards import OperatorError, ShardMissingError, describe
 
 Remains = Callable[[Client, int], Awaitable[str | None]]
-"""Says what a batcher still has to do; None once it is done."""
+"""Returns what a batcher still has to do; None once it is done."""
 
 
 class RemainsError(OperatorError):
@@ -30,11 +30,11 @@ class RemainsError(OperatorError):
 
 
 async def without_verdict(client: Client, shard: int) -> str | None:
-    """Say how many accepted records have no verdict yet, and why.
+    """Return how many accepted records have no verdict yet, and why; None if all have one.
 
     Raises:
-        ShardMissingError: it does not run.
-        RequestRefusedError: someone has resumed it.
+        ShardMissingError: It does not run.
+        RequestRefusedError: Someone has resumed it.
     """
     await describe(client, shard)
     try:
@@ -52,10 +52,10 @@ async def without_verdict(client: Client, shard: int) -> str | None:
 
 
 async def running(client: Client, shard: int) -> str | None:
-    """Say why a batcher that was stopped still runs.
+    """Return why a batcher that was stopped still runs; None once it has ended.
 
     Raises:
-        RequestRefusedError: someone has resumed it.
+        RequestRefusedError: Someone has resumed it.
     """
     try:
         return await without_verdict(client, shard) or "its last senders are told to come back"
@@ -73,7 +73,7 @@ async def wait_for(
     """Poll a batcher until nothing remains.
 
     Raises:
-        RemainsError: something still does.
+        RemainsError: Something still does.
     """
     last = "it has not answered"
     try:

@@ -1,4 +1,4 @@
-"""Control running batchers: ask for status, and request what an operator wants."""
+"""Ask running batchers for their status, and request what an operator wants."""
 
 import asyncio
 from datetime import timedelta
@@ -11,11 +11,9 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.workflow import UpdateMethodMultiParam
 
-from batching_demo.batcher_service.messages import BatcherStatus, Done
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.operations import STATUS_QUERY, BatcherStatus, Done, Update
 from batching_demo.operator.shards import OperatorError, describe
 
 QUERY_SECONDS = 4.0
@@ -29,7 +27,6 @@ AGAIN = (
     RPCStatusCode.NOT_FOUND,
     RPCStatusCode.UNAVAILABLE,
 )
-Update = UpdateMethodMultiParam[..., Done]
 
 
 class RequestRefusedError(OperatorError):
@@ -50,14 +47,17 @@ async def ask_status(client: Client, shard: int) -> BatcherStatus:
     """Ask a batcher what it is doing.
 
     Raises:
-        NoWorkerError: nobody answers.
+        NoWorkerError: Nobody answers.
     """
     handle = client.get_workflow_handle(batcher_workflow_id(shard))
     try:
         async with asyncio.timeout(QUERY_SECONDS):
-            return await handle.query(
-                BatcherWorkflow.status, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
+            status: BatcherStatus = await handle.query(
+                STATUS_QUERY,
+                result_type=BatcherStatus,
+                rpc_timeout=timedelta(seconds=QUERY_SECONDS),
             )
+            return status
     except (TimeoutError, WorkflowQueryFailedError):
         raise NoWorkerError(shard, QUERY_SECONDS) from None
     except RPCError as error:
@@ -67,12 +67,12 @@ async def ask_status(client: Client, shard: int) -> BatcherStatus:
 
 
 async def request(client: Client, shard: int, update: Update, *arguments: object) -> Done:
-    """Have a batcher do something; asked twice, it does it once and says so.
+    """Have a batcher do something, and return what it did. Asked twice, it does it once.
 
     Raises:
-        ShardMissingError: it does not run.
-        RequestRefusedError: it does not do that now.
-        NoWorkerError: nobody answers.
+        ShardMissingError: It does not run.
+        RequestRefusedError: It does not do that now.
+        NoWorkerError: Nobody answers.
     """
     try:
         async with asyncio.timeout(UPDATE_SECONDS):
@@ -94,8 +94,9 @@ async def _request_once(
 ) -> Done:
     handle = client.get_workflow_handle(batcher_workflow_id(shard))
     try:
-        return await handle.execute_update(update, args=arguments)
+        done: Done = await handle.execute_update(update, args=arguments, result_type=Done)
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         message = cause.message if isinstance(cause, ApplicationError) else str(cause)
         raise RequestRefusedError(f"{batcher_workflow_id(shard)} {message}") from None
+    return done

@@ -4,28 +4,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from temporalio.client import (
-    Client,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowHandle,
-)
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
-from batching_demo.batcher_service.messages import SETTINGS_MEMO
-from batching_demo.batcher_service.retry.messages import (
-    RetryInput,
-    RetryResult,
-    retry_workflow_id,
-)
-from batching_demo.batcher_service.retry.workflow import SHARD, RetryWorkflow
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE, batcher_workflow_id
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, RETRY_WORKFLOW
+from batching_demo.contracts.retries import RetryInput, RetryResult
 
 SUBMITTED_MEMO = "submitted"
-"""Memo with a digest of what the user gave, to tell two retries of one letter apart."""
+"""Memo with a digest of what the user gave, to tell two retries of one dead letter apart."""
 
 
 class RetryFailedError(Exception):
@@ -33,41 +20,27 @@ class RetryFailedError(Exception):
 
 
 @dataclass(frozen=True)
-class Retry:
-    """One attempt at one letter."""
+class RetryRequest:
+    """One attempt at one dead letter."""
 
     input: RetryInput
     edited: bytes = b""
-    """A corrected payload; empty for the letter's own record."""
+    """A corrected payload; empty for the dead letter's own record."""
 
     @property
     def digest(self) -> str:
-        """Tell what this submits."""
+        """The same for requests that submit the same."""
         return sha256(repr((self.input.key, self.edited)).encode()).hexdigest()
 
 
-async def batcher_linger(client: Client) -> float | None:
-    """Tell how long the batcher that retries go to lets records wait; None if it does not run."""
-    try:
-        description = await client.get_workflow_handle(batcher_workflow_id(SHARD)).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return None
-    if description.status is not WorkflowExecutionStatus.RUNNING:
-        return None
-    settings = await description.memo_value(SETTINGS_MEMO, default={})
-    return float(settings.get("linger_seconds", BatcherSettings().linger_seconds))
-
-
-async def retry_letter(client: Client, retry: Retry) -> RetryResult:
-    """Retry a letter and wait for the verdict.
+async def retry_dead_letter(client: Client, request: RetryRequest) -> RetryResult:
+    """Retry a dead letter and wait for the verdict.
 
     Raises:
-        RetryFailedError: it ended without one, or this attempt is made with something else.
+        RetryFailedError: It ended without one, or this attempt is made with something else.
         RPCError: Temporal stopped answering.
     """
-    handle = await _start(client, retry)
+    handle = await _start(client, request)
     try:
         return await handle.result()
     except WorkflowFailureError as error:
@@ -78,24 +51,26 @@ async def retry_letter(client: Client, retry: Retry) -> RetryResult:
         raise RetryFailedError(f"{handle.id} ended without a verdict: {message}") from None
 
 
-async def _start(client: Client, retry: Retry) -> WorkflowHandle[Any, RetryResult]:
-    letter_id, attempt = retry.input.letter_id, retry.input.attempt
-    workflow_id = retry_workflow_id(letter_id, attempt)
+async def _start(client: Client, request: RetryRequest) -> WorkflowHandle[Any, RetryResult]:
+    workflow_id = request.input.workflow_id
     try:
         return await client.start_workflow(
-            RetryWorkflow.run,
-            args=[retry.input, retry.edited],
+            RETRY_WORKFLOW,
+            args=[request.input, request.edited],
             id=workflow_id,
             task_queue=BATCHER_TASK_QUEUE,
+            result_type=RetryResult,
             # An attempt that was terminated left no verdict, so it is made again.
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-            memo={SUBMITTED_MEMO: retry.digest},
-            static_summary=f"letter {letter_id}, attempt {attempt}",
+            memo={SUBMITTED_MEMO: request.digest},
+            static_summary=(
+                f"dead letter {request.input.dead_letter_id}, attempt {request.input.attempt}"
+            ),
         )
     except WorkflowAlreadyStartedError:
         handle = client.get_workflow_handle(workflow_id, result_type=RetryResult)
         description = await handle.describe()
-        if await description.memo_value(SUBMITTED_MEMO, default="") != retry.digest:
+        if await description.memo_value(SUBMITTED_MEMO, default="") != request.digest:
             raise RetryFailedError(
                 f"{workflow_id} was started with another payload or key: wait for its verdict,"
                 " then retry again"

@@ -1,4 +1,4 @@
-"""Which batchers run, and what Temporal tells of each without asking a worker."""
+"""Which batchers run, and what Temporal knows of each without asking a worker."""
 
 import asyncio
 import re
@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from batching_demo.batcher_service.messages import SETTINGS_MEMO
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.names import BATCHER_WORKFLOW, batcher_workflow_id
+from batching_demo.contracts.operations import SETTINGS_MEMO, BatcherSettings
 
 PROBED_AT_ONCE = 20
 """Also how many missing numbers in a row end the search."""
@@ -18,7 +17,7 @@ _WORKFLOW_ID = re.compile(re.escape(batcher_workflow_id(0)[:-1]) + r"(\d+)")
 
 
 class OperatorError(Exception):
-    """One batcher does not do what an operator wants; the message is one line for them."""
+    """A batcher does not do what an operator wants; the message is one line for them."""
 
 
 class ShardMissingError(OperatorError):
@@ -33,7 +32,7 @@ class ShardMissingError(OperatorError):
 
 @dataclass(frozen=True)
 class Described:
-    """What Temporal tells of a running batcher, whether or not a worker is there."""
+    """What Temporal knows of a running batcher, whether or not a worker is there."""
 
     shard: int
     run_id: str
@@ -48,7 +47,7 @@ async def describe(client: Client, shard: int) -> Described:
     """Describe a running batcher.
 
     Raises:
-        ShardMissingError: it does not run.
+        ShardMissingError: It does not run.
     """
     try:
         found = await client.get_workflow_handle(batcher_workflow_id(shard)).describe()
@@ -74,7 +73,7 @@ async def _settings(found: WorkflowExecutionDescription) -> BatcherSettings:
 
 
 async def running_shards(client: Client) -> list[int]:
-    """List the shards whose batchers run.
+    """Return the shards whose batchers run.
 
     Visibility lags behind and may not know the newest; so every number up to the largest that it
     knows is described, and beyond it until many in a row are missing.
@@ -90,14 +89,14 @@ async def running_shards(client: Client) -> list[int]:
 
 
 async def chosen_shards(client: Client, chosen: int | None) -> Sequence[int]:
-    """List the shards to act on: the chosen one, or all from 0 to the last that runs."""
+    """Return the shards to act on: the chosen one, or all from 0 to the last that runs."""
     if chosen is not None:
         return [chosen]
     return range(max(await running_shards(client), default=0) + 1)
 
 
 async def _visible_shards(client: Client) -> list[int]:
-    query = "WorkflowType = 'BatcherWorkflow' AND ExecutionStatus = 'Running'"
+    query = f"WorkflowType = '{BATCHER_WORKFLOW}' AND ExecutionStatus = 'Running'"
     found = [workflow.id async for workflow in client.list_workflows(query)]
     return [int(match[1]) for name in found if (match := _WORKFLOW_ID.fullmatch(name))]
 

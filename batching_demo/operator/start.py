@@ -1,4 +1,8 @@
-"""Make sure that a batcher runs for every shard."""
+"""Make sure that a batcher runs for every shard, at first and when their number changes.
+
+Any shard may write any key: new batchers need nothing of the others, and whoever finds its shard
+closed goes to shard 0, which is why that one is never closed by a change of the number.
+"""
 
 from collections.abc import Container
 from dataclasses import asdict, dataclass
@@ -7,16 +11,27 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from batching_demo.batcher_service.messages import SETTINGS_MEMO
-from batching_demo.contracts.messages import Batcher, BatcherInput, BatcherSettings
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE, batcher_workflow_id
+from batching_demo.contracts.names import (
+    BATCHER_TASK_QUEUE,
+    BATCHER_WORKFLOW,
+    COMMON_SHARD,
+    batcher_workflow_id,
+)
+from batching_demo.contracts.operations import (
+    SETTINGS_MEMO,
+    BatcherInput,
+    BatcherSettings,
+    Mode,
+    Update,
+)
+from batching_demo.operator.requests import NoWorkerError, ask_status, request
 from batching_demo.operator.shards import ShardMissingError, describe
 from batching_demo.search_attributes import SHARD, attributes, registered_attributes
 
 
 @dataclass(frozen=True)
 class Started:
-    """One shard's batcher after starting."""
+    """What starting a shard's batcher came to."""
 
     workflow_id: str
     is_new: bool
@@ -41,7 +56,7 @@ async def _start(
     workflow_id = batcher_workflow_id(shard)
     try:
         await client.start_workflow(
-            Batcher.run,
+            BATCHER_WORKFLOW,
             args=[BatcherInput(shard, settings), b""],
             id=workflow_id,
             task_queue=BATCHER_TASK_QUEUE,
@@ -64,5 +79,37 @@ def _differences(running: BatcherSettings, wanted: BatcherSettings) -> list[str]
     return [
         f"{name} is {found[name]:g}, not {other:g}"
         for name, other in others.items()
-        if name != "version" and found[name] != other
+        if found[name] != other
     ]
+
+
+async def settings_for_new(client: Client) -> BatcherSettings:
+    """Return the settings that new shards get.
+
+    Raises:
+        ShardMissingError: Shard 0 does not run.
+    """
+    return (await describe(client, COMMON_SHARD)).settings
+
+
+async def keep(client: Client, shard: int, settings: BatcherSettings) -> str:
+    """Start a shard's batcher, or keep it from ending, and return what was done."""
+    workflow_id = batcher_workflow_id(shard)
+    started = await start_batcher(client, shard, settings)
+    if started.is_new:
+        return f"{workflow_id}: started"
+    if not await _is_stopping(client, shard):
+        return f"{workflow_id}: runs already"
+    try:
+        done = await request(client, shard, Update.RESUME)
+    except ShardMissingError:
+        # It has ended in between.
+        return await keep(client, shard, settings)
+    return f"{workflow_id}: {done.message}"
+
+
+async def _is_stopping(client: Client, shard: int) -> bool:
+    try:
+        return (await ask_status(client, shard)).mode == Mode.STOPPING
+    except (NoWorkerError, ShardMissingError):
+        return False

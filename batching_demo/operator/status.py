@@ -1,4 +1,4 @@
-"""All that can be told of one shard: what Temporal says, and what its batcher answers."""
+"""All that is known of one shard: what Temporal says, and what its batcher answers."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any
 
 from temporalio.client import Client
 
-from batching_demo.batcher_service.messages import BatcherStatus
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.operations import BatcherStatus
 from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
     Described,
@@ -30,11 +30,11 @@ class Overview:
     described: Described | None = None
     status: BatcherStatus | None = None
     problem: str = ""
-    """What keeps it from being told, and what to do."""
+    """What keeps the rest from being known, and what to do."""
 
     @property
     def failing_task(self) -> str:
-        """Say that the workflow's own code fails, if it does so again and again."""
+        """A line that names repeated failures of the workflow's own code; empty without any."""
         attempts = self.described.task_attempts if self.described else 0
         if attempts <= NORMAL_TASK_ATTEMPTS:
             return ""
@@ -44,7 +44,7 @@ class Overview:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Give all of it as plain values."""
+        """Return all of it as plain values."""
         return {
             "workflow_id": batcher_workflow_id(self.shard),
             "is_running": self.described is not None,
@@ -56,7 +56,7 @@ class Overview:
 
 
 async def overview(client: Client, shard: int | None) -> list[Overview]:
-    """Look at the chosen shard, or at all, all at once."""
+    """Return the chosen shard, or all."""
     shards = await chosen_shards(client, shard)
     return list(await asyncio.gather(*(_look_at(client, one) for one in shards)))
 
@@ -73,7 +73,7 @@ async def _look_at(client: Client, shard: int) -> Overview:
 
 
 def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
-    """Lay out a shard in labelled lines, the first of them its name."""
+    """Yield labelled lines about a shard, the first of them its name."""
     name, described, status = batcher_workflow_id(found.shard), found.described, found.status
     if described is None:
         yield name, "does not run"
@@ -111,11 +111,11 @@ def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
     batches = (f"{number:,} by {reason}" for reason, number in sorted(totals.batches.items()))
     yield "batches", ", ".join(batches) or "none yet"
     if totals.turned_away:
-        yield "busy", f"{totals.turned_away:,} times answered, {status.in_line:,} in line"
+        yield "busy", f"{totals.turned_away:,} times answered, {status.backlog:,} in the backlog"
 
 
 def _age(seconds: float) -> str:
-    """Say a length of time; clocks may differ a little, so never a negative one."""
+    """Format a length of time; clocks may differ a little, so it is never negative."""
     seconds = max(0.0, seconds)
     if seconds < 120:
         return f"{seconds:.1f} s"

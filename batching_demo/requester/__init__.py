@@ -1,1 +1,1 @@
-"""The workflow side of submitting: any workflow that has records to store uses it."""
+"""What a workflow uses to have records stored: the requester, its activities and a plugin."""

@@ -1,165 +1,135 @@
-"""Submit records to batchers from a workflow, and never give up on a maybe."""
+"""Have the records of a workflow stored, and learn what became of each."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.contracts.messages import Verdicts
-    from batching_demo.contracts.names import batcher_workflow_id
-    from batching_demo.requester.answers import Answers
-    from batching_demo.requester.grouping import Parcel, Prepared, parcels
-    from batching_demo.requester.submitter import SubmitInput, Submitter
-    from batching_demo.requester.undecided import describe_undecided
+    from batching_demo.contracts.encoding import unpack
+    from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdicts
+    from batching_demo.contracts.names import WritePath, shard_for
+    from batching_demo.contracts.operations import BatcherSettings
+    from batching_demo.requester.by_activity import write_by_activity
+    from batching_demo.requester.by_signal import SignalWriter
+    from batching_demo.requester.inbox import Inbox
+    from batching_demo.requester.messages import PREPARE_ACTIVITY
+    from batching_demo.requester.records import (
+        Record,
+        RecordError,
+        RecordResult,
+        RecordTexts,
+        prepare_submissions,
+        record_texts,
+        results_of,
+    )
 
-SHORTEST_PATIENCE_SECONDS = 60.0
-LONGEST_PATIENCE_SECONDS = 600.0
-LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
-COMMON_SHARD = 0
-"""Takes the records of shards that do not run: any shard may write any key."""
-GATHER_SHARE = 0.05
-"""Of the linger: what a worker may take to gather a signal, which nobody then notices."""
-LONGEST_GATHER_SECONDS = 0.25
+PREPARED_IN_WORKFLOW = 32 * 1024
+"""Characters. Larger payloads are prepared by an activity: workflow code has no time to burn."""
+LONGEST_PREPARATION = timedelta(seconds=60)
 
 
 class Requester:
-    """Part of a workflow that has records to store.
+    """Has the records of a workflow stored, and returns what became of each.
 
-    The workflow makes one in its `@workflow.init`, passes the arguments of its `verdicts` and
-    `busy` signals on, and awaits `submit`.
+    Make one in the workflow's `@workflow.init` or `@workflow.run`; it registers its own signal
+    handlers. The worker needs the `BatchingPlugin`.
+
+    Args:
+        settings: The batchers'. They bound submissions, and tell when an answer is overdue.
+        shards: How many batchers run. A workflow sends its records to one of them.
+        write_path: How records reach Postgres.
+        source: What rows and dead letters name as their source; by default the workflow type.
     """
 
-    def __init__(self) -> None:
-        self.answers = Answers()
-        self._pause = 1.0
+    def __init__(
+        self,
+        settings: BatcherSettings | None = None,
+        *,
+        shards: int = 1,
+        write_path: WritePath = WritePath.BATCHED,
+        source: str = "",
+    ) -> None:
+        self._settings = settings or BatcherSettings()
+        self._shards = shards
+        self._write_path = write_path
+        self._source = source
+        self._inbox = Inbox.of_workflow()
+        self._signals = SignalWriter(self._inbox.answers, self._settings.linger_seconds)
 
-    def take_verdicts(self, arguments: Sequence[object]) -> None:
-        """Take a `verdicts` signal, whatever its arguments."""
-        if problem := self.answers.read_verdicts(arguments):
-            workflow.logger.warning("malformed verdicts signal: %s", problem)
+    async def write(
+        self, records: Sequence[Record], *, deadline_seconds: float | None = None
+    ) -> list[RecordResult]:
+        """Have records stored, and return the result of each, in their order.
 
-    def take_busy(self, arguments: Sequence[object]) -> None:
-        """Take a `busy` signal, whatever its arguments."""
-        if problem := self.answers.read_busy(arguments, workflow.time()):
-            workflow.logger.warning("malformed busy signal: %s", problem)
-
-    async def submit(
-        self, prepared: Prepared, *, linger_seconds: float, deadline_seconds: float | None = None
-    ) -> list[Verdicts]:
-        """Submit until every record has its verdict; an answer or a batcher may be lost.
+        A record that cannot be stored does not fail: its result says why, and it is kept as a
+        dead letter. The same call of a workflow may be repeated, by a replay or a reset; its
+        records are stored once.
 
         Args:
-            prepared: submissions whose ids stay the same however often they are sent.
-            linger_seconds: the batchers', to know when an answer is overdue.
-            deadline_seconds: when to stop waiting.
+            records: Any number.
+            deadline_seconds: When to stop waiting. By default it waits until all are decided.
 
         Raises:
-            ApplicationError: the deadline passed; the message names records without a verdict.
+            ApplicationError: A payload is no JSON, or the deadline passed; the message names the
+                records. Those without a verdict may be stored or not.
         """
+        if not records:
+            return []
+        submissions = await self._prepare(records)
+        answers = await self.submit(submissions, deadline_seconds=deadline_seconds)
+        return results_of([record.key for record in records], answers)
+
+    async def _prepare(self, records: Sequence[Record]) -> list[Submission]:
+        """Encode small records here, and others in an activity of the worker."""
         try:
-            async with asyncio.timeout(deadline_seconds):
-                await self._submit_until_answered(prepared, linger_seconds)
-        except TimeoutError:
-            raise ApplicationError(
-                f"deadline passed: {self._undecided(prepared)}", type="Deadline", non_retryable=True
-            ) from None
-        except asyncio.CancelledError:
-            workflow.set_current_details(f"cancelled: {self._undecided(prepared)}")
-            workflow.logger.warning("cancelled: %s", self._undecided(prepared))
-            raise
-        return self.answers.to([submission.header for submission, _ in prepared])
+            texts = record_texts(records, self._template(), self._settings.max_records)
+        except RecordError as error:
+            raise ApplicationError(str(error), type="Record", non_retryable=True) from None
+        if texts.size <= PREPARED_IN_WORKFLOW:
+            return prepare_submissions(texts)
+        return unpack(await self._prepare_by_activity(texts))
 
-    async def _submit_until_answered(self, prepared: Prepared, linger_seconds: float) -> None:
-        patience = max(SHORTEST_PATIENCE_SECONDS, 3 * linger_seconds)
-        gather_seconds = min(LONGEST_GATHER_SECONDS, GATHER_SHARE * linger_seconds)
-        while unanswered := self._unanswered(prepared):
-            now = workflow.time()
-            due = [one for one in unanswered if self.answers.due_at(one[0].header) <= now]
-            if due:
-                if any(self.answers.is_overdue(submission.header) for submission, _ in due):
-                    patience = min(2 * patience, LONGEST_PATIENCE_SECONDS)
-                await self._submit_once(due, patience, gather_seconds)
-            await self._wait_for_answers(prepared)
+    def _template(self) -> SubmissionHeader:
+        info = workflow.info()
+        self._inbox.writes += 1
+        return SubmissionHeader(
+            submission_id=f"{info.workflow_id}/write-{self._inbox.writes}",
+            requester=info.workflow_id,
+            records=0,
+            length=0,
+            source=self._source or info.workflow_type,
+            shard=shard_for(info.workflow_id, self._shards),
+        )
 
-    async def _submit_once(self, due: Prepared, patience: float, gather_seconds: float) -> None:
-        """Submit what is due; what no batcher takes is due again soon, and holds up nothing."""
-        # Noted first: the answer may come before the server says that the signal arrived.
-        self.answers.sending([submission.header for submission, _ in due])
-        sent = parcels(due)
-        delivered = await asyncio.gather(*(_deliver(parcel, gather_seconds) for parcel in sent))
-        again_at = workflow.time() + _jittered(patience)
-        undelivered = []
-        for parcel, is_delivered in zip(sent, delivered, strict=True):
-            if is_delivered:
-                self.answers.sent(parcel.headers, again_at)
-            else:
-                undelivered.append(parcel)
-        self._wait_for_batchers(undelivered)
+    async def _prepare_by_activity(self, texts: RecordTexts) -> bytes:
+        packed: bytes = await workflow.execute_local_activity(
+            PREPARE_ACTIVITY,
+            texts,
+            result_type=bytes,
+            start_to_close_timeout=LONGEST_PREPARATION,
+            summary=f"{len(texts.keys)} records",
+        )
+        return packed
 
-    def _wait_for_batchers(self, undelivered: Sequence[Parcel]) -> None:
-        """Say which batchers do not run, and when they are tried again."""
-        if not undelivered:
-            self._pause = 1.0
-            workflow.set_current_details("waiting for verdicts")
-            return
-        missing = sorted({COMMON_SHARD, *(parcel.shard for parcel in undelivered)})
-        names = ", ".join(batcher_workflow_id(shard) for shard in missing)
-        advice = f"waiting for {names}: start it with `batching-demo batcher start`"
-        workflow.set_current_details(advice)
-        workflow.logger.warning(advice)
-        again_at = workflow.time() + _jittered(self._pause)
-        self._pause = min(2 * self._pause, LONGEST_WAIT_FOR_BATCHER_SECONDS)
-        for parcel in undelivered:
-            self.answers.not_sent(parcel.headers, again_at)
+    async def submit(
+        self, submissions: Sequence[Submission], *, deadline_seconds: float | None = None
+    ) -> list[Verdicts]:
+        """Have prepared submissions written, and return the verdicts of each.
 
-    async def _wait_for_answers(self, prepared: Prepared) -> None:
-        """Wait until all is answered, or something is to be submitted again."""
-        next_at = self._next_at(prepared)
-        if next_at is None:
-            return
-        with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._next_at(prepared) != next_at,
-                timeout=max(0.0, next_at - workflow.time()),
-                timeout_summary="submit again",
-            )
+        Args:
+            submissions: Their ids stay the same however often they are sent.
+            deadline_seconds: When to stop waiting.
 
-    def _next_at(self, prepared: Prepared) -> float | None:
-        """Tell when the next submission is to be sent again; None once all are answered."""
-        unanswered = self._unanswered(prepared)
-        return min((self.answers.due_at(one.header) for one, _ in unanswered), default=None)
-
-    def _unanswered(self, prepared: Prepared) -> Prepared:
-        return [one for one in prepared if self.answers.answer_to(one[0].header) is None]
-
-    def _undecided(self, prepared: Prepared) -> str:
-        return describe_undecided([records for _, records in self._unanswered(prepared)])
-
-
-async def _deliver(parcel: Parcel, gather_seconds: float) -> bool:
-    """Submit a parcel to its batcher, or to the common one if that does not run."""
-    if await _submit(parcel, gather_seconds):
-        return True
-    if parcel.shard == COMMON_SHARD:
-        return False
-    return await _submit(replace(parcel, shard=COMMON_SHARD), gather_seconds)
-
-
-async def _submit(parcel: Parcel, gather_seconds: float) -> bool:
-    return await workflow.execute_local_activity_method(
-        Submitter.submit_to_batcher,
-        args=[SubmitInput(parcel.shard, parcel.headers, gather_seconds), parcel.records],
-        start_to_close_timeout=timedelta(seconds=60),
-        retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
-        summary=f"{len(parcel.headers)} submissions to {batcher_workflow_id(parcel.shard)}",
-    )
-
-
-def _jittered(seconds: float) -> float:
-    return seconds * workflow.random().uniform(0.9, 1.1)
+        Raises:
+            ApplicationError: The deadline passed; the message names records without a verdict.
+        """
+        if self._write_path is WritePath.BATCHED:
+            return await self._signals.write(submissions, deadline_seconds=deadline_seconds)
+        return await write_by_activity(
+            self._write_path,
+            submissions,
+            linger_seconds=self._settings.linger_seconds,
+            deadline_seconds=deadline_seconds,
+        )

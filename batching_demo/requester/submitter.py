@@ -15,20 +15,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from batching_demo.contracts.limits import KIB, MAX_BATCH_BYTES
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
 
 GATHERED_SUBMISSIONS = 100
 GATHERED_BYTES = 16 * KIB
 """Larger signals cost for their bytes, no longer for their number."""
-
-
-@dataclass(frozen=True)
-class SubmitInput:
-    """Where submissions go, and how long they may wait for those of other workflows."""
-
-    shard: int
-    headers: list[SubmissionHeader]
-    gather_seconds: float
-    version: int = 1
 
 
 @dataclass
@@ -51,16 +42,16 @@ class _Signal:
 
 
 class Submitter:
-    """Gathers the submissions of a process, by shard."""
+    """Gathers the submissions of one worker, by shard."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._gathering: dict[int, _Signal] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
-    @activity.defn
+    @activity.defn(name=SUBMIT_ACTIVITY)
     async def submit_to_batcher(self, submit_input: SubmitInput, records: bytes) -> bool:
-        """Signal submissions, with others for the same shard; tell whether its batcher runs."""
+        """Signal submissions, with others for the same shard; return whether its batcher runs."""
         shard = submit_input.shard
         signal = self._gathering.get(shard)
         if signal and signal.size + len(records) > MAX_BATCH_BYTES:

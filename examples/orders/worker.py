@@ -2,43 +2,40 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import Coroutine
-from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from batching_demo.requester.submitter import Submitter
-from batching_demo.settings import Settings
-from batching_demo.temporal import connect, run_until_stopped
-from examples.orders.prepare import prepare_order
+from batching_demo import BatchingPlugin
 from examples.orders.workflow import OrderWorkflow
 
 TASK_QUEUE = "orders"
 
 
 def build_worker(client: Client) -> Worker:
-    """Build a worker; it submits for all workflows that it runs."""
+    """Return a worker whose workflows may use a requester."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[OrderWorkflow],
-        activities=[prepare_order, Submitter(client).submit_to_batcher],
+        plugins=[BatchingPlugin()],
     )
 
 
-async def _main() -> None:
-    client = await connect(Settings.from_environment(os.environ))
-    await run_until_stopped(build_worker(client), started=lambda: print("polls", TASK_QUEUE))  # noqa: T201
+async def connect() -> Client:
+    """Connect to the server that the environment names."""
+    return await Client.connect(
+        os.environ.get("TEMPORAL_ADDRESS", "localhost:7233"),
+        namespace=os.environ.get("TEMPORAL_NAMESPACE", "default"),
+    )
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run work as a process; Python is not finalised, which Temporal's threads may abort."""
-    asyncio.run(work)
-    sys.stdout.flush()
-    os._exit(0)
+async def main() -> None:
+    """Poll until interrupted."""
+    async with build_worker(await connect()):
+        print("polls", TASK_QUEUE, flush=True)  # noqa: T201
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    run(_main())
+    asyncio.run(main())

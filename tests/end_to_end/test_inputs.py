@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
-from tests.support.helpers import eventually, fetch, scalar
+from tests.support.database import fetch, scalar
 from tests.support.preparing import CASES
 from tests.support.processes import finish, run, start, worker
+from tests.support.waiting import eventually
 
 START = "start_main_workflows.py"
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,13 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.encoding import join
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
-from tests.support.helpers import eventually, record, submission
 from tests.support.processes import ROOT, finish, run, start, worker
+from tests.support.records import record, submission
 from tests.support.scraping import Sample, scrape, total
+from tests.support.waiting import eventually
 
 MONITORING = ROOT / "monitoring"
 SIGNALS = 500
@@ -113,9 +115,8 @@ async def continue_as_new(client: Client) -> None:
     await eventually(is_another_run, within=60)
 
 
-def _one(number: int) -> list[Any]:
-    header, encoded = submission(f"s{number}", [record(f"k{number}")], requester="nobody")
-    return [[header], encoded]
+def _one(number: int) -> Sequence[object]:
+    return join([submission(f"s{number}", [record(f"k{number}")], requester="nobody")])
 
 
 async def work_of_every_kind(

@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.support.helpers import eventually, fetch, scalar
+from tests.support.database import fetch, scalar
 from tests.support.processes import finish, run, start, worker
+from tests.support.waiting import eventually
 
 
 async def load(environment: dict[str, str], *arguments: str) -> dict[str, int]:

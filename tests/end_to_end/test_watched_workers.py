@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import expect_error, submit
-from tests.support.helpers import eventually, fetch, record
+from tests.support.batchers import expect_error, submit
+from tests.support.database import fetch
 from tests.support.processes import finish, run, start, worker
+from tests.support.records import record
+from tests.support.waiting import eventually
 
 CONTENT = "what-nobody-else-may-read"
 

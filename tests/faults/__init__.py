@@ -1,5 +1,1 @@
 """Faults, on real servers."""
-
-import pytest
-
-pytest.register_assert_rewrite("tests.support.faults")

@@ -8,30 +8,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.batcher_service import workflow as workflows
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    collecting,
-    expect_answered_busy,
-    expect_answers,
-    expect_rows,
-    load,
-    locked_table,
-    patchable_batcher_service,
-    run_sql,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import (
+from tests.support.batchers import status, submit
+from tests.support.collecting import collecting, expect_answered_busy, expect_answers
+from tests.support.database import execute, expect_rows, locked_table
+from tests.support.loading import load, write_ndjson
+from tests.support.records import noise, record
+from tests.support.services import (
     batcher_service,
     both_services,
-    eventually,
     main_service,
-    noise,
-    record,
+    patchable_batcher_service,
 )
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 LARGE = noise(100_000)
@@ -98,7 +89,7 @@ async def test_a_full_batch_is_tried_again_after_a_second_not_after_its_linger(
     client: Client, engine: AsyncEngine
 ) -> None:
     await start_batchers(client, 1, BatcherSettings(max_records=2, linger_seconds=600))
-    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
+    await execute(engine, "ALTER TABLE records RENAME TO elsewhere")
     async with batcher_service(client, engine), collecting(client, "one"):
         await submit(client, ("s", [record("a"), record("b")]), requester="one")
 
@@ -106,7 +97,7 @@ async def test_a_full_batch_is_tried_again_after_a_second_not_after_its_linger(
             assert (await status(client)).consecutive_failures > 0
 
         await eventually(failing)
-        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
         await expect_answers(client, "one", {"s": "ww"})
 
 
@@ -117,13 +108,13 @@ async def test_while_the_database_fails_a_full_buffer_is_bounded_and_then_all_is
     await start_batchers(client, 1, QUICK)
     documents = [{"id": n, "text": LARGE} for n in range(20)]
     path = write_ndjson(tmp_path / "large.ndjson", documents)
-    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
+    await execute(engine, "ALTER TABLE records RENAME TO elsewhere")
     async with patchable_batcher_service(client, engine), main_service(client):
         loading = asyncio.create_task(load(client, path))
         await expect_turned_away(client)
         # Besides what the buffer admits, two writes may have come back to it.
         assert (await status(client)).buffered_bytes <= 3 * LARGEST_BUFFER_BYTES
-        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
         summary = await asyncio.wait_for(loading, 90)
     assert summary.written == 20
 

@@ -7,12 +7,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from batching_demo.requester import by_activity
-from tests.support.faults import expect_dead_letters, load, run_sql, start_process, write_ndjson
-from tests.support.helpers import batcher_service, eventually, fetch, main_service, scalar
+from tests.support.database import execute, expect_dead_letters, fetch, scalar
+from tests.support.loading import load, write_ndjson
+from tests.support.processes import start_process
+from tests.support.services import batcher_service, main_service
+from tests.support.waiting import eventually
 
 WORKER = ("-m", "batching_demo", "batcher", "worker")
 PATIENT = ("--linger", "60")
@@ -101,7 +104,7 @@ async def test_an_outage_is_waited_for_and_says_what_to_do(
     client: Client, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     path = write_ndjson(tmp_path / "x.ndjson", ({"id": number} for number in range(3)))
-    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
+    await execute(engine, "ALTER TABLE records RENAME TO elsewhere")
     async with batcher_service(client, engine, QUICK), main_service(client):
         loading = asyncio.create_task(load(client, path, write_path=WritePath.COALESCED))
 
@@ -115,7 +118,7 @@ async def test_an_outage_is_waited_for_and_says_what_to_do(
             assert all("batching-demo db upgrade" in message for message in advice)
 
         await eventually(told)
-        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
         assert (await asyncio.wait_for(loading, 30)).written == 3
 
 

@@ -4,28 +4,23 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.cli.app import app
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.operator.requests import request
 from batching_demo.operator.start import start_batchers
-from tests.faults.test_outages import stopped
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_error,
-    expect_rows,
-    status,
-    submit,
-)
-from tests.support.helpers import batcher_service, eventually, record
+from tests.support.batchers import batcher, expect_error, status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.commands import aside
+from tests.support.database import expect_rows
+from tests.support.postgres import stopped
+from tests.support.records import record
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -39,7 +34,7 @@ def temporal_only(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, app, ["batcher", *arguments])
+    return await aside("batcher", *arguments)
 
 
 def assert_said(result: Result, exit_code: int, words: Sequence[str]) -> None:
@@ -83,7 +78,7 @@ async def test_a_stop_during_an_outage_ends_after_it(
         async with stopped(spare_postgres):
             await submit(client, ("s", [record("a")]), requester="one")
             await expect_error(client, "is it running")
-            await request(client, 0, BatcherWorkflow.stop)
+            await request(client, 0, Update.STOP)
         await expect_answers(client, "one", {"s": "w"})
         await asyncio.wait_for(batcher(client).result(), 30)
         await expect_rows(mortal_engine, 1)
@@ -101,5 +96,5 @@ async def test_a_flush_tries_a_mended_database_at_once(
                 assert (await status(client)).consecutive_failures >= 5
 
             await eventually(waits_long, within=60)
-        await request(client, 0, BatcherWorkflow.flush)
+        await request(client, 0, Update.FLUSH)
         await expect_rows(mortal_engine, 1, within=5)

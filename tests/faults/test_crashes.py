@@ -8,20 +8,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    collecting,
-    expect_answers,
-    expect_rows,
-    expect_waiting_writes,
-    locked_table,
-    rows,
-    start_process,
-    status,
-    submit,
-)
-from tests.support.helpers import batcher_service, eventually, record
+from tests.support.batchers import status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import expect_rows, expect_waiting_writes, locked_table, rows
+from tests.support.processes import start_process
+from tests.support.records import record
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 STALLED_WORKER = ("-m", "tests.support.stalled_worker")

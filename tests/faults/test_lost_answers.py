@@ -8,27 +8,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.converter import default as default_converter
 
-from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service import run_length
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import split
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.writes import write_batch
 from batching_demo.operator.start import start_batchers
-from batching_demo.requester import requester
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_buffered,
-    expect_rows,
-    load,
-    patchable_batcher_service,
-    rows,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import batcher_service, eventually, main_service, record, stamp
+from batching_demo.requester import by_signal
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import expect_rows, rows
+from tests.support.loading import load, write_ndjson
+from tests.support.records import batch_info, record
+from tests.support.services import batcher_service, main_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -36,7 +30,7 @@ QUICK = BatcherSettings(linger_seconds=0.2)
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requesters ask again after two seconds instead of a minute."""
-    monkeypatch.setattr(requester, "SHORTEST_PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(by_signal, "SHORTEST_ACK_TIMEOUT_SECONDS", 2.0)
 
 
 async def submitted(client: Client) -> tuple[list[SubmissionHeader], bytes]:
@@ -61,9 +55,11 @@ async def test_a_lost_confirmation_is_asked_for_again(
     await start_batchers(client, 1, QUICK)
     async with main_service(client):
         path = write_ndjson(tmp_path / "a.ndjson", [{"id": 1}])
-        loading = asyncio.create_task(load(client, path, linger_seconds=0.1))
+        loading = asyncio.create_task(
+            load(client, path, settings=BatcherSettings(linger_seconds=0.1))
+        )
         headers, encoded = await submitted(client)
-        await write_batch(engine, gather(headers, split(headers, encoded)).rows, stamp())
+        await write_batch(engine, gather(split(headers, encoded)).rows, batch_info())
         await batcher(client).terminate()
         await start_batchers(client, 1, QUICK)
         async with batcher_service(client, engine):
@@ -80,7 +76,7 @@ async def test_what_a_terminated_batcher_had_buffered_is_submitted_again(
     path = write_ndjson(tmp_path / "a.ndjson", ({"id": number} for number in range(20)))
     async with main_service(client):
         loading = asyncio.create_task(
-            load(client, path, records_per_workflow=5, linger_seconds=0.1)
+            load(client, path, records_per_workflow=5, settings=BatcherSettings(linger_seconds=0.1))
         )
         await submitted(client)
         await batcher(client).terminate()
@@ -90,7 +86,7 @@ async def test_what_a_terminated_batcher_had_buffered_is_submitted_again(
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_requester_away_past_its_patience_ends_well(
+async def test_a_requester_away_past_its_ack_timeout_ends_well(
     client: Client, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     """S08: the requester's worker is down while its timer fires and the verdict arrives."""
@@ -98,10 +94,12 @@ async def test_a_requester_away_past_its_patience_ends_well(
     async with batcher_service(client, engine):
         path = write_ndjson(tmp_path / "a.ndjson", [{"id": 1}])
         async with main_service(client):
-            loading = asyncio.create_task(load(client, path, linger_seconds=0.1))
+            loading = asyncio.create_task(
+                load(client, path, settings=BatcherSettings(linger_seconds=0.1))
+            )
             await expect_buffered(client, 1)
         await expect_rows(engine, 1)
-        await asyncio.sleep(requester.SHORTEST_PATIENCE_SECONDS + 1)
+        await asyncio.sleep(by_signal.SHORTEST_ACK_TIMEOUT_SECONDS + 1)
         async with main_service(client):
             assert (await asyncio.wait_for(loading, 60)).written == 1
     assert await rows(engine) == 1
@@ -111,7 +109,7 @@ async def test_the_same_record_again_is_written_to_its_own_and_duplicate_to_othe
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S13: after the flush, and after the batcher has continued as new."""
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 2)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 2)
     await start_batchers(client, 1, QUICK)
     first_run = (await batcher(client).describe()).run_id
     async with (

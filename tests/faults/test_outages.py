@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,44 +10,25 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflow as workflows
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.batcher_service import run_length
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.database.engine import create_engine, create_transactional_engine
 from batching_demo.database.migrations import upgrade
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.operator.start import start_batchers
-from tests.support.collector import Collector
-from tests.support.faults import (
-    batcher,
-    collecting,
-    execute,
-    expect_answers,
-    expect_buffered,
-    expect_dead_letters,
-    expect_error,
-    expect_rows,
-    load,
-    patchable_batcher_service,
-    run_sql,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import both_services, eventually, record, scalar
+from tests.support.batchers import batcher, expect_buffered, expect_error, status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import execute, execute_at, expect_dead_letters, expect_rows, scalar
+from tests.support.loading import load, write_ndjson
+from tests.support.postgres import stopped
+from tests.support.records import record
+from tests.support.requesters import Collector
+from tests.support.services import both_services, patchable_batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.5)
 LENGTHS = [5.0, pytest.param(30.0, marks=[pytest.mark.slow, pytest.mark.timeout(300)])]
-
-
-@asynccontextmanager
-async def stopped(postgres: PostgresServer) -> AsyncIterator[None]:
-    """Have Postgres crash, and start it again in the end."""
-    await asyncio.to_thread(postgres.stop, "immediate")
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(postgres.start)
 
 
 def numbered(path: Path, numbers: Sequence[int]) -> Path:
@@ -94,7 +74,7 @@ async def test_an_outage_over_many_runs_loses_and_doubles_nothing(
     seconds: float,
 ) -> None:
     """S04: the batcher continues as new all the time, before, during and after."""
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 10)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 10)
     await start_batchers(client, 1, QUICK)
     first_run = (await batcher(client).describe()).run_id
 
@@ -127,10 +107,10 @@ async def test_a_write_left_behind_by_an_old_run_changes_no_verdict(
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S04: past the hard bound a run does not wait for its write; the next repeats it."""
-    monkeypatch.setattr(workflows, "HARD_SIGNALS", 10)
+    monkeypatch.setattr(run_length, "HARD_SIGNALS", 10)
     await start_batchers(client, 1, QUICK)
     first_run = (await batcher(client).describe()).run_id
-    await run_sql(
+    await execute(
         engine,
         "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN PERFORM pg_sleep(3); RETURN NULL; END'",
@@ -165,14 +145,14 @@ async def test_records_wait_for_the_right_password(
 ) -> None:
     """S16: the login is refused until the role has the password that the worker uses."""
     role = f"role_{make_url(database_url).database}"
-    await execute(
+    await execute_at(
         database_url, f"CREATE ROLE {role} LOGIN PASSWORD 'other' IN ROLE pg_write_all_data"
     )
-    await execute(database_url, f"GRANT pg_read_all_data TO {role}")
+    await execute_at(database_url, f"GRANT pg_read_all_data TO {role}")
     url = make_url(database_url).set(username=role, password="100%40:sure")
 
     async def mend() -> None:
-        await execute(database_url, f"ALTER ROLE {role} PASSWORD '100%40:sure'")
+        await execute_at(database_url, f"ALTER ROLE {role} PASSWORD '100%40:sure'")
 
     wrong = url.render_as_string(hide_password=False)
     await _wait_and_mend(client, wrong, tmp_path, "password in DATABASE_URL is wrong", mend)
@@ -185,7 +165,7 @@ async def test_records_wait_for_a_database(
     missing = f"missing_{make_url(database_url).database}"
 
     async def mend() -> None:
-        await execute(database_url, f"CREATE DATABASE {missing} TEMPLATE {template}")
+        await execute_at(database_url, f"CREATE DATABASE {missing} TEMPLATE {template}")
 
     url = make_url(database_url).set(database=missing).render_as_string(hide_password=False)
     await _wait_and_mend(client, url, tmp_path, "does not exist: create it", mend)

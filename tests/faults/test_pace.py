@@ -8,31 +8,18 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service import run_length
 from batching_demo.contracts.limits import KIB
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_buffered,
-    load,
-    patchable_batcher_service,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import (
-    batcher_service,
-    eventually,
-    fetch,
-    main_service,
-    noise,
-    record,
-    scalar,
-)
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import fetch, scalar
+from tests.support.loading import load, write_ndjson
+from tests.support.records import noise, record
+from tests.support.services import batcher_service, main_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 LARGEST_CARRIED = 1_600 * KIB
 
@@ -71,7 +58,7 @@ async def test_a_burst_over_many_runs_is_answered_once_each(
     runs: int,
 ) -> None:
     """S14: 200 signals, concurrent, at a shard that continues as new every few flushes."""
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 15)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 15)
     await start_batchers(client, 1, BatcherSettings(max_records=5, linger_seconds=0.2))
     names = [f"requester-{number}" for number in range(10)]
 
@@ -117,7 +104,7 @@ async def test_much_at_once_never_carries_too_much(
     records_each: int,
 ) -> None:
     """S15: main workflows of many records of 280 bytes, all at the same time, two shards."""
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 10)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 10)
     total = main_workflows * records_each
     path = write_ndjson(
         tmp_path / "many.ndjson",

@@ -15,24 +15,17 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
 
-from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service import run_length
 from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answers,
-    expect_dead_letters,
-    expect_error,
-    expect_rows,
-    locked_table,
-    patchable_batcher_service,
-    run_sql,
-    submit,
-)
-from tests.support.helpers import batcher_service, fetch, noise, record, submission
+from tests.support.batchers import batcher, expect_error, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import execute, expect_dead_letters, expect_rows, fetch, locked_table
+from tests.support.records import noise, record, submission
+from tests.support.services import batcher_service, patchable_batcher_service
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 HASH = bytes(range(32))
@@ -69,12 +62,12 @@ async def test_poison_becomes_one_dead_letter(
 
 async def test_poison_is_still_poison_after_an_outage(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, QUICK)
-    await run_sql(engine, "ALTER TABLE records RENAME TO elsewhere")
+    await execute(engine, "ALTER TABLE records RENAME TO elsewhere")
     async with batcher_service(client, engine), collecting(client, "one"):
         bad = [records[0] for records in POISON.values()]
         await submit(client, ("bad", bad), requester="one")
         await expect_error(client, "db upgrade")
-        await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+        await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
         await expect_answers(client, "one", {"bad": "r" * len(bad)})
         await expect_shard_goes_on(client, engine)
 
@@ -98,10 +91,10 @@ async def test_headers_that_lie_are_refused(
     client: Client, engine: AsyncEngine, lie: Change
 ) -> None:
     await start_batchers(client, 1, QUICK)
-    header, encoded = submission("bad", [record("bad")])
+    bad = submission("bad", [record("bad")])
     async with batcher_service(client, engine):
-        headers = [asdict(each) for each in lie(header)]
-        await batcher(client).signal(SUBMIT_SIGNAL, args=[headers, encoded])
+        headers = [asdict(each) for each in lie(bad.header)]
+        await batcher(client).signal(SUBMIT_SIGNAL, args=[headers, bad.records])
         await expect_shard_goes_on(client, engine)
         await expect_dead_letters(engine, 1)
         assert await fetch(engine, "SELECT reason FROM dead_letters") == [("malformed",)]
@@ -138,7 +131,7 @@ async def test_unknown_signals_become_dead_letters(client: Client, engine: Async
         [[{"submission_id": "bad", "requester": "one"}], b"bytes"],
         [[{"submission_id": "bad", "requester": "one", "records": 1, "length": 9}], "text"],
         [{"submission_id": "bad", "requester": "one"}],
-        [[asdict(submission("bad", [record("a")], "one")[0])], b"too short"],
+        [[asdict(submission("bad", [record("a")], "one").header)], b"too short"],
     ],
     ids=["fields missing", "text for bytes", "one argument", "bytes missing"],
 )
@@ -156,7 +149,7 @@ async def test_huge_submissions_cannot_make_what_is_carried_too_large(
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three of them together would be more than the next run can be started with."""
-    monkeypatch.setattr(workflows, "HARD_SIGNALS", 4)
+    monkeypatch.setattr(run_length, "HARD_SIGNALS", 4)
     await start_batchers(client, 1, QUICK)
     huge = [PreparedRecord(f"huge{n}", 1, f'"{noise(1_300_000)}"', HASH) for n in range(3)]
     async with patchable_batcher_service(client, engine):

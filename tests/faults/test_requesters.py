@@ -11,16 +11,14 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BUSY_SIGNAL
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    expect_buffered,
-    load,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import both_services, eventually, record
+from tests.support.batchers import expect_buffered, submit
+from tests.support.loading import load, write_ndjson
+from tests.support.records import record
+from tests.support.services import both_services
+from tests.support.waiting import eventually
 
 SLOW = BatcherSettings(linger_seconds=600)
 TASK_FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED

@@ -11,21 +11,15 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
 
 from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import SUBMIT_SIGNAL
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    batcher,
-    collecting,
-    execute,
-    expect_answers,
-    expect_dead_letters,
-    expect_error,
-    run_sql,
-    submit,
-)
-from tests.support.helpers import batcher_service, record
+from tests.support.batchers import batcher, expect_error, submit
+from tests.support.collecting import collecting, expect_answers
+from tests.support.database import execute, execute_at, expect_dead_letters
+from tests.support.records import record
+from tests.support.services import batcher_service
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 SECRET = "hunter2%40"
@@ -56,7 +50,7 @@ async def test_a_refused_password_is_not_told(
     client: Client, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     role = f"role_{make_url(database_url).database}"
-    await execute(database_url, f"CREATE ROLE {role} LOGIN PASSWORD 'another'")
+    await execute_at(database_url, f"CREATE ROLE {role} LOGIN PASSWORD 'another'")
     url = make_url(database_url).set(username=role, password=SECRET)
     engine = create_engine(url.render_as_string(hide_password=False), application_name="tests")
     await start_batchers(client, 1, QUICK)
@@ -78,7 +72,7 @@ async def test_what_is_refused_is_told_to_nobody_but_the_dead_letters(
 ) -> None:
     """Poison of several kinds, a constraint that quotes rows, and an outage in between."""
     await start_batchers(client, 1, QUICK)
-    await run_sql(
+    await execute(
         engine,
         "ALTER TABLE records ADD CONSTRAINT picky CHECK (NOT payload ? 'picky')",
         "ALTER TABLE records RENAME TO elsewhere",
@@ -94,7 +88,7 @@ async def test_what_is_refused_is_told_to_nobody_but_the_dead_letters(
             await submit(client, ("bad", bad), requester="one")
             await batcher(client).signal(SUBMIT_SIGNAL, args=[{"text": "hunter2"}, "hunter2"])
             await expect_error(client, "db upgrade")
-            await run_sql(engine, "ALTER TABLE elsewhere RENAME TO records")
+            await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
             await expect_answers(client, "one", {"bad": "rrrr"})
             await expect_dead_letters(engine, 5)
     told = await failures(client, "batcher-0")

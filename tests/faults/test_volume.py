@@ -10,12 +10,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from batching_demo.comparison.temporal_counts import batcher_runs
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.encoding import join
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.support.collector import Collector
-from tests.support.helpers import batcher_service, eventually, record, scalar, submission
-from tests.support.waiter import Waiter
+from tests.support.database import scalar
+from tests.support.records import record, submission
+from tests.support.requesters import Collector, Waiter
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 RATE, SECONDS, REQUESTERS = 150, 60, 5
@@ -30,10 +33,10 @@ async def test_150_signals_a_second_for_a_minute(client: Client, engine: AsyncEn
 
     async def send(number: int) -> None:
         requester = f"requester-{number % REQUESTERS}"
-        header, encoded = submission(f"s{number}", [record(f"k{number}")], requester)
+        arguments = join([submission(f"s{number}", [record(f"k{number}")], requester)])
         while True:
             try:
-                await batcher.signal(SUBMIT_SIGNAL, args=[[header], encoded])
+                await batcher.signal(SUBMIT_SIGNAL, args=arguments)
             except RPCError as error:
                 # The server takes no signal in the moment in which a run continues as new.
                 if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
@@ -82,10 +85,10 @@ async def test_2500_requesters_in_one_flush(client: Client, engine: AsyncEngine)
     turn = asyncio.Semaphore(50)
 
     async def start(number: int) -> WorkflowHandle[Waiter, str]:
-        header, encoded = submission(f"r{number}/0", [record(f"k{number}", {})], f"r{number}")
+        made = submission(f"r{number}/0", [record(f"k{number}", {})], f"r{number}")
         async with turn:
             handle = await client.start_workflow(Waiter.run, id=f"r{number}", task_queue="waiters")
-            await batcher.signal(SUBMIT_SIGNAL, args=[[header], encoded])
+            await batcher.signal(SUBMIT_SIGNAL, args=join([made]))
         return handle
 
     async with (

@@ -5,28 +5,25 @@ import json
 import signal
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.cli.app import app
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import batcher, expect_buffered, start_process, submit
-from tests.support.helpers import batcher_service, record
+from tests.support.batchers import batcher, expect_buffered, submit
+from tests.support.commands import aside
+from tests.support.processes import start_process
+from tests.support.records import record
+from tests.support.services import batcher_service
 
+pytestmark = pytest.mark.usefixtures("on_servers")
 SLOW = BatcherSettings(linger_seconds=600)
 
 
-@pytest.fixture(autouse=True)
-def environment(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in servers.items():
-        monkeypatch.setenv(name, value)
-
-
 async def run(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, app, ["batcher", *arguments])
+    return await aside("batcher", *arguments)
 
 
 async def expect(exit_code: int, output: str, *arguments: str) -> None:

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from batching_demo.devstack.system import system_directory
-from tests.support.faults import start_process
-from tests.support.helpers import eventually
+from tests.support.processes import start_process
+from tests.support.waiting import eventually
 
 
 async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:

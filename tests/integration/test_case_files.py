@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.main_service.files.reading import SourceError, inspect
 from batching_demo.main_service.files.spool import readable
-from tests.support.helpers import fetch, noise, scalar
+from tests.support.database import fetch, scalar
 from tests.support.preparing import CASES
+from tests.support.records import noise
 from tests.support.storing import Load, batches, clear, exact_json, store, stored
 
 OUTCOMES: dict[str, tuple[list[int], dict[int, str]]] = {
@@ -194,7 +195,7 @@ async def test_a02_batches_keep_to_the_byte_limit(
 ) -> None:
     path = large_ndjson(tmp_path / "large.ndjson", 500, 5_000, deflates=deflates)
     how = Load(["key"], records_per_workflow=500, max_records=500)
-    sizes = [sum(len(part) for _, part in batch) for batch in batches(inspect(path), how)]
+    sizes = [sum(len(one.records) for one in batch) for batch in batches(inspect(path), how)]
     assert len(sizes) >= at_least
     assert max(sizes) <= MAX_BATCH_BYTES
     assert await store(engine, inspect(path), how) == "w" * 500

@@ -1,22 +1,21 @@
 """What a user meets: help, refusals, missing servers. One line each, no traceback."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.cli.app import app
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
-from tests.support.helpers import both_services
+from tests.support.commands import aside, assert_one_line, run
+from tests.support.services import both_services
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -33,26 +32,6 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{find_free_port()}")
     nothing = f"postgresql://nobody:hunter2@127.0.0.1:{find_free_port()}/nothing"
     monkeypatch.setenv("DATABASE_URL", nothing)
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-async def aside(*arguments: str) -> Result:
-    """Run a command on an event loop of its own, while this test's workers run."""
-    return await asyncio.to_thread(run, *arguments)
-
-
-def assert_one_line(result: Result, exit_code: int, *said: str) -> None:
-    lines = result.stderr.strip().splitlines()
-    assert result.exit_code == exit_code, result.output
-    assert [line for line in lines if line.startswith("Error: ")] == lines[-1:], lines
-    for words in said:
-        assert words in lines[-1]
-    assert "Traceback" not in result.output
-    assert "hunter2" not in result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
 @pytest.mark.parametrize("path", [(), *commands(app)], ids=" ".join)
@@ -121,12 +100,6 @@ class TestMissingServers:
         monkeypatch.delenv("DATABASE_URL")
         for command in (("db", "url"), ("batcher", "worker"), ("psql",)):
             assert_one_line(run(*command), 1, "DATABASE_URL", "dev up")
-
-
-@pytest.fixture
-def on_servers(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in servers.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.usefixtures("on_servers")

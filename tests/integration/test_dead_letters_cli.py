@@ -1,31 +1,15 @@
 """`batching-demo dead-letters list`, `show` and `discard` on a real Postgres."""
 
-import json
 from typing import Any
 
 import pytest
-from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.integration.test_cli import aside, assert_one_line
-from tests.support.letters import BAD, SECRET, execute, letters, prepared, three, write
+from tests.support.commands import assert_one_line, dead_letters, dead_letters_json
+from tests.support.database import execute
+from tests.support.dead_letters import BAD, SECRET, letters, prepared, three, write
 
-
-@pytest.fixture(autouse=True)
-def on_servers(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in servers.items():
-        monkeypatch.setenv(name, value)
-
-
-async def dead_letters(*arguments: str) -> Result:
-    return await aside("dead-letters", *arguments)
-
-
-async def as_json(*arguments: str) -> dict[str, Any]:
-    result = await dead_letters(*arguments, "--json")
-    parsed = json.loads(result.stdout)
-    assert isinstance(parsed, dict)
-    return parsed
+pytestmark = pytest.mark.usefixtures("on_servers")
 
 
 def ids(listed: dict[str, Any]) -> list[int]:
@@ -38,7 +22,7 @@ class TestList:
         assert (result.exit_code, result.stdout) == (0, "no open dead letters\n")
         result = await dead_letters("list", "--source", "a.csv", "--status", "all")
         assert (result.exit_code, result.stdout) == (0, "no dead letters of source a.csv\n")
-        assert await as_json("list") == {"letters": [], "more": 0}
+        assert await dead_letters_json("list") == {"letters": [], "more": 0}
 
     async def test_a_line_a_letter_without_what_it_holds(self, engine: AsyncEngine) -> None:
         await three(engine)
@@ -51,17 +35,17 @@ class TestList:
         ]
         assert len(lines) == 3
         assert SECRET not in result.output
-        assert SECRET not in str(await as_json("list"))
+        assert SECRET not in str(await dead_letters_json("list"))
 
     async def test_filters(self, engine: AsyncEngine) -> None:
         await three(engine)
         await execute(engine, "UPDATE dead_letters SET status = 'discarded' WHERE id = 2")
-        assert ids(await as_json("list")) == [1, 3]
-        assert ids(await as_json("list", "--status", "all")) == [1, 2, 3]
-        assert ids(await as_json("list", "--status", "discarded")) == [2]
-        assert ids(await as_json("list", "--source", "orders.ndjson")) == [1]
-        assert ids(await as_json("list", "--reason", "field_count")) == [3]
-        assert ids(await as_json("list", "3", "2")) == [2, 3]
+        assert ids(await dead_letters_json("list")) == [1, 3]
+        assert ids(await dead_letters_json("list", "--status", "all")) == [1, 2, 3]
+        assert ids(await dead_letters_json("list", "--status", "discarded")) == [2]
+        assert ids(await dead_letters_json("list", "--source", "orders.ndjson")) == [1]
+        assert ids(await dead_letters_json("list", "--reason", "field_count")) == [3]
+        assert ids(await dead_letters_json("list", "3", "2")) == [2, 3]
         shown = (await dead_letters("list", "--status", "all")).stdout.splitlines()
         assert [line.split()[-1] for line in shown] == ["status", "open", "discarded", "open"]
 
@@ -69,7 +53,7 @@ class TestList:
         await three(engine)
         result = await dead_letters("list", "--limit", "2")
         assert result.stdout.splitlines()[-1] == "2 of 3; --limit 3 shows 1 more"
-        listed = await as_json("list", "--limit", "2")
+        listed = await dead_letters_json("list", "--limit", "2")
         assert (ids(listed), listed["more"]) == ([1, 2], 1)
         assert "more" not in (await dead_letters("list", "--limit", "3")).stdout
 
@@ -89,14 +73,14 @@ class TestShow:
         assert result.exit_code == 0
         for words in ("letter 1", "k1", "orders.ndjson", "CheckViolation", "23514", "main-1", BAD):
             assert words in result.stdout
-        (letter,) = (await as_json("show", "1"))["letters"]
+        (letter,) = (await dead_letters_json("show", "1"))["letters"]
         assert letter["record"] == BAD
         assert (letter["run_label"], letter["attempts"], letter["line"]) == ("label", 1, 7)
 
     async def test_by_source_it_shows_the_open_ones(self, engine: AsyncEngine) -> None:
         await three(engine)
         await dead_letters("discard", "1")
-        assert ids(await as_json("show", "--source", "orders.ndjson")) == [2]
+        assert ids(await dead_letters_json("show", "--source", "orders.ndjson")) == [2]
 
 
 class TestDiscard:
@@ -110,7 +94,7 @@ class TestDiscard:
             "letter 2: discarded",
             "letter 3: is retried already, and stays so",
         ]
-        again = await as_json("discard", "1")
+        again = await dead_letters_json("discard", "1")
         assert again == {"letters": [{"id": 1, "status": "discarded", "changed": False}]}
         assert [row[2] for row in await letters(engine)] == ["discarded", "discarded", "retried"]
 

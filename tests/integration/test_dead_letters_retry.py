@@ -11,13 +11,12 @@ from temporalio.service import RPCError
 
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.integration.test_cli import assert_one_line
-from tests.integration.test_dead_letters_cli import as_json, dead_letters
-from tests.support.helpers import batcher_service, eventually, fetch, scalar
-from tests.support.letters import (
+from tests.support.commands import assert_one_line, dead_letters, dead_letters_json
+from tests.support.database import fetch, scalar
+from tests.support.dead_letters import (
     BAD,
     SECRET,
     allow_bad,
@@ -29,14 +28,11 @@ from tests.support.letters import (
     write,
 )
 from tests.support.processes import worker
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("on_servers")
 QUICK = BatcherSettings(linger_seconds=0.2)
-
-
-@pytest.fixture(autouse=True)
-def on_servers(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in servers.items():
-        monkeypatch.setenv(name, value)
 
 
 async def retry_started(client: Client) -> None:
@@ -175,7 +171,7 @@ class TestRetry:
             result = await dead_letters("retry", "1")
             assert result.stdout.endswith("letter 1 stays discarded\n")
             await allow_bad(engine)
-            outcome = (await as_json("retry", "1"))["letters"][0]
+            outcome = (await dead_letters_json("retry", "1"))["letters"][0]
         assert (outcome["id"], outcome["outcome"]) == (1, "written")
         assert (await letters(engine))[0] == (1, "refused_by_postgres", "retried", 3)
 

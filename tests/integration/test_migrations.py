@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from batching_demo.database.engine import database_url
-from tests.support.helpers import fetch
+from tests.support.database import fetch
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from temporalio.client import Client
 
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.temporal import has_pollers, wait_for_pollers
-from tests.support.helpers import main_service
+from tests.support.services import main_service
 
 
 async def test_polls_before_a_time_do_not_count(client: Client) -> None:

@@ -18,10 +18,10 @@ from batching_demo.batcher_service.metrics import (
 )
 from batching_demo.batcher_service.sampling import pause_after, sampling, watch_pool
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.dead_letters import DeadLetter, bury
+from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
-from tests.support.helpers import eventually
+from tests.support.waiting import eventually
 
 NOWHERE = "postgresql://postgres@127.0.0.1:1/none"
 
@@ -60,7 +60,7 @@ async def test_dead_letters_are_counted_by_state(
     seen: Seen, engine: AsyncEngine, database_url: str
 ) -> None:
     async with engine.connect() as connection:
-        await bury(connection, [letter("a"), letter("b")], uuid4())
+        await insert_dead_letters(connection, [letter("a"), letter("b")], uuid4())
 
     async def all_are_seen() -> None:
         assert seen.values(DEAD_LETTERS, state="open") == [2]

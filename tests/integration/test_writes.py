@@ -13,20 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
-from batching_demo.database.rows import Rows, Stamp
-from batching_demo.database.statements import INSERT_ROWS
-from batching_demo.database.writes import OTHER_CONTENT, Write, write_batch, write_unbatched
-from tests.support.helpers import fetch, record, scalar, stamp, submission
+from batching_demo.database.rows import Rows
+from batching_demo.database.target import RECORDS
+from batching_demo.database.writes import OTHER_CONTENT, write_batch, write_unbatched
+from tests.support.database import fetch, scalar
+from tests.support.records import batch_info, record, submission
 
 POISON = '{"text": "\\u0000"}'
 
 
 def rows_of(*submissions: tuple[str, Sequence[PreparedRecord]]) -> Rows:
-    made = [submission(name, records) for name, records in submissions]
-    return gather([header for header, _ in made], [encoded for _, encoded in made]).rows
+    return gather(submission(name, records) for name, records in submissions).rows
 
 
 def poison(key: str) -> PreparedRecord:
@@ -34,7 +33,7 @@ def poison(key: str) -> PreparedRecord:
 
 
 async def write(engine: AsyncEngine, rows: Rows) -> str:
-    return "".join((await write_batch(engine, rows, stamp())).codes)
+    return "".join((await write_batch(engine, rows, batch_info())).codes)
 
 
 class Statements:
@@ -70,7 +69,7 @@ async def test_an_empty_batch_sends_nothing(engine: AsyncEngine) -> None:
 async def test_every_column_is_stored(engine: AsyncEngine) -> None:
     batch_id = uuid4()
     one = record("k", {"n": 1}, line=7)
-    await write_batch(engine, rows_of(("s", [record("other"), one])), stamp(batch_id, 3))
+    await write_batch(engine, rows_of(("s", [record("other"), one])), batch_info(batch_id, 3))
     found = await fetch(
         engine,
         "SELECT source, line, payload->>'n', content_hash, submission_id, position, batch_id,"
@@ -91,7 +90,7 @@ async def test_the_same_submission_again_is_written(engine: AsyncEngine) -> None
 async def test_another_submission_is_duplicate_or_conflict(engine: AsyncEngine) -> None:
     await write(engine, rows_of(("s", [record("a"), record("b")])))
     result = await write_batch(
-        engine, rows_of(("t", [record("a"), record("b", {"other": 1}), record("c")])), stamp()
+        engine, rows_of(("t", [record("a"), record("b", {"other": 1}), record("c")])), batch_info()
     )
     assert "".join(result.codes) == "dcw"
     assert result.problems[1].position == 1
@@ -116,7 +115,7 @@ async def test_the_next_record_of_a_key_is_tried_if_the_first_is_refused(
 
 async def test_rejected_by_preparation_is_answered_and_not_sent(engine: AsyncEngine) -> None:
     rejected = PreparedRecord("", 4, "nonsense", b"", rejection="not_json: no object")
-    result = await write_batch(engine, rows_of(("s", [record("a"), rejected])), stamp())
+    result = await write_batch(engine, rows_of(("s", [record("a"), rejected])), batch_info())
     assert "".join(result.codes) == "wr"
     assert (result.problems[1].reason, result.problems[1].detail) == ("not_json", "no object")
 
@@ -144,7 +143,7 @@ async def test_bad_records_cost_their_neighbours_nothing(
     statements = Statements(engine)
     for attempt, positions in enumerate(bad):
         statements.sent.clear()
-        result = await write_batch(engine, with_poison(attempt, positions), stamp())
+        result = await write_batch(engine, with_poison(attempt, positions), batch_info())
         assert [at for at, code in enumerate(result.codes) if code == "r"] == positions
         assert set(result.codes) == {"w", "r"}
         assert {problem.sqlstate for problem in result.problems.values()} == {"22P05"}
@@ -171,7 +170,7 @@ async def test_one_bad_record_takes_at_most_six_and_a_half_clean_batches(
         for positions in ([], [Random(attempt).randrange(100)]):
             rows = with_poison(attempt + len(positions), positions)
             began = time.perf_counter()
-            await write_batch(engine, rows, stamp())
+            await write_batch(engine, rows, batch_info())
             seconds.append(time.perf_counter() - began)
         ratios.append(seconds[1] / seconds[0])
     assert median(ratios) <= 6.5, sorted(ratios)
@@ -209,8 +208,8 @@ async def test_a_key_committed_meanwhile_is_found(engine: AsyncEngine) -> None:
     async with engine.connect() as other:
         other = await other.execution_options(isolation_level="READ COMMITTED")
         async with other.begin():
-            stamp = Stamp(uuid4(), WritePath.BATCHED, 0)
-            await other.execute(INSERT_ROWS, first.arrays([0], stamp))
+            parameters = RECORDS.arrays(first, [0], batch_info())
+            await other.execute(RECORDS.insert_rows, parameters)
             waiting = asyncio.create_task(write(engine, rows_of(("t", [record("a")]))))
             await asyncio.sleep(0.2)
             assert not waiting.done()
@@ -220,14 +219,14 @@ async def test_a_key_committed_meanwhile_is_found(engine: AsyncEngine) -> None:
 async def test_looking_first_gives_the_same_verdicts(engine: AsyncEngine) -> None:
     rows = rows_of(("s", [record("a"), record("b"), record("b")]))
     await write(engine, rows_of(("s", [record("a")])))
-    result = await write_batch(engine, rows, stamp(), look_first=True)
+    result = await write_batch(engine, rows, batch_info(), look_first=True)
     assert "".join(result.codes) == "wwd"
 
 
 async def test_unbatched_gives_the_same_verdicts_one_commit_each(engine: AsyncEngine) -> None:
     statements = Statements(engine)
     rows = rows_of(("s", [record("a"), poison("b"), record("c"), record("c"), record("d", {})]))
-    result: Write = await write_unbatched(engine, rows)
+    result = await write_unbatched(engine, rows)
     assert "".join(result.codes) == "wrwdw"
     assert statements.inserts == 4
     counted = await fetch(engine, "SELECT write_path, rows, batches FROM write_counts")
@@ -246,7 +245,7 @@ async def test_errors_never_carry_what_was_to_be_stored(engine: AsyncEngine) -> 
     async with engine.connect() as connection:
         await connection.execute(text("ALTER TABLE records ADD CHECK (payload ? 'absent')"))
     secret = PreparedRecord("k", 1, '{"secret": "hunter2"}', bytes(32))
-    result = await write_batch(engine, rows_of(("s", [secret])), stamp())
+    result = await write_batch(engine, rows_of(("s", [secret])), batch_info())
     problem = result.problems[0]
     assert problem.sqlstate == "23514"
     assert "hunter2" not in problem.reason + problem.detail
@@ -257,7 +256,7 @@ async def test_what_is_not_stored_becomes_dead_letters(engine: AsyncEngine) -> N
     nul = PreparedRecord("", 3, "a\0b\u00e9\U0001f600", b"", rejection="nul: in a value")
     records = [poison("bad"), record("taken", {"other": "é"}), nul, record("fine")]
     batch_id = uuid4()
-    await write_batch(engine, rows_of(("t", records)), stamp(batch_id))
+    await write_batch(engine, rows_of(("t", records)), batch_info(batch_id))
     found = await fetch(
         engine,
         "SELECT idempotency_key, line, record, truncated, reason, detail, sqlstate, requester,"
@@ -289,7 +288,7 @@ async def test_a_record_refused_on_several_lines_is_one_letter(engine: AsyncEngi
     assert await fetch(engine, "SELECT idempotency_key, line FROM dead_letters") == [("a", 2)]
 
 
-async def test_letters_buried_at_once_do_not_deadlock(engine: AsyncEngine) -> None:
+async def test_dead_letters_inserted_at_once_do_not_deadlock(engine: AsyncEngine) -> None:
     rejected = [
         PreparedRecord("", line, f"text {line}", b"", rejection="not_json: x")
         for line in range(300)

@@ -1,1 +1,1 @@
-"""What tests share."""
+"""What tests share, a module a subject; no test module imports another."""

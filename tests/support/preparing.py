@@ -5,7 +5,7 @@ from pathlib import Path
 
 from batching_demo.contracts.encoding import PreparedRecord, decode_records, encode_records
 from batching_demo.main_service.files.reading import Inspected, inspect, read_slice, slices
-from batching_demo.main_service.messages import PrepareInput, Slice, Source
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.preparation import prepare
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -15,8 +15,9 @@ def prepared_slices(
     inspected: Inspected, key_columns: Sequence[str] = (), records_per_workflow: int = 10
 ) -> list[list[PreparedRecord]]:
     source = inspected.source
+    options = RunOptions(list(key_columns))
     return [
-        prepare(source, slice_, read_slice(source, slice_), key_columns, "")
+        prepare(source, slice_, read_slice(source, slice_), options)
         for slice_ in slices(source, records_per_workflow)
     ]
 
@@ -40,19 +41,6 @@ def stored_hash(record: PreparedRecord) -> bytes:
     """Give the content hash that is stored of a record."""
     (content_hash,) = decode_records(encode_records([record])).hashes
     return content_hash
-
-
-def prepare_input(max_records: int = 100, shards: int = 1) -> PrepareInput:
-    return PrepareInput(
-        source=Source("/input.csv", "input.csv", "digest", "csv"),
-        slice=Slice(0, 1, 0, 1, 1, 0),
-        key_columns=["key"],
-        key_prefix="",
-        workflow_id="main-1",
-        run_label="first",
-        max_records=max_records,
-        shards=shards,
-    )
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -1,35 +1,47 @@
-"""Run the programs of scripts/ as processes of their own."""
+"""Run programs of the project as processes of their own."""
 
 import asyncio
 import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-async def start(environment: dict[str, str], script: str, *arguments: str) -> Process:
+async def _start(environment: Mapping[str, str], *command: str, errors: int) -> Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ROOT / "scripts" / script),
-        *arguments,
+        *command,
         cwd=ROOT,
         env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=errors,
     )
 
 
+async def start(environment: Mapping[str, str], script: str, *arguments: str) -> Process:
+    """Start a program of scripts/."""
+    program = str(ROOT / "scripts" / script)
+    return await _start(environment, program, *arguments, errors=asyncio.subprocess.PIPE)
+
+
+async def start_process(environment: Mapping[str, str], *command: str) -> Process:
+    """Start Python with these arguments, its errors among its output."""
+    return await _start(environment, *command, errors=asyncio.subprocess.STDOUT)
+
+
 async def finish(process: Process) -> tuple[int | None, str, str]:
+    """Wait for a process to end; return its exit code, output and errors."""
     output, errors = await process.communicate()
     return process.returncode, output.decode(), errors.decode()
 
 
-async def run(environment: dict[str, str], script: str, *arguments: str) -> tuple[int, str]:
+async def run(environment: Mapping[str, str], script: str, *arguments: str) -> tuple[int, str]:
+    """Run a program of scripts/ to its end; return its exit code and output."""
     code, output, errors = await finish(await start(environment, script, *arguments))
     assert code is not None
     assert "Traceback" not in errors
@@ -37,7 +49,8 @@ async def run(environment: dict[str, str], script: str, *arguments: str) -> tupl
 
 
 @asynccontextmanager
-async def worker(environment: dict[str, str], script: str) -> AsyncIterator[Process]:
+async def worker(environment: Mapping[str, str], script: str) -> AsyncIterator[Process]:
+    """Run a worker of scripts/, and stop it in the end unless a test has killed it."""
     process = await start(environment, script)
     try:
         yield process

@@ -9,16 +9,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.verdicts import gather
+from batching_demo.contracts.encoding import pack, unpack
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
-from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.messages import Submission
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.writes import write_batch
 from batching_demo.main_service.files.reading import Inspected, read_slice, slices
-from batching_demo.main_service.messages import PrepareInput
-from batching_demo.main_service.packing import pack, unpack
-from batching_demo.main_service.preparation import cut, prepare
-from tests.support.helpers import stamp
+from batching_demo.main_service.messages import MainInput, RunOptions
+from batching_demo.main_service.preparation import prepare_slice
+from tests.support.database import execute
+from tests.support.records import batch_info
 
-Batch = list[tuple[SubmissionHeader, bytes]]
+Batch = list[Submission]
 
 
 @dataclass(frozen=True)
@@ -43,53 +45,48 @@ class Stored:
 
 
 async def store(engine: AsyncEngine, inspected: Inspected, how: Load) -> str:
-    """Load a file; give the verdict of every record, in their order, a letter each."""
+    """Load a file; return the code of every record's verdict, in their order."""
     codes = ""
     for batch in batches(inspected, how):
-        rows = gather([header for header, _ in batch], [encoded for _, encoded in batch]).rows
-        codes += "".join((await write_batch(engine, rows, stamp())).codes)
+        rows = gather(batch).rows
+        codes += "".join((await write_batch(engine, rows, batch_info())).codes)
     return codes
 
 
 def batches(inspected: Inspected, how: Load) -> Iterator[Batch]:
     """Join submissions into batches, as a batcher does; check their sizes."""
     batch: Batch = []
-    for header, encoded in _submissions(inspected, how):
-        assert len(encoded) <= MAX_SUBMISSION_BYTES or header.records == 1
-        assert len(encoded) <= MAX_RECORD_BYTES + 1024
-        records = sum(each.records for each, _ in batch) + header.records
-        length = sum(len(each) for _, each in batch) + len(encoded)
+    for submission in _submissions(inspected, how):
+        size, count = len(submission.records), submission.header.records
+        assert size <= MAX_SUBMISSION_BYTES or count == 1
+        assert size <= MAX_RECORD_BYTES + 1024
+        records = sum(each.header.records for each in batch) + count
+        length = sum(len(each.records) for each in batch) + size
         if batch and (records > how.max_records or length > MAX_BATCH_BYTES):
             yield batch
             batch = []
-        batch.append((header, encoded))
+        batch.append(submission)
     if batch:
         yield batch
 
 
-def _submissions(inspected: Inspected, how: Load) -> Iterator[tuple[SubmissionHeader, bytes]]:
+def _submissions(inspected: Inspected, how: Load) -> Iterator[Submission]:
     source = inspected.source
+    options = RunOptions(
+        key_columns=list(how.key_columns),
+        settings=BatcherSettings(max_records=how.max_records),
+        run_label=how.run_label,
+        key_prefix=how.key_prefix,
+    )
     for slice_ in slices(source, how.records_per_workflow, stamp=inspected.stamp):
-        raw = read_slice(source, slice_)
-        records = prepare(source, slice_, raw, how.key_columns, how.key_prefix)
-        prepare_input = PrepareInput(
-            source=source,
-            slice=slice_,
-            key_columns=list(how.key_columns),
-            key_prefix=how.key_prefix,
-            workflow_id=f"{source.name}-{how.run_label}-{slice_.position}",
-            run_label=how.run_label,
-            max_records=how.max_records,
-            shards=1,
-        )
-        for submission, encoded in unpack(pack(*cut(records, prepare_input))):
-            yield submission.header, encoded
+        main_input = MainInput(source, slice_, options)
+        workflow_id = f"{source.name}-{how.run_label}-{slice_.position}"
+        yield from unpack(pack(prepare_slice(main_input, workflow_id, read_slice(source, slice_))))
 
 
 async def clear(engine: AsyncEngine) -> None:
     """Forget all records and letters."""
-    async with engine.connect() as connection:
-        await connection.execute(text("TRUNCATE records, dead_letters"))
+    await execute(engine, "TRUNCATE records, dead_letters")
 
 
 async def stored(engine: AsyncEngine, source: str) -> Stored:

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from batching_demo.core.admission import (
     LARGEST_BUFFER_BYTES,
-    LONGEST_LINE,
+    LONGEST_BACKLOG,
     LONGEST_RETRY_SECONDS,
-    PLACE_KEPT_SECONDS,
+    RESERVATION_KEPT_SECONDS,
     SHORTEST_RETRY_SECONDS,
     Admission,
 )
@@ -55,7 +55,7 @@ def test_no_room_lies_idle_for_who_comes_back_much_later() -> None:
 def test_who_does_not_come_back_loses_the_place() -> None:
     admission = Admission(rate=1e12)
     assert admission.ask("gone", HALF, buffered=HALF + 1, now=0) is not None
-    later = PLACE_KEPT_SECONDS + 2
+    later = RESERVATION_KEPT_SECONDS + 2
     assert admission.ask("small", HALF, buffered=HALF, now=later) is None
 
 
@@ -65,9 +65,9 @@ def test_an_empty_buffer_takes_anything() -> None:
 
 def test_the_line_has_an_end() -> None:
     admission = Admission()
-    for number in range(LONGEST_LINE + 100):
+    for number in range(LONGEST_BACKLOG + 100):
         assert admission.ask(str(number), 100, buffered=LARGEST_BUFFER_BYTES, now=0) is not None
-    assert len(admission) == LONGEST_LINE
+    assert len(admission) == LONGEST_BACKLOG
 
 
 def test_the_rate_follows_the_writes() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.main_service.files.reading import slices
-from tests.support.helpers import eventually
+from tests.support.waiting import eventually
 from tools.benchmark.harness.flights import SERIAL, write_flights
 from tools.benchmark.results.report import plot, write_html
 from tools.benchmark.results.sections import Chart, Section, Table

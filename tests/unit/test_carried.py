@@ -1,33 +1,58 @@
-"""What a run leaves to the next, as this code and as earlier code wrote it."""
+"""What one run of a batcher carries over, as this code and as earlier code packed it."""
 
-from batching_demo.batcher_service.messages import Carried, pack_carried, unpack_carried
-from batching_demo.core.buffer import Submission
-from batching_demo.core.control import Control, Mode
-from tests.support.helpers import record, submission
+from dataclasses import replace
+
+from batching_demo.batcher_service.carried import State, pack_state, unpack_state
+from batching_demo.contracts.messages import Submission
+from batching_demo.contracts.operations import BatcherInput, BatcherSettings, Mode, Totals
+from batching_demo.core.admission import Admission, Reservation
+from batching_demo.core.buffer import FlushReason
+from batching_demo.core.control import Control
+from batching_demo.core.flusher import Flusher, FlusherState
+from batching_demo.core.health import Health
+from tests.support.records import record, submission
+
+INPUT = BatcherInput(3, BatcherSettings(max_records=1))
 
 
-def test_what_an_operator_said_is_carried() -> None:
-    header, encoded = submission("s", [record("a")])
-    waiting = [Submission(header, encoded, 12.5)]
+def received(name: str, at: float) -> Submission:
+    return replace(submission(name, [record(name)]), received_at=at)
+
+
+def test_all_that_is_known_and_not_answered_is_carried() -> None:
     control = Control(Mode.PAUSED, since=10.0, flush_before=9.0)
-    packed = pack_carried(Carried([header], [12.5], control=control), waiting)
-    carried, submissions = unpack_carried(packed)
-    assert carried.control == control
-    assert carried.control.mode is Mode.PAUSED
-    assert submissions == waiting
+    known = FlusherState(control, Health(failures=2, last_error="down"))
+    flusher = Flusher(INPUT.settings, INPUT.shard, known)
+    waiting = [received("a", 12.5), received("b", 13.5)]
+    for one in waiting:
+        flusher.buffer.add(one)
+    flusher.take("in flight", FlushReason.AGE)
+    admission = Admission([Reservation("c", 7, 3.0, has_returned=True)], 1_000.0)
+    state = State(flusher, admission, Totals({"age": 2}, {"written": 3}, 1), "")
+    carried = unpack_state(INPUT, pack_state(state, "history"))
+    assert list(carried.flusher.buffer) == waiting
+    assert [carried.flusher.buffer.attempt(one) for one in waiting] == [2, 1]
+    assert carried.flusher.in_flight == []
+    assert (carried.flusher.shard, carried.flusher.buffer.settings) == (3, INPUT.settings)
+    assert carried.flusher.state == known
+    assert carried.admission.backlog() == admission.backlog()
+    assert (carried.admission.rate, carried.totals) == (1_000.0, state.totals)
+    assert carried.continued_by == "history"
 
 
-def test_a_payload_of_before_there_were_controls_is_open() -> None:
-    header, encoded = submission("s", [record("a")])
-    old = (
-        b'{"submissions":[{"submission_id":"s","requester":"nobody","records":1,"length":%d,'
-        b'"source":"test","run_label":"first","malformed":"","version":1}],"received_at":[12.5],'
-        b'"line":[{"submission_id":"t","size":7,"expected_at":3.0,"came_back":true}],'
-        b'"bytes_per_second":500000.0,"totals":{"batches":{"age":2},"verdicts":{"written":3},'
-        b'"turned_away":1},"health":{"failures":2,"statement_timeouts":0,"refusals":0,'
-        b'"retry_at":4.0,"last_error":"down"},"version":1}\n' % header.length
-    ) + encoded
-    carried, submissions = unpack_carried(old)
-    assert carried.control == Control()
-    assert (carried.health.failures, carried.totals.batches) == (2, {"age": 2})
-    assert submissions == [Submission(header, encoded, 12.5)]
+def test_a_first_run_begins_anew() -> None:
+    state = unpack_state(INPUT, b"")
+    assert state.flusher.is_idle
+    assert state.flusher.state == FlusherState()
+    assert (len(state.admission), state.continued_by) == (0, "")
+
+
+def test_fields_that_an_older_run_did_not_know_get_their_defaults() -> None:
+    one = submission("s", [record("a")])
+    packed = (
+        b'{"submissions":[{"submission_id":"s","requester":"nobody","records":1,"length":%d}],'
+        b'"received_at":[12.5],"attempts":[2]}\n' % one.header.length
+    ) + one.records
+    (carried,) = unpack_state(INPUT, packed).flusher.buffer
+    assert carried.records == one.records
+    assert (carried.header.source, carried.received_at) == ("", 12.5)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from batching_demo.batcher_service.coalescer import Coalescer
-from batching_demo.batcher_service.messages import BatchHeader
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader, Verdicts
+from batching_demo.contracts.batches import BatchHeader
+from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdicts
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 
 FAR_AWAY = BatcherSettings(max_records=4, linger_seconds=60)
@@ -23,12 +24,14 @@ class Writer:
         self.may_finish.set()
         self.failures: list[Exception] = []
 
-    async def __call__(self, batch: BatchHeader, parts: Sequence[bytes]) -> list[Verdicts]:
+    async def __call__(
+        self, batch: BatchHeader, submissions: Sequence[Submission]
+    ) -> list[Verdicts]:
         self.batches.append(batch)
         await self.may_finish.wait()
         if self.failures:
             raise self.failures.pop()
-        assert [header.length for header in batch.submissions] == [len(part) for part in parts]
+        assert batch.submissions == [submission.header for submission in submissions]
         return [Verdicts(one.submission_id, "w" * one.records) for one in batch.submissions]
 
     @property
@@ -40,7 +43,7 @@ def call(
     coalescer: Coalescer, name: str, records: int = 1, *, attempt: int = 1
 ) -> asyncio.Task[list[Verdicts]]:
     header = SubmissionHeader(name, "requester", records, 10)
-    return asyncio.create_task(coalescer.submit([header], [bytes(10)], attempt=attempt))
+    return asyncio.create_task(coalescer.submit([Submission(header, bytes(10))], attempt=attempt))
 
 
 async def test_a_full_batch_is_written_and_each_call_hears_its_own() -> None:

@@ -1,4 +1,4 @@
-"""What an operator may ask of a batcher, in any order, and when a batch is due then."""
+"""What an operator may ask of a batcher, in any order."""
 
 import math
 
@@ -6,15 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.contracts.messages import BatcherSettings, SubmissionHeader
-from batching_demo.core.buffer import Buffer, FlushReason, Submission
+from batching_demo.contracts.operations import BatcherSettings, Changes, Mode
 from batching_demo.core.control import (
-    LONGEST_PATIENCE_SECONDS,
-    SHORTEST_PATIENCE_SECONDS,
-    Changes,
+    LONGEST_RETRY_AFTER_SECONDS,
+    SHORTEST_RETRY_AFTER_SECONDS,
     Control,
     ControlRefusedError,
-    Mode,
     apply_changes,
     describe_changes,
 )
@@ -22,54 +19,11 @@ from batching_demo.core.control import (
 SETTINGS = BatcherSettings(max_records=10, linger_seconds=5)
 
 
-def buffer(*received_at: float, records: int = 1) -> Buffer:
-    return Buffer(
-        SETTINGS,
-        [
-            Submission(SubmissionHeader(str(number), "requester", records, 10), bytes(10), at)
-            for number, at in enumerate(received_at)
-        ],
-    )
-
-
-def test_open_it_flushes_as_its_settings_say() -> None:
-    control = Control()
-    assert control.due(buffer(1.0), now=5.9) is None
-    assert control.due(buffer(1.0), now=6.0) is FlushReason.AGE
-    assert control.due(buffer(1.0, records=10), now=1.0) is FlushReason.RECORDS
-    assert control.due_at(buffer(1.0)) == 6.0
-
-
-def test_paused_nothing_is_due_ever() -> None:
-    control = Control()
-    assert control.pause(1.0)
-    assert control.due(buffer(0.0, records=100), now=1e9) is None
-    assert control.due_at(buffer(0.0)) is None
-
-
-def test_a_flush_takes_what_has_come_and_not_what_comes_later() -> None:
-    control = Control()
-    control.flush(2.0)
-    assert control.due(buffer(1.0, 3.0), now=2.0) is FlushReason.MANUAL
-    assert control.due(buffer(2.5), now=3.0) is None
-    assert control.due(buffer(), now=2.0) is None
-
-
 def test_a_flush_does_not_break_a_pause() -> None:
     control = Control()
     control.pause(1.0)
     with pytest.raises(ControlRefusedError, match="resume"):
         control.check_flush()
-
-
-@pytest.mark.parametrize("request_", [Control.drain, Control.stop])
-def test_draining_all_is_due_with_reason_drain(request_: object) -> None:
-    control = Control()
-    assert callable(request_)
-    request_(control, 1.0)
-    assert control.is_closed
-    assert control.due(buffer(0.5), now=1.0) is FlushReason.DRAIN
-    assert control.due(buffer(), now=1.0) is None
 
 
 def test_a_pause_does_not_open_what_a_drain_has_closed() -> None:
@@ -106,11 +60,11 @@ def test_asking_twice_changes_nothing_the_second_time(before: list[str], asked: 
 
 def test_who_is_turned_away_stays_away_longer_the_longer_it_lasts() -> None:
     control = Control()
-    assert control.patience(100.0) == 0.0
+    assert control.retry_after(100.0) == 0.0
     control.pause(100.0)
-    assert control.patience(100.0) == SHORTEST_PATIENCE_SECONDS
-    assert control.patience(130.0) == 30.0
-    assert control.patience(1e6) == LONGEST_PATIENCE_SECONDS
+    assert control.retry_after(100.0) == SHORTEST_RETRY_AFTER_SECONDS
+    assert control.retry_after(130.0) == 30.0
+    assert control.retry_after(1e6) == LONGEST_RETRY_AFTER_SECONDS
 
 
 def test_only_what_is_given_changes() -> None:

@@ -10,18 +10,7 @@ from hypothesis import strategies as st
 
 from batching_demo.records.json_text import canonical, integer_text, parse_object
 from batching_demo.records.rejection import RejectionError
-
-storable = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | storable,
-    lambda inner: st.lists(inner) | st.dictionaries(storable, inner),
-    max_leaves=8,
-)
-objects = st.dictionaries(storable, values)
+from tests.support.json_texts import objects, spelled_otherwise
 
 
 def rejection_code(text: str) -> str | None:
@@ -30,16 +19,6 @@ def rejection_code(text: str) -> str | None:
     except RejectionError as rejection:
         return str(rejection).partition(":")[0]
     return None
-
-
-def spelled_otherwise(text: str, *, ensure_ascii: bool, indent: int | None) -> str:
-    """Write the same object with its storable in the opposite order."""
-
-    def opposite(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        return dict(reversed(pairs))
-
-    value = json.loads(text, object_pairs_hook=opposite)
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
 
 @given(objects, st.booleans(), st.booleans(), st.sampled_from([None, 0, 2]))

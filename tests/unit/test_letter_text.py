@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from batching_demo.database.dead_letters import DeadLetter, ascii_text, plain_text, storable_text
 from batching_demo.records.json_text import canonical, parse_object
-from tests.unit.test_json_text import objects, spelled_otherwise
+from tests.support.json_texts import objects, spelled_otherwise
 
 anything = st.text(st.characters(exclude_categories=()))
 

@@ -17,15 +17,17 @@ from batching_demo.contracts.encoding import (
     decode_records,
     encode_records,
     encoded_size,
-    split,
 )
 from batching_demo.contracts.limits import MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
+from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import shard_for
 from batching_demo.main_service.files.reading import SourceError, inspect, read_slice, slices
 from batching_demo.main_service.keys import key_of
-from batching_demo.main_service.preparation import cut, prepare
+from batching_demo.main_service.messages import MainInput, RunOptions
+from batching_demo.main_service.preparation import prepare, prepare_slice
 from batching_demo.records.json_text import canonical, parse_object
-from tests.support.preparing import code, prepare_input, prepared, stored_hash
+from batching_demo.requester.submissions import cut
+from tests.support.preparing import code, prepared, stored_hash
 
 any_text = st.text(st.characters(codec="utf-8"), max_size=20)
 csv_like = st.text(st.sampled_from('a"\r\né, \0\\'), max_size=10)
@@ -225,7 +227,8 @@ def test_the_prefix_does_not_count_against_the_longest_key(tmp_path: Path) -> No
     path.write_text("key\n" + "k" * 512 + "\n")
     source = inspect(path).source
     (slice_,) = slices(source, 1)
-    (record,) = prepare(source, slice_, read_slice(source, slice_), ["key"], "run:")
+    options = RunOptions(["key"], key_prefix="run:")
+    (record,) = prepare(source, slice_, read_slice(source, slice_), options)
     assert record.key == "run:" + "k" * 512
 
 
@@ -245,6 +248,9 @@ def test_a_rejected_record_is_cut_too() -> None:
     assert record.payload == "x" * 4096
 
 
+TEMPLATE = SubmissionHeader("main-1", "main-1", 0, 0, "input.csv")
+
+
 def record_of(size: int, number: int = 0) -> PreparedRecord:
     empty = PreparedRecord(f"{number:06}", number, "", b"h" * 32)
     noise = Random(number).choices(string.printable, k=size - encoded_size(empty))
@@ -258,18 +264,21 @@ def record_of(size: int, number: int = 0) -> PreparedRecord:
 )
 def test_submissions(sizes: list[int], max_records: int, shards: int) -> None:
     records = [record_of(size, number) for number, size in enumerate(sizes)]
-    submissions, joined = cut(records, prepare_input(max_records, shards))
-    assert cut(records, prepare_input(max_records, shards)) == (submissions, joined)
-    headers = [submission.header for submission in submissions]
-    ids = [header.submission_id for header in headers]
-    assert ids == [f"main-1/{index}" for index in range(len(headers))]
+    by_shard: dict[int, list[PreparedRecord]] = {}
+    for record in records:
+        by_shard.setdefault(shard_for(record.key, shards), []).append(record)
+    submissions = cut(by_shard, TEMPLATE, max_records)
+    assert cut(by_shard, TEMPLATE, max_records) == submissions
+    ids = [submission.header.submission_id for submission in submissions]
+    assert ids == [f"main-1/{index}" for index in range(len(submissions))]
     lines: dict[int, list[int]] = {}
-    for submission, part in zip(submissions, split(headers, joined), strict=True):
-        columns = decode_records(part)
-        assert submission.header.records == len(columns.keys) <= max_records
-        assert len(part) <= MAX_SUBMISSION_BYTES or len(columns.keys) == 1
-        assert {shard_for(key, shards) for key in columns.keys} == {submission.shard}
-        lines.setdefault(submission.shard, []).extend(columns.lines)
+    for submission in submissions:
+        header, columns = submission.header, decode_records(submission.records)
+        assert header.records == len(columns.keys) <= max_records
+        assert header.length == len(submission.records)
+        assert header.length <= MAX_SUBMISSION_BYTES or header.records == 1
+        assert {shard_for(key, shards) for key in columns.keys} == {header.shard}
+        lines.setdefault(header.shard, []).extend(columns.lines)
     assert sorted(line for shard in lines.values() for line in shard) == list(range(len(sizes)))
     assert all(first < second for shard in lines.values() for first, second in pairwise(shard))
 
@@ -287,13 +296,21 @@ def test_submissions(sizes: list[int], max_records: int, shards: int) -> None:
     ],
 )
 def test_submissions_are_equal(count: int, size: int, expected: list[int]) -> None:
-    submissions, _ = cut([record_of(size, number) for number in range(count)], prepare_input())
+    by_shard: dict[int, list[PreparedRecord]] = {}
+    for number in range(count):
+        by_shard.setdefault(0, []).append(record_of(size, number))
+    submissions = cut(by_shard, TEMPLATE, 100)
     assert [submission.header.records for submission in submissions] == expected
 
 
-def test_headers_say_whose_records_they_are() -> None:
-    (submission,), joined = cut([record_of(100)], prepare_input())
+def test_headers_say_whose_records_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "input.csv"
+    path.write_text("key\n1\n2\n")
+    source = inspect(path).source
+    (slice_,) = slices(source, 2)
+    main_input = MainInput(source, slice_, RunOptions(["key"], run_label="again"))
+    (submission,) = prepare_slice(main_input, "main-1", read_slice(source, slice_))
     header = submission.header
-    assert (header.requester, header.source, header.run_label) == ("main-1", "input.csv", "first")
-    assert header.length == len(joined)
-    assert joined == encode_records([record_of(100)])
+    assert (header.requester, header.source, header.run_label) == ("main-1", "input.csv", "again")
+    assert (header.submission_id, header.records) == ("main-1/0", 2)
+    assert decode_records(submission.records).keys == ["1", "2"]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from batching_demo.contracts.encoding import pack, unpack
 from batching_demo.contracts.limits import MAX_SLICE_BYTES
-from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.reading import inspect, read_slice, slices
-from batching_demo.main_service.messages import PrepareInput, Source
-from batching_demo.main_service.packing import pack, unpack
-from batching_demo.main_service.preparation import cut, prepare
-from batching_demo.main_service.run_options import RunOptions, run_id
+from batching_demo.main_service.messages import MainInput, RunOptions, Source
+from batching_demo.main_service.preparation import prepare_slice
+from batching_demo.main_service.run_options import records_per_slice, run_id
 
 SOURCE = Source("/a.csv", "a.csv", "digest", "csv")
 OPTIONS = RunOptions(["key"])
@@ -32,7 +32,10 @@ OPTIONS = RunOptions(["key"])
         (SOURCE, replace(OPTIONS, write_path=WritePath.UNBATCHED)),
         (SOURCE, replace(OPTIONS, run_label="again")),
         (SOURCE, replace(OPTIONS, records_per_workflow=2)),
-        (SOURCE, replace(OPTIONS, records_per_workflow=1_000, max_records=1)),
+        (
+            SOURCE,
+            replace(OPTIONS, records_per_workflow=1_000, settings=BatcherSettings(max_records=1)),
+        ),
     ],
 )
 def test_what_decides_the_work_decides_the_identity(source: Source, options: RunOptions) -> None:
@@ -41,14 +44,18 @@ def test_what_decides_the_work_decides_the_identity(source: Source, options: Run
 
 def test_nothing_else_does() -> None:
     elsewhere = replace(SOURCE, path="/b.csv", name="b.csv")
-    paced = replace(OPTIONS, max_open=1, wait=False, deadline_seconds=5, shards=3, max_records=7)
+    settings = BatcherSettings(max_records=7, linger_seconds=1)
+    paced = replace(OPTIONS, deadline_seconds=5, shards=3, settings=settings)
     assert run_id(elsewhere, paced) == run_id(SOURCE, OPTIONS)
 
 
 def test_slices_are_told_apart_from_those_of_other_sizes() -> None:
     """A workflow of 200 records must not count as done for one of 1,000 at the same place."""
-    sizes = [replace(OPTIONS, records_per_workflow=1_000, max_records=size) for size in (1, 4, 5)]
-    assert [options.records_per_slice for options in sizes] == [200, 800, 1_000]
+    sizes = [
+        replace(OPTIONS, records_per_workflow=1_000, settings=BatcherSettings(max_records=size))
+        for size in (1, 4, 5)
+    ]
+    assert [records_per_slice(options) for options in sizes] == [200, 800, 1_000]
     assert all(run_id(SOURCE, one) != run_id(SOURCE, other) for one, other in pairwise(sizes))
 
 
@@ -56,18 +63,17 @@ def test_slices_are_told_apart_from_those_of_other_sizes() -> None:
 def test_what_preparation_returns_is_far_from_the_largest_payload(
     tmp_path: Path, shards: int
 ) -> None:
-    options = RunOptions(["k"], 100_000, max_records=1, shards=shards, run_label="\U0001f600" * 100)
+    one_each = BatcherSettings(max_records=1)
+    label = "\U0001f600" * 100
+    options = RunOptions(["k"], 100_000, one_each, shards, run_label=label)
     path = tmp_path / ("\U0001f600" * 62 + ".ndjson")
     path.write_text("".join(f'{{"k":{number}}}\n' for number in range(3_000)))
     source = inspect(path).source
     total = 0
-    for slice_ in slices(source, options.records_per_slice):
-        prepare_input = PrepareInput(
-            source, slice_, ["k"], "", "main-0123456789abcdef-0", options.run_label, 1, shards
-        )
+    for slice_ in slices(source, records_per_slice(options)):
+        main_input = MainInput(source, slice_, options)
         raw = read_slice(source, slice_)
-        packed = pack(*cut(prepare(source, slice_, raw, ["k"], ""), prepare_input))
+        packed = pack(prepare_slice(main_input, "main-0123456789abcdef-0", raw))
         assert len(packed) < 3 * MAX_SLICE_BYTES
-        assert isinstance(unpack(packed)[0][0].header, SubmissionHeader)
-        total += sum(submission.header.records for submission, _ in unpack(packed))
+        total += sum(submission.header.records for submission in unpack(packed))
     assert total == 3_000

@@ -16,6 +16,7 @@ from batching_demo.main_service.files.reading import (
     read_slice,
     slices,
 )
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.preparation import prepare
 from tests.support.preparing import prepared, write
 
@@ -60,7 +61,9 @@ def test_what_preparation_makes_of_a_slice_is_bounded(tmp_path: Path, row: str) 
     assert sum(slice_.records for slice_ in found) == inspected.records
     total = 0
     for slice_ in found:
-        records = prepare(source, slice_, read_slice(source, slice_), source.columns[:1], "")
+        records = prepare(
+            source, slice_, read_slice(source, slice_), RunOptions(source.columns[:1])
+        )
         size = sum(map(encoded_size, records))
         assert max(size, slice_.length) <= MAX_SLICE_BYTES
         total += size
@@ -74,7 +77,7 @@ def test_what_is_made_of_ndjson_is_bounded_too(
 ) -> None:
     source = inspect(write(tmp_path / "x.ndjson", f"{line}\n" * 10_000)).source
     for slice_ in slices(source, 100_000):
-        records = prepare(source, slice_, read_slice(source, slice_), key_columns, "")
+        records = prepare(source, slice_, read_slice(source, slice_), RunOptions(key_columns))
         assert sum(map(encoded_size, records)) <= MAX_SLICE_BYTES
 
 
@@ -96,7 +99,7 @@ def test_an_oversized_record_is_never_read_whole(
     raw = read_slice(source, oversized)
     text = path.read_bytes()[oversized.offset : oversized.offset + oversized.length]
     assert raw == hashlib.sha256(text).digest() + text[:4096]
-    (record,) = prepare(source, oversized, raw, ["key"], "")
+    (record,) = prepare(source, oversized, raw, RunOptions(["key"]))
     assert record.rejection.startswith(f"too_large: the record has {len(text)} bytes")
     assert hashlib.sha256(text).hexdigest() in record.rejection
     assert len(record.payload.encode()) in (4095, 4096)

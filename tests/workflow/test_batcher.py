@@ -2,27 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
-from batching_demo.batcher_service.messages import BatcherStatus
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.encoding import PreparedRecord, join
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
 from batching_demo.operator.start import start_batchers
-from tests.support.collector import Collector
-from tests.support.helpers import (
-    batcher_service,
-    eventually,
-    fetch,
-    noise,
-    record,
-    scalar,
-    submission,
-)
+from tests.support.database import fetch, scalar
+from tests.support.records import noise, record, submission
+from tests.support.requesters import Collector
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 REQUESTER_QUEUE = "requesters"
 
@@ -31,10 +26,7 @@ async def submit(
     client: Client, *submissions: tuple[str, Sequence[PreparedRecord]], requester: str = "nobody"
 ) -> None:
     made = [submission(name, records, requester) for name, records in submissions]
-    await client.get_workflow_handle(batcher_workflow_id(0)).signal(
-        SUBMIT_SIGNAL,
-        args=[[header for header, _ in made], b"".join(encoded for _, encoded in made)],
-    )
+    await client.get_workflow_handle(batcher_workflow_id(0)).signal(SUBMIT_SIGNAL, args=join(made))
 
 
 async def status(client: Client) -> BatcherStatus:
@@ -150,7 +142,8 @@ async def test_nothing_is_lost_over_many_runs(client: Client, engine: AsyncEngin
 async def test_malformed_signals_do_no_harm(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
     handle = client.get_workflow_handle(batcher_workflow_id(0))
-    header, encoded = submission("lies", [record("z")])
+    lies = submission("lies", [record("z")])
+    header, encoded = lies.header, lies.records
     wrong: list[list[object]] = [
         [],
         [1],
@@ -169,17 +162,24 @@ async def test_malformed_signals_do_no_harm(client: Client, engine: AsyncEngine)
         await submit(client, ("s", [record("a")]))
         await expect_rows(engine, 1)
 
+        async def all_are_kept() -> None:
+            reasons = await fetch(engine, "SELECT DISTINCT reason, source FROM dead_letters")
+            assert reasons == [("malformed", "signal")]
+            assert await scalar(engine, "SELECT count(*) FROM dead_letters") == len(wrong)
+
+        await eventually(all_are_kept)
+
 
 async def test_bytes_that_are_no_records_are_rejected_and_the_others_stored(
     client: Client, engine: AsyncEngine
 ) -> None:
     await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
-    good, encoded = submission("good", [record("a")])
-    bad = [submission(f"bad{n}", [record("b")])[0] for n in range(2)]
-    nonsense = [bytes(bad[0].length), encoded[: bad[1].length].ljust(bad[1].length, b"?")]
+    good = submission("good", [record("a")])
+    bad = submission("bad", [record("b")])
+    nonsense = replace(bad, records=bytes(bad.header.length))
     async with batcher_service(client, engine):
         await client.get_workflow_handle(batcher_workflow_id(0)).signal(
-            SUBMIT_SIGNAL, args=[[bad[0], good], nonsense[0] + encoded]
+            SUBMIT_SIGNAL, args=join([nonsense, good])
         )
         await expect_rows(engine, 1)
         await expect_totals(client, written=1, rejected=1)

@@ -7,10 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflow as workflows
-from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.core.control import Changes, Mode
+from batching_demo.batcher_service import run_length
+from batching_demo.contracts.operations import BatcherSettings, Changes, Mode, Update
 from batching_demo.operator import requests
 from batching_demo.operator.requests import NoWorkerError, RequestRefusedError, request
 from batching_demo.operator.shards import (
@@ -20,19 +18,12 @@ from batching_demo.operator.shards import (
 )
 from batching_demo.operator.start import start_batchers
 from batching_demo.operator.status import overview
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answered_busy,
-    expect_answers,
-    expect_buffered,
-    expect_rows,
-    patchable_batcher_service,
-    rows,
-    status,
-    submit,
-)
-from tests.support.helpers import batcher_service, eventually, noise, record
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answered_busy, expect_answers
+from tests.support.database import expect_rows, rows
+from tests.support.records import noise, record
+from tests.support.services import batcher_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)
@@ -43,11 +34,11 @@ async def test_a_flush_by_hand_writes_what_waits(client: Client, engine: AsyncEn
     async with batcher_service(client, engine):
         await submit(client, ("s", [record("a"), record("b")]))
         await expect_buffered(client, 2)
-        done = await request(client, 0, BatcherWorkflow.flush)
+        done = await request(client, 0, Update.FLUSH)
         assert (done.message, done.changed) == ("flushing 2 records", True)
         await expect_rows(engine, 2)
         await eventually(lambda: _expect_batches(client, {"manual": 1}))
-        assert (await request(client, 0, BatcherWorkflow.flush)).message == "nothing waits"
+        assert (await request(client, 0, Update.FLUSH)).message == "nothing waits"
         await submit(client, ("t", [record("c")]))
         await expect_buffered(client, 1)
         assert await rows(engine) == 2
@@ -60,15 +51,15 @@ async def _expect_batches(client: Client, expected: dict[str, int]) -> None:
 async def test_a_pause_holds_and_a_resume_empties(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 1, BatcherSettings(max_records=2, linger_seconds=0.1))
     async with batcher_service(client, engine):
-        assert (await request(client, 0, BatcherWorkflow.pause)).changed
-        assert (await request(client, 0, BatcherWorkflow.pause)).message == "already paused"
+        assert (await request(client, 0, Update.PAUSE)).changed
+        assert (await request(client, 0, Update.PAUSE)).message == "already paused"
         await submit(client, *((f"s{n}", [record(f"k{n}")]) for n in range(5)))
         await expect_buffered(client, 5)
         with pytest.raises(RequestRefusedError, match="batcher-0 is paused"):
-            await request(client, 0, BatcherWorkflow.flush)
+            await request(client, 0, Update.FLUSH)
         await asyncio.sleep(1)
         assert await rows(engine) == 0
-        assert (await request(client, 0, BatcherWorkflow.resume)).changed
+        assert (await request(client, 0, Update.RESUME)).changed
         await expect_rows(engine, 5)
 
 
@@ -77,23 +68,23 @@ async def test_a_full_paused_batcher_turns_away_and_forgets_nobody(
 ) -> None:
     await start_batchers(client, 1, QUICK)
     async with batcher_service(client, engine), collecting(client, "one"):
-        await request(client, 0, BatcherWorkflow.pause)
+        await request(client, 0, Update.PAUSE)
         large = {"t": noise(100_000)}
         for number in range(6):
             await submit(client, (f"s{number}", [record(f"k{number}", large)]), requester="one")
         await expect_answered_busy(client, "one", at_least=1)
         assert (await status(client)).buffered_records == 5
-        await request(client, 0, BatcherWorkflow.resume)
+        await request(client, 0, Update.RESUME)
         await expect_answers(client, "one", {f"s{number}": "w" for number in range(5)})
 
 
 async def test_a_pause_outlives_a_run(
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 3)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 3)
     await start_batchers(client, 1, QUICK)
     async with patchable_batcher_service(client, engine):
-        await request(client, 0, BatcherWorkflow.pause)
+        await request(client, 0, Update.PAUSE)
         first = (await describe(client, 0)).run_id
         for number in range(5):
             await submit(client, (f"s{number}", [record(f"k{number}")]))
@@ -110,13 +101,13 @@ async def test_a_pause_outlives_a_run(
 async def test_settings_change_while_it_runs_and_outlive_the_run(
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 4)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 4)
     await start_batchers(client, 1, SLOW)
     first = (await describe(client, 0)).run_id
     async with patchable_batcher_service(client, engine):
-        done = await request(client, 0, BatcherWorkflow.configure, Changes(max_records=4))
+        done = await request(client, 0, Update.CONFIGURE, Changes(max_records=4))
         assert done.message == "max_records 100 -> 4"
-        again = await request(client, 0, BatcherWorkflow.configure, Changes(max_records=4))
+        again = await request(client, 0, Update.CONFIGURE, Changes(max_records=4))
         assert (again.message, again.changed) == ("already has these settings", False)
         for number in range(12):
             await submit(client, (f"s{number}", [record(f"k{number}")]))
@@ -134,7 +125,7 @@ async def test_settings_that_make_no_sense_are_refused(client: Client, engine: A
     await start_batchers(client, 1, SLOW)
     async with batcher_service(client, engine):
         with pytest.raises(RequestRefusedError, match="takes 1 to 10000 records"):
-            await request(client, 0, BatcherWorkflow.configure, Changes(max_records=0))
+            await request(client, 0, Update.CONFIGURE, Changes(max_records=0))
         with pytest.raises(RequestRefusedError):
             await batcher_configure_raw(client)
         assert (await status(client)).settings == SLOW
@@ -142,13 +133,13 @@ async def test_settings_that_make_no_sense_are_refused(client: Client, engine: A
 
 async def batcher_configure_raw(client: Client) -> None:
     """Ask in a shape that the message does not have."""
-    await request(client, 0, BatcherWorkflow.configure, "nonsense")
+    await request(client, 0, Update.CONFIGURE, "nonsense")
 
 
 async def test_requests_meet_a_batcher_that_continues_as_new_all_the_time(
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 2)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 2)
     await start_batchers(client, 1, QUICK)
     async with patchable_batcher_service(client, engine):
 
@@ -159,9 +150,9 @@ async def test_requests_meet_a_batcher_that_continues_as_new_all_the_time(
         sending = asyncio.create_task(send())
         for number in range(20):
             changes = Changes(max_records=number + 5)
-            done = await request(client, 0, BatcherWorkflow.configure, changes)
+            done = await request(client, 0, Update.CONFIGURE, changes)
             assert done.changed
-            await request(client, 0, BatcherWorkflow.flush)
+            await request(client, 0, Update.FLUSH)
         await sending
         await expect_rows(engine, 60)
         assert (await status(client)).settings.max_records == 24
@@ -174,7 +165,7 @@ async def test_without_a_worker_a_request_ends_and_says_so(
     monkeypatch.setattr(requests, "QUERY_SECONDS", 1.0)
     await start_batchers(client, 1, SLOW)
     with pytest.raises(NoWorkerError, match="batching-demo batcher worker"):
-        await request(client, 0, BatcherWorkflow.pause)
+        await request(client, 0, Update.PAUSE)
     (found,) = await overview(client, None)
     assert found.described is not None
     assert found.described.settings == SLOW

@@ -8,9 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.core.control import Mode
+from batching_demo.contracts.operations import BatcherSettings, Mode, Update
 from batching_demo.operator.draining import (
     RemainsError,
     running,
@@ -22,19 +20,12 @@ from batching_demo.operator.shards import (
     ShardMissingError,
 )
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    batcher,
-    collecting,
-    expect_answered_busy,
-    expect_answers,
-    expect_buffered,
-    expect_rows,
-    locked_table,
-    rows,
-    status,
-    submit,
-)
-from tests.support.helpers import batcher_service, eventually, record
+from tests.support.batchers import batcher, expect_buffered, status, submit
+from tests.support.collecting import collecting, expect_answered_busy, expect_answers
+from tests.support.database import expect_rows, locked_table, rows
+from tests.support.records import record
+from tests.support.services import batcher_service
+from tests.support.waiting import eventually
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)
@@ -51,16 +42,16 @@ async def test_a_drain_writes_all_and_answers_busy_until_resumed(
     async with batcher_service(client, engine), collecting(client, "one"):
         await submit(client, ("early", [record("a")]), requester="one")
         await expect_buffered(client, 1)
-        await request(client, 0, BatcherWorkflow.drain)
+        await request(client, 0, Update.DRAIN)
         await wait_for(client, 0, without_verdict, 20, ignore)
         await expect_answers(client, "one", {"early": "w"})
         assert (await status(client)).totals.batches == {"drain": 1}
         with pytest.raises(RequestRefusedError, match="draining"):
-            await request(client, 0, BatcherWorkflow.pause)
+            await request(client, 0, Update.PAUSE)
         await submit(client, ("late", [record("b")]), requester="one")
         await expect_answered_busy(client, "one", at_least=1)
         assert (await status(client)).open_records == 0
-        await request(client, 0, BatcherWorkflow.resume)
+        await request(client, 0, Update.RESUME)
         await submit(client, ("late", [record("b")]), requester="one")
         await expect_buffered(client, 1)
 
@@ -71,10 +62,10 @@ async def test_a_drain_that_is_not_done_says_what_remains(
     await start_batchers(client, 1, SLOW)
     async with batcher_service(client, engine), locked_table(engine):
         await submit(client, ("s", [record("a"), record("b")]))
-        await request(client, 0, BatcherWorkflow.drain)
+        await request(client, 0, Update.DRAIN)
         with pytest.raises(RemainsError, match="2 records have no verdict"):
             await wait_for(client, 0, without_verdict, 1.5, ignore)
-        await request(client, 0, BatcherWorkflow.resume)
+        await request(client, 0, Update.RESUME)
         with pytest.raises(RequestRefusedError, match="resumed"):
             await wait_for(client, 0, without_verdict, 20, ignore)
 
@@ -83,13 +74,13 @@ async def test_a_stop_writes_all_and_ends(client: Client, engine: AsyncEngine) -
     await start_batchers(client, 1, SLOW)
     async with batcher_service(client, engine), collecting(client, "one"):
         await submit(client, ("s", [record("a")]), requester="one")
-        assert (await request(client, 0, BatcherWorkflow.stop)).changed
+        assert (await request(client, 0, Update.STOP)).changed
         await wait_for(client, 0, running, 20, ignore)
         await expect_answers(client, "one", {"s": "w"})
         found = await batcher(client).describe()
         assert found.status is WorkflowExecutionStatus.COMPLETED
         with pytest.raises(ShardMissingError, match="batcher-0 does not run"):
-            await request(client, 0, BatcherWorkflow.stop)
+            await request(client, 0, Update.STOP)
 
 
 async def test_what_comes_while_a_batcher_ends_is_answered_or_not_taken(
@@ -114,7 +105,7 @@ async def test_what_comes_while_a_batcher_ends_is_answered_or_not_taken(
     async with batcher_service(client, engine), collecting(client, "one"):
         sending = asyncio.create_task(send_until_refused())
         await asyncio.sleep(0.4)
-        await request(client, 0, BatcherWorkflow.stop)
+        await request(client, 0, Update.STOP)
         await asyncio.wait_for(sending, 60)
         await wait_for(client, 0, running, 30, ignore)
         assert taken
@@ -135,7 +126,7 @@ async def test_a_stop_can_be_taken_back_while_it_is_not_done(
     async with batcher_service(client, engine):
         async with locked_table(engine):
             await submit(client, ("s", [record("a")]))
-            await request(client, 0, BatcherWorkflow.stop)
-            assert (await request(client, 0, BatcherWorkflow.resume)).changed
+            await request(client, 0, Update.STOP)
+            assert (await request(client, 0, Update.RESUME)).changed
         await expect_rows(engine, 1)
         assert (await status(client)).mode == Mode.OPEN

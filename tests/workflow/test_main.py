@@ -9,41 +9,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.reading import inspect, slices
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 from batching_demo.operator.start import start_batchers
-from tests.support.helpers import (
-    batcher_service,
-    both_services,
-    eventually,
-    fetch,
-    main_service,
-    scalar,
-)
+from tests.support.database import fetch, scalar
+from tests.support.loading import load
+from tests.support.services import batcher_service, both_services, main_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.3)
 
 
-async def load(
-    client: Client,
-    path: Path,
-    key_columns: list[str],
-    records: int | None = None,
-    **options: object,
-) -> Summary:
-    source = inspect(path, format=None, delimiter=",", key_columns=key_columns).source
-    run_options = RunOptions(key_columns=key_columns, **options)  # type: ignore[arg-type]
-    starter = Starter(client, source, run_options)
-    return await starter.run(slices(source, run_options.records_per_workflow, limit=records))
-
-
 async def load_flights(client: Client, records: int, **options: object) -> Summary:
-    return await load(client, flights(), list(FLIGHTS_KEY), records, **options)
+    return await load(client, flights(), FLIGHTS_KEY, records, **options)  # type: ignore[arg-type]  # of any field
 
 
 async def test_flights_arrive_whole(client: Client, engine: AsyncEngine) -> None:
@@ -90,7 +73,11 @@ async def test_slices_share_batches_and_shards_share_slices(
     await start_batchers(client, 3, BatcherSettings(linger_seconds=1, max_records=50))
     async with both_services(client, engine):
         summary = await load_flights(
-            client, 430, records_per_workflow=100, max_records=50, shards=3
+            client,
+            430,
+            records_per_workflow=100,
+            settings=BatcherSettings(max_records=50),
+            shards=3,
         )
     assert (summary.written, summary.workflows) == (430, 5)
     sizes = await fetch(

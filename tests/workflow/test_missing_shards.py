@@ -8,14 +8,16 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import shard_for
+from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.operator.requests import request
 from batching_demo.operator.start import start_batcher, start_batchers
-from batching_demo.requester import requester
-from tests.support.faults import batcher, expect_rows, load, locked_table, status, write_ndjson
-from tests.support.helpers import both_services, eventually, fetch
+from batching_demo.requester import by_signal
+from tests.support.batchers import batcher, status
+from tests.support.database import expect_rows, fetch, locked_table
+from tests.support.loading import load, write_ndjson
+from tests.support.services import both_services
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -61,13 +63,19 @@ async def test_an_answer_lost_by_one_shard_is_asked_for_though_another_is_missin
     client: Client, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shard 1 loses what it has; its records are submitted again while shards 0 and 2 are away."""
-    monkeypatch.setattr(requester, "SHORTEST_PATIENCE_SECONDS", 4.0)
+    monkeypatch.setattr(by_signal, "SHORTEST_ACK_TIMEOUT_SECONDS", 4.0)
     await start_batcher(client, 1, BatcherSettings(linger_seconds=600))
     keys = [*keys_of(1, 3, 2), *keys_of(2, 3, 2)]
     path = write_ndjson(tmp_path / "in.ndjson", ({"id": key} for key in keys))
     async with both_services(client, engine):
         loading = asyncio.create_task(
-            load(client, path, shards=3, records_per_workflow=4, linger_seconds=0.2)
+            load(
+                client,
+                path,
+                shards=3,
+                records_per_workflow=4,
+                settings=BatcherSettings(linger_seconds=0.2),
+            )
         )
 
         async def buffered() -> None:
@@ -97,7 +105,7 @@ async def test_who_a_draining_shard_turned_away_goes_to_shard_0_once_it_has_ende
                 assert (await status(client, 1)).open_records == 2
 
             await eventually(taken)
-            await request(client, 1, BatcherWorkflow.stop)
+            await request(client, 1, Update.STOP)
             late = asyncio.create_task(load(client, then, shards=2, records_per_workflow=1))
 
             async def turned_away() -> None:

@@ -8,21 +8,16 @@ from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.cli.app import app
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.operator.requests import request
 from batching_demo.operator.shards import describe, running_shards
 from batching_demo.operator.start import start_batchers
-from tests.support.faults import (
-    expect_rows,
-    load,
-    locked_table,
-    status,
-    submit,
-    write_ndjson,
-)
-from tests.support.helpers import batcher_service, both_services, fetch, record, scalar
+from tests.support.batchers import status, submit
+from tests.support.database import expect_rows, fetch, locked_table, scalar
+from tests.support.loading import load, write_ndjson
+from tests.support.records import record
+from tests.support.services import batcher_service, both_services
 
 QUICK = BatcherSettings(max_records=20, linger_seconds=0.5)
 
@@ -61,7 +56,7 @@ async def test_one_to_four_to_two_under_load_loses_and_doubles_nothing(
         assert up.stdout.splitlines() == [
             "batcher-0: runs already",
             *(f"batcher-{shard}: started" for shard in (1, 2, 3)),
-            "start main workflows with --shards 4 from now on",
+            "main workflows started from now on submit to 4 batchers",
         ]
         assert (await describe(client, 3)).settings == QUICK
         await expect_rows_at_least(engine, 120)
@@ -99,7 +94,7 @@ async def test_records_that_wait_in_a_closing_shard_are_written(
         left = (await status(client)).buffered_records
         assert 0 < left < 30
         await expect_rows(engine, 30 - left)
-        await request(client, 0, BatcherWorkflow.flush)
+        await request(client, 0, Update.FLUSH)
         assert (await asyncio.wait_for(loading, 30)).written == 30
 
 
@@ -109,7 +104,7 @@ async def test_again_it_changes_nothing_and_a_gap_is_filled(
     await start_batchers(client, 3, QUICK)
     async with batcher_service(client, engine):
         assert (await reshard("3")).stdout.count("runs already") == 3
-        await request(client, 1, BatcherWorkflow.stop)
+        await request(client, 1, Update.STOP)
         while await running_shards(client) != [0, 2]:
             await asyncio.sleep(0.1)
         filled = await reshard("3")
@@ -121,7 +116,7 @@ async def test_a_shard_that_was_ending_goes_on(client: Client, engine: AsyncEngi
     await start_batchers(client, 2, QUICK)
     async with batcher_service(client, engine), locked_table(engine):
         await wait_in(client, 1)
-        await request(client, 1, BatcherWorkflow.stop)
+        await request(client, 1, Update.STOP)
         result = await reshard("2")
         assert "batcher-1: resumed: it was stopping" in result.stdout
         assert (await status(client, 1)).mode == "open"

@@ -7,12 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflow as workflows
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.batcher_service import run_length
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from batching_demo.search_attributes import KEYS, registered_attributes
-from tests.support.faults import load, patchable_batcher_service, submit, write_ndjson
-from tests.support.helpers import both_services, eventually, main_service, record
+from tests.support.batchers import submit
+from tests.support.loading import load, write_ndjson
+from tests.support.records import record
+from tests.support.services import both_services, main_service, patchable_batcher_service
+from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -42,7 +45,7 @@ async def expect_found(client: Client, query: str, workflow_ids: set[str]) -> No
 async def test_registered_attributes_are_set_and_kept(
     client: Client, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflows, "MAX_SIGNALS", 3)
+    monkeypatch.setattr(run_length, "MAX_SIGNALS", 3)
     await register(client)
     (started, _) = await start_batchers(client, 2, QUICK)
     batcher = client.get_workflow_handle(started.workflow_id)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
-from batching_demo.main_service.messages import MainResult, Slice, Source
-from batching_demo.main_service.run_options import RunOptions, run_id
+from batching_demo.main_service.messages import MainResult, RunOptions, Slice, Source
+from batching_demo.main_service.run_options import run_id
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.workflow import MainWorkflow
 from tools.chaos.records import KEY

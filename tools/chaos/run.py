@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System, system_directory

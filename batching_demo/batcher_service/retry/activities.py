@@ -1,4 +1,4 @@
-"""Read a dead letter for its retry, and note in it what came of that."""
+"""Read a dead letter for its retry, and record in it what came of that."""
 
 import logging
 from collections.abc import Iterator
@@ -9,16 +9,25 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.batcher_service.failures import database_failures_reported
-from batching_demo.batcher_service.retry.messages import (
+from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
+from batching_demo.contracts.encoding import decode_records, encode_records, pack
+from batching_demo.contracts.messages import (
+    VERDICT_BY_CODE,
+    Submission,
+    SubmissionHeader,
+    Verdicts,
+)
+from batching_demo.contracts.retries import (
+    PREPARE_RETRY,
+    RECORD_RETRY,
     RetryInput,
     RetryResult,
-    pack_submission,
-    retry_submission_id,
 )
-from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
-from batching_demo.contracts.encoding import decode_records, encode_records
-from batching_demo.contracts.messages import VERDICT_BY_CODE, SubmissionHeader, Verdicts
-from batching_demo.database.dead_letter_queries import find_identity, note_attempt, read_letter
+from batching_demo.database.dead_letter_queries import (
+    find_identity,
+    read_dead_letter,
+    record_attempt,
+)
 from batching_demo.database.dead_letters import identity
 from batching_demo.database.errors import database_errors
 
@@ -31,43 +40,51 @@ class RetryActivities:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    @activity.defn
+    @activity.defn(name=PREPARE_RETRY)
     async def prepare_retry(self, retry_input: RetryInput, edited: bytes) -> bytes:
-        """Make a submission of a letter's record, or of its corrected payload if there is one."""
-        letter_id = retry_input.letter_id
+        """Return the packed submission of a dead letter's record.
+
+        Args:
+            retry_input: Which dead letter, and its key.
+            edited: A corrected payload; empty for the record as it is kept.
+        """
+        dead_letter_id = retry_input.dead_letter_id
         with _explained():
-            found = await read_letter(self._engine, letter_id)
+            found = await read_dead_letter(self._engine, dead_letter_id)
             if found is None:
-                raise RetryRefusedError(f"there is no dead letter {letter_id}")
+                raise RetryRefusedError(f"there is no dead letter {dead_letter_id}")
             letter, kept = found
             record = record_again(
                 letter, kept, key=retry_input.key, edited=edited.decode() if edited else None
             )
         records = encode_records([record])
         header = SubmissionHeader(
-            submission_id=retry_submission_id(letter_id, retry_input.attempt),
+            submission_id=retry_input.submission_id,
             requester=activity.info().workflow_id or "",
             records=1,
             length=len(records),
             source=letter.source,
             run_label=letter.run_label,
         )
-        return pack_submission(header, records)
+        return pack([Submission(header, records)])
 
-    @activity.defn
-    async def note_retry(
+    @activity.defn(name=RECORD_RETRY)
+    async def record_retry(
         self, retry_input: RetryInput, answer: Verdicts, records: bytes
     ) -> RetryResult:
-        """Note the verdict in the letter; of a record that was not stored, find its letter."""
+        """Record the verdict; of a record that was not stored, find its own dead letter.
+
+        Args:
+            retry_input: Which attempt at which dead letter.
+            answer: To its submission.
+            records: Of the submission; needed only if it was not stored.
+        """
         problem = next(iter(answer.problems), None)
         result = RetryResult(VERDICT_BY_CODE[answer.codes], answer.batch_id)
+        dead_letter_id, attempt = retry_input.dead_letter_id, retry_input.attempt
         with _explained():
-            await note_attempt(
-                self._engine,
-                retry_input.letter_id,
-                retry_input.attempt,
-                is_stored=result.is_stored,
-            )
+            is_stored = result.verdict.is_stored
+            await record_attempt(self._engine, dead_letter_id, attempt, is_stored=is_stored)
             if problem:
                 result = RetryResult(
                     verdict=result.verdict,
@@ -75,17 +92,12 @@ class RetryActivities:
                     reason=problem.reason,
                     detail=problem.detail,
                     sqlstate=problem.sqlstate,
-                    kept_as=await self._find_letter(problem.reason, records),
+                    kept_as=await self._find(problem.reason, records),
                 )
-        logger.info(
-            "letter %d attempt %d: %s",
-            retry_input.letter_id,
-            retry_input.attempt,
-            result.verdict.value,
-        )
+        logger.info("dead letter %d attempt %d: %s", dead_letter_id, attempt, result.verdict.value)
         return result
 
-    async def _find_letter(self, reason: str, records: bytes) -> int | None:
+    async def _find(self, reason: str, records: bytes) -> int | None:
         columns = decode_records(records)
         # A record with a key is told apart by that alone.
         sought = identity(reason, columns.keys[0], columns.payloads[0], source="", line=0)

@@ -1,10 +1,11 @@
 """Make a record of a dead letter again, or say what it lacks."""
 
 from batching_demo.contracts.encoding import PreparedRecord, encoded_size
-from batching_demo.contracts.limits import MAX_KEY_BYTES, MAX_RECORD_BYTES
-from batching_demo.database.dead_letter_queries import Letter
+from batching_demo.contracts.limits import MAX_RECORD_BYTES
+from batching_demo.database.dead_letter_queries import StoredDeadLetter
 from batching_demo.database.dead_letters import plain_text
 from batching_demo.records.json_text import canonical, content_hash, parse_object
+from batching_demo.records.key import check_key
 from batching_demo.records.rejection import RejectionError
 
 NEVER_AN_OBJECT = ("invalid_json", "field_count")
@@ -12,22 +13,22 @@ NEVER_AN_OBJECT = ("invalid_json", "field_count")
 
 
 class RetryRefusedError(Exception):
-    """A letter cannot be submitted like this; the message names it and what it needs."""
+    """A dead letter cannot be submitted like this; the message names it and what it needs."""
 
 
 def record_again(
-    letter: Letter, kept: str, *, key: str | None, edited: str | None
+    letter: StoredDeadLetter, kept: str, *, key: str | None, edited: str | None
 ) -> PreparedRecord:
-    """Prepare the record of a letter as preparation would.
+    """Prepare the record of a dead letter as preparation would.
 
     Args:
-        letter: whose source and line the record keeps.
-        kept: the letter's record as it is stored.
-        key: in place of the letter's.
-        edited: the payload in place of what is kept.
+        letter: The dead letter, whose source and line the record keeps.
+        kept: The record of the dead letter as it is stored.
+        key: In place of the dead letter's.
+        edited: The payload in place of what is kept.
 
     Raises:
-        RetryRefusedError: something is missing, or what was given cannot be stored.
+        RetryRefusedError: Something is missing, or what was given cannot be stored.
     """
     _check_needs(letter, kept, has_key=key is not None, is_edited=edited is not None)
     key = _checked_key(letter, (letter.key or "") if key is None else key)
@@ -35,16 +36,16 @@ def record_again(
     try:
         content = canonical(parse_object(payload))
     except RejectionError as rejection:
-        raise RetryRefusedError(f"letter {letter.id}: {rejection}") from None
+        raise RetryRefusedError(f"dead letter {letter.id}: {rejection}") from None
     record = PreparedRecord(key, letter.line, payload, content_hash(payload, content))
     if (size := encoded_size(record)) > MAX_RECORD_BYTES:
         raise RetryRefusedError(
-            f"letter {letter.id}: the record has {size} bytes, at most {MAX_RECORD_BYTES}"
+            f"dead letter {letter.id}: the record has {size} bytes, at most {MAX_RECORD_BYTES}"
         )
     return record
 
 
-def _check_needs(letter: Letter, kept: str, *, has_key: bool, is_edited: bool) -> None:
+def _check_needs(letter: StoredDeadLetter, kept: str, *, has_key: bool, is_edited: bool) -> None:
     needs: dict[str, str] = {}
     if not is_edited and (problem := _problem(letter, kept)):
         needs["--edit"] = problem
@@ -52,12 +53,12 @@ def _check_needs(letter: Letter, kept: str, *, has_key: bool, is_edited: bool) -
         needs["--key"] = "it has no key"
     if needs:
         raise RetryRefusedError(
-            f"letter {letter.id} needs {' and '.join(needs)}: {', and '.join(needs.values())}"
+            f"dead letter {letter.id} needs {' and '.join(needs)}: {', and '.join(needs.values())}"
         )
 
 
-def _problem(letter: Letter, kept: str) -> str | None:
-    """Say why what is kept of a record cannot be submitted."""
+def _problem(letter: StoredDeadLetter, kept: str) -> str | None:
+    """Return why what is kept of a record cannot be submitted; None if it can."""
     if letter.truncated:
         return "only the beginning of its record is left"
     if letter.reason in NEVER_AN_OBJECT:
@@ -69,18 +70,11 @@ def _problem(letter: Letter, kept: str) -> str | None:
     return None
 
 
-def _checked_key(letter: Letter, key: str) -> str:
-    if not key or key.isspace():
-        raise RetryRefusedError(f"letter {letter.id}: the key is blank")
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError:
-        raise RetryRefusedError(f"letter {letter.id}: the key is not UTF-8") from None
-    if "\0" in key:
-        raise RetryRefusedError(f"letter {letter.id}: the key has a NUL character")
+def _checked_key(letter: StoredDeadLetter, key: str) -> str:
     # The key that a comparison has prefixed may be longer.
-    if key != letter.key and size > MAX_KEY_BYTES:
-        raise RetryRefusedError(
-            f"letter {letter.id}: the key has {size} bytes, at most {MAX_KEY_BYTES}"
-        )
+    if key != letter.key:
+        try:
+            check_key(key)
+        except RejectionError as rejection:
+            raise RetryRefusedError(f"dead letter {letter.id}: {rejection.detail}") from None
     return key

@@ -1,27 +1,13 @@
-"""`batching-demo batcher`: the worker and the starter of the batcher service."""
-
-import asyncio
-import logging
-from contextlib import AsyncExitStack
+"""`batching-demo batcher`: run the batcher service, and operate its batchers."""
 
 import click
 
-from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.sampling import sampling, watch_pool
-from batching_demo.batcher_service.worker import build_worker
-from batching_demo.cli import options
-from batching_demo.cli.batcher.control import COMMANDS
+from batching_demo.cli.batcher.drain import drain, stop
+from batching_demo.cli.batcher.requests import configure, flush, pause, resume
+from batching_demo.cli.batcher.reshard import reshard
+from batching_demo.cli.batcher.start import start
 from batching_demo.cli.batcher.status import status
-from batching_demo.cli.telemetry import start_runtime
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.database.engine import create_engine
-from batching_demo.operator.start import Started, start_batchers
-from batching_demo.settings import Settings
-from batching_demo.temporal import connect, connect_patiently, run_until_stopped
-
-SESSIONS = "batching-demo batcher worker"
-logger = logging.getLogger(__name__)
+from batching_demo.cli.batcher.worker import worker
 
 
 @click.group()
@@ -33,115 +19,5 @@ def batcher() -> None:
     """
 
 
-@batcher.command()
-@options.option(
-    "--pool-size",
-    variable="POOL_SIZE",
-    type=click.IntRange(min=1),
-    default=10,
-    help="Connections to Postgres, and writes at a time.",
-)
-@options.option(
-    "--activity-slots",
-    variable="ACTIVITY_SLOTS",
-    type=click.IntRange(min=1),
-    show_default=False,
-    help="Activities at a time, waiting ones included. [default: twice --max-records, at least"
-    " --pool-size]",
-)
-@options.pollers
-@options.max_records
-@options.max_bytes
-@options.linger
-@options.metrics_bind
-@click.pass_obj
-def worker(
-    settings: Settings,
-    pool_size: int,
-    activity_slots: int | None,
-    pollers: int,
-    max_records: int,
-    max_bytes: int,
-    linger: float,
-    metrics_bind: str | None,
-) -> None:
-    """Run a worker of the batcher service until it is told to stop.
-
-    Batchers are configured by `batcher start`; --max-records, --max-bytes and --linger are for
-    the coalesced write path, whose calls this worker gathers itself. The first SIGTERM or Ctrl-C
-    finishes the writes in flight, the second leaves at once.
-
-    \b
-    Example: batching-demo batcher worker --pool-size 4
-    """
-    start_runtime(metrics_bind)
-    coalescing = BatcherSettings(max_records, max_bytes, linger)
-    is_measured = metrics_bind is not None
-    asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers, is_measured))
-
-
-async def _work(
-    settings: Settings,
-    pool_size: int,
-    coalescing: BatcherSettings,
-    activity_slots: int | None,
-    pollers: int,
-    is_measured: bool,
-) -> None:
-    url = settings.required_database_url
-    engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(engine.dispose)
-        client = await connect_patiently(settings)
-        if is_measured:
-            metrics = WorkerMetrics.of(client)
-            watch_pool(engine, metrics)
-            await stack.enter_async_context(sampling(url, metrics))
-        await run_until_stopped(
-            build_worker(
-                client,
-                engine,
-                pool_size,
-                coalescing,
-                activity_slots=activity_slots,
-                pollers=pollers,
-            ),
-            started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
-        )
-
-
-@batcher.command()
-@options.shards
-@options.max_records
-@options.max_bytes
-@options.linger
-@click.pass_obj
-def start(settings: Settings, shards: int, max_records: int, max_bytes: int, linger: float) -> None:
-    """Start a batcher for every shard that has none.
-
-    Starting one that runs changes nothing, and says which of its settings differ.
-
-    \b
-    Example: batching-demo batcher start --shards 2 --linger 5
-    """
-    wanted = BatcherSettings(max_records=max_records, max_bytes=max_bytes, linger_seconds=linger)
-    for started in asyncio.run(_start(settings, shards, wanted)):
-        click.echo(_describe(started))
-
-
-async def _start(settings: Settings, shards: int, wanted: BatcherSettings) -> list[Started]:
-    return await start_batchers(await connect(settings), shards, wanted)
-
-
-def _describe(started: Started) -> str:
-    if started.is_new:
-        return f"{started.workflow_id}: started"
-    if started.differences:
-        return f"{started.workflow_id}: runs already, and keeps its settings: " + ", ".join(
-            started.differences
-        )
-    return f"{started.workflow_id}: runs already, with these settings"
-
-
-for command in (status, *COMMANDS):
+for command in (worker, start, status, flush, pause, resume, configure, drain, stop, reshard):
     batcher.add_command(command)

@@ -8,12 +8,11 @@ import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.retry.messages import RetryInput
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.cli import options
 from batching_demo.cli.dead_letters.edited_payload import read_payload
-from batching_demo.cli.dead_letters.output import print_json
-from batching_demo.cli.dead_letters.retry_outcome import Outcome, exit_code, summary
+from batching_demo.cli.dead_letters.printing import print_json
+from batching_demo.cli.dead_letters.retried import RetriedLetter, exit_code, summary
 from batching_demo.cli.dead_letters.selection import (
     describe,
     letters_database,
@@ -21,14 +20,20 @@ from batching_demo.cli.dead_letters.selection import (
     selected,
     selecting,
 )
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.database.dead_letter_queries import Letter, Selection, Status, read_letter
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, COMMON_SHARD
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.retries import RetryInput
+from batching_demo.database.dead_letter_queries import (
+    Selection,
+    Status,
+    StoredDeadLetter,
+    read_dead_letter,
+)
+from batching_demo.operator import shards
 from batching_demo.operator.retries import (
-    Retry,
     RetryFailedError,
-    batcher_linger,
-    retry_letter,
+    RetryRequest,
+    retry_dead_letter,
 )
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, has_pollers
@@ -90,7 +95,7 @@ class _Run:
     key: str | None
     quiet: bool
 
-    async def outcomes(self, settings: Settings, selection: Selection) -> list[Outcome]:
+    async def outcomes(self, settings: Settings, selection: Selection) -> list[RetriedLetter]:
         """Retry letters, many at a time so that they share batches."""
         async with letters_database(settings) as engine:
             letters = await selected(engine, selection)
@@ -101,7 +106,7 @@ class _Run:
         linger = await _linger_of_batcher(client)
         turn = asyncio.Semaphore(AT_ONCE)
 
-        async def outcome_of(letter: Letter) -> Outcome:
+        async def outcome_of(letter: StoredDeadLetter) -> RetriedLetter:
             if outcome := settled[letter.id]:
                 return outcome
             async with turn:
@@ -109,29 +114,31 @@ class _Run:
 
         return await asyncio.gather(*map(outcome_of, letters))
 
-    async def _check(self, engine: AsyncEngine, letter: Letter) -> Outcome | None:
+    async def _check(self, engine: AsyncEngine, letter: StoredDeadLetter) -> RetriedLetter | None:
         """Find out, before any workflow is started, whether a letter can be submitted."""
-        found = await read_letter(engine, letter.id)
+        found = await read_dead_letter(engine, letter.id)
         if letter.status == Status.RETRIED:
-            return self._report(Outcome(letter))
+            return self._report(RetriedLetter(letter))
         if found is None:
-            return self._report(Outcome(letter, refused=f"letter {letter.id} was deleted"))
+            return self._report(RetriedLetter(letter, refused=f"letter {letter.id} was deleted"))
         try:
             record_again(*found, key=self.key, edited=self.edited)
         except RetryRefusedError as refusal:
-            return self._report(Outcome(letter, refused=str(refusal)))
+            return self._report(RetriedLetter(letter, refused=str(refusal)))
         return None
 
-    async def _retry(self, client: Client, letter: Letter, linger: float) -> Outcome:
+    async def _retry(
+        self, client: Client, letter: StoredDeadLetter, linger: float
+    ) -> RetriedLetter:
         retry_input = RetryInput(letter.id, letter.attempts + 1, linger, self.key)
         edited = (self.edited or "").encode()
         try:
-            result = await retry_letter(client, Retry(retry_input, edited))
+            result = await retry_dead_letter(client, RetryRequest(retry_input, edited))
         except RetryFailedError as error:
-            return self._report(Outcome(letter, failed=f"letter {letter.id}: {error}"))
-        return self._report(Outcome(letter, result))
+            return self._report(RetriedLetter(letter, failed=f"letter {letter.id}: {error}"))
+        return self._report(RetriedLetter(letter, result))
 
-    def _report(self, outcome: Outcome) -> Outcome:
+    def _report(self, outcome: RetriedLetter) -> RetriedLetter:
         if outcome.error:
             click.echo(f"Error: {outcome.error}", err=True)
         elif not self.quiet:
@@ -147,10 +154,10 @@ async def _linger_of_batcher(client: Client) -> float:
             " start it with `batching-demo batcher worker`",
             err=True,
         )
-    linger = await batcher_linger(client)
-    if linger is None:
+    try:
+        return (await shards.describe(client, COMMON_SHARD)).settings.linger_seconds
+    except shards.ShardMissingError:
         click.echo(
             "no batcher runs; waiting for it: start it with `batching-demo batcher start`", err=True
         )
         return BatcherSettings().linger_seconds
-    return linger

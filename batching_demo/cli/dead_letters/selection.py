@@ -7,7 +7,12 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.database.dead_letter_queries import Letter, Selection, Status, find_letters
+from batching_demo.database.dead_letter_queries import (
+    Selection,
+    Status,
+    StoredDeadLetter,
+    find_dead_letters,
+)
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import database_errors
 from batching_demo.settings import Settings
@@ -62,21 +67,31 @@ async def letters_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 async def selected(
     engine: AsyncEngine, selection: Selection, limit: int | None = None
-) -> list[Letter]:
+) -> list[StoredDeadLetter]:
     """Find the letters of a selection.
 
     Raises:
         ClickException: there is no letter of one of the ids.
     """
-    letters = await find_letters(engine, selection, limit)
+    letters = await find_dead_letters(engine, selection, limit)
     if unknown := set(selection.ids) - {letter.id for letter in letters}:
         await _refuse_unknown(engine, sorted(unknown))
     return letters
 
 
+async def selected_or_said(
+    engine: AsyncEngine, selection: Selection, *, quiet: bool
+) -> list[StoredDeadLetter]:
+    """Find the letters of a selection; print a line if there are none."""
+    letters = await selected(engine, selection)
+    if not letters and not quiet:
+        click.echo(f"no {describe(selection)}")
+    return letters
+
+
 async def _refuse_unknown(engine: AsyncEngine, ids: Sequence[int]) -> None:
     """Name the ids that no letter has; a limit may have hidden some that one has."""
-    known = {letter.id for letter in await find_letters(engine, Selection(ids=tuple(ids)))}
+    known = {letter.id for letter in await find_dead_letters(engine, Selection(ids=tuple(ids)))}
     if unknown := [str(one) for one in ids if one not in known]:
         raise click.ClickException(
             f"no dead letter {', '.join(unknown)}:"

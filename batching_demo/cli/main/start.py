@@ -1,23 +1,27 @@
 """`batching-demo main start`: start main workflows and report what became of their records."""
 
 import asyncio
-import json
 import secrets
-from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import islice
 
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
-from batching_demo.cli.inputs import InputOptions, read_input
-from batching_demo.cli.progress import verdict_progress
+from batching_demo.cli.input_options import InputOptions, input_options, read_input
+from batching_demo.cli.main.progress import verdict_progress
+from batching_demo.cli.main.summary import exit_code, print_summary
+from batching_demo.cli.running_batchers import (
+    BatcherOptions,
+    batcher_options,
+    choose_for_paths,
+)
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.reading import Inspected, slices
 from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.starter import Starter
-from batching_demo.main_service.summary import Summary, counts
+from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, has_pollers
 
@@ -29,21 +33,14 @@ LONGEST_LABEL = 100
 @click.command()
 @options.option(
     "--workflows",
-    variable="WORKFLOWS",
     type=click.IntRange(min=1),
-    show_default=False,
-    help="Main workflows to start. [default: 5 of the bundled flights, all of --input]",
+    help=f"Main workflows to start. [default: {DEFAULT_WORKFLOWS} of the bundled flights, all of"
+    " --input]",
 )
 @options.records_per_workflow
-@options.input_file
-@options.input_format
-@options.delimiter
-@options.encoding
-@options.key
-@options.max_records
-@options.shards
-@options.linger
-@options.write_path(default=WritePath.BATCHED.value)
+@input_options
+@batcher_options
+@options.write_path(default=RunOptions.write_path.value)
 @click.option(
     "--again",
     is_flag=False,
@@ -54,21 +51,20 @@ LONGEST_LABEL = 100
 )
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for all verdicts.")
 @options.max_open
-@options.deadline
+@options.option(
+    "--deadline",
+    type=options.Seconds(min_open=True),
+    metavar="SECONDS",
+    help="Give up waiting for verdicts after this long. [default: never]",
+)
 @options.as_json
 @click.pass_obj
 def start(
     settings: Settings,
     workflows: int | None,
     records_per_workflow: int,
-    input_path: str | None,
-    input_format: str | None,
-    delimiter: str,
-    encoding: str,
-    key_columns: tuple[str, ...],
-    max_records: int,
-    shards: int,
-    linger: float,
+    file: InputOptions,
+    batchers: BatcherOptions,
     write_path: str,
     again: str | None,
     wait: bool,
@@ -85,53 +81,52 @@ def start(
       batching-demo main start --workflows 50
       batching-demo main start --input orders.ndjson --key order_id --records-per-workflow 100
     """
-    chosen = InputOptions(input_path, input_format, delimiter, encoding, key_columns)
-    inspected, keys = read_input(chosen, settings.state_directory)
-    if workflows is None and input_path is None:
+    inspected, keys = read_input(file, settings.state_directory)
+    if workflows is None and file.path is None:
         workflows = DEFAULT_WORKFLOWS
     run_options = RunOptions(
         key_columns=keys,
         records_per_workflow=records_per_workflow,
-        max_records=max_records,
-        shards=shards,
-        linger_seconds=linger,
         write_path=WritePath(write_path),
         run_label=_run_label(again, quiet=as_json),
         deadline_seconds=deadline,
         wait=wait,
     )
-    run_options = with_max_open(run_options, inspected.source, max_open)
-    total = inspected.records
-    if workflows is not None:
-        total = min(total, workflows * run_options.records_per_slice)
-    with verdict_progress(total, shown=wait and not as_json) as on_change:
-        try:
-            work = _run(settings, inspected, run_options, workflows, on_change)
-            summary = asyncio.run(work)
-        except KeyboardInterrupt:
-            click.echo("what was started goes on; the same command attaches to it", err=True)
-            raise
-    _report(summary, waited=wait, as_json=as_json)
-    raise SystemExit(_exit_code(summary))
+    work = _run(settings, inspected, run_options, batchers, max_open, workflows, quiet=as_json)
+    try:
+        summary = asyncio.run(work)
+    except KeyboardInterrupt:
+        click.echo("what was started goes on; the same command attaches to it", err=True)
+        raise
+    print_summary(summary, waited=wait, as_json=as_json)
+    raise SystemExit(exit_code(summary))
 
 
 async def _run(
     settings: Settings,
     inspected: Inspected,
     run_options: RunOptions,
+    batchers: BatcherOptions,
+    max_open: int | None,
     workflows: int | None,
-    on_change: Callable[[Summary], None],
+    *,
+    quiet: bool,
 ) -> Summary:
-    client = await connect(settings)
+    client, source = await connect(settings), inspected.source
+    known = await choose_for_paths(client, batchers, [run_options.write_path])
+    run_options = with_max_open(replace(run_options, **asdict(known)), source, max_open)
     if not await has_pollers(client, MAIN_TASK_QUEUE):
         click.echo(
             f"no worker polls {MAIN_TASK_QUEUE} yet: start one with `batching-demo main worker`",
             err=True,
         )
-    source = inspected.source
-    starter = Starter(client, source, run_options, on_change)
     planned = slices(source, run_options.records_per_slice, stamp=inspected.stamp)
-    return await starter.run(islice(planned, workflows))
+    total = inspected.records
+    if workflows is not None:
+        total = min(total, workflows * run_options.records_per_slice)
+    with verdict_progress(total, shown=run_options.wait and not quiet) as on_change:
+        starter = Starter(client, source, run_options, on_change)
+        return await starter.run(islice(planned, workflows))
 
 
 def _run_label(again: str | None, *, quiet: bool) -> str:
@@ -146,45 +141,3 @@ def _run_label(again: str | None, *, quiet: bool) -> str:
     label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     click.echo(f"run label {label}; to go on with this run: --again={label}", err=quiet)
     return label
-
-
-def _report(summary: Summary, *, waited: bool, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(counts(summary, waited=waited)))
-    else:
-        for line in _lines(summary, waited=waited):
-            click.echo(line)
-    for failure in summary.failures[:5]:
-        click.echo(f"Error: {failure}", err=True)
-
-
-def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
-    if summary.read == 0:
-        yield "0 records: nothing to do"
-        return
-    if summary.already_done:
-        yield (
-            f"{summary.already_done} records are already done: their workflows had completed and"
-            " were not started again (--again loads them once more)"
-        )
-    if summary.attached:
-        yield f"{_workflows(summary.attached)} already under way; attached"
-    yield f"{_workflows(summary.workflows)}, {summary.started} of them new, {summary.seconds:.1f} s"
-    if waited:
-        yield (
-            f"{summary.read} records: {summary.written} written, {summary.duplicate} duplicate,"
-            f" {summary.conflict} conflict, {summary.rejected} rejected,"
-            f" {summary.already_done} already done"
-        )
-    if summary.pending:
-        yield f"{summary.pending} records have no verdict yet"
-
-
-def _workflows(number: int) -> str:
-    return f"{number} workflow{'' if number == 1 else 's'}"
-
-
-def _exit_code(summary: Summary) -> int:
-    if summary.failures:
-        return FAILED
-    return NOT_ALL_STORED if summary.conflict + summary.rejected else 0

@@ -19,21 +19,21 @@ from batching_demo.comparison.temporal_counts import (
     batcher_runs,
     events_per_workflow,
 )
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import (
     BATCHER_TASK_QUEUE,
     MAIN_TASK_QUEUE,
     WritePath,
     batcher_workflow_id,
 )
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
 from batching_demo.main_service.files.reading import slices
-from batching_demo.main_service.messages import Source
-from batching_demo.main_service.run_options import RunOptions, with_max_open
+from batching_demo.main_service.messages import RunOptions, Source
+from batching_demo.main_service.run_options import with_max_open
 from batching_demo.main_service.starter import Starter
-from batching_demo.main_service.summary import Outcome
+from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.start import start_batchers
 from batching_demo.temporal import wait_for_pollers
 from tools.benchmark.harness.cells import Cell, Sample
@@ -74,7 +74,7 @@ class Bench:
         label = f"{cell.name}-{secrets.token_hex(4)}"
         runs = await batcher_runs(self.client, cell.shards)
         before = await read_written(self.engine)
-        outcomes: list[Outcome] = []
+        outcomes: list[SliceResult] = []
         options = with_max_open(_options(cell, label), source, cell.max_open)
         client = self.client if cell.path else on_floor(self.client)
         starter = Starter(client, source, options, on_outcome=outcomes.append)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.operations import BatcherSettings
 
 
 @dataclass(frozen=True)

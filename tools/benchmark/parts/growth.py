@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from batching_demo.comparison.temporal_counts import batcher_histories, batcher_runs
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tools.benchmark.harness.bench import Bench, BenchmarkError
 from tools.benchmark.harness.memory import peaks

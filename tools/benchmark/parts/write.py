@@ -7,6 +7,7 @@ from itertools import count
 from uuid import uuid4
 
 import asyncpg
+from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,8 +16,7 @@ from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import SESSION_SETTINGS, create_engine
-from batching_demo.database.rows import Rows, Stamp
-from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS
+from batching_demo.database.rows import BatchInfo, Rows
 from batching_demo.database.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
 from tools.benchmark.results.sections import Chart, Section, Table
@@ -89,8 +89,8 @@ class Writers:
         )
 
     @staticmethod
-    def _stamp() -> Stamp:
-        return Stamp(uuid4(), WritePath.BATCHED, 0)
+    def _stamp() -> BatchInfo:
+        return BatchInfo(uuid4(), WritePath.BATCHED, 0)
 
 
 async def measure_write(url: str, rounds: int) -> Section:

@@ -1,0 +1,43 @@
+"""`batching-demo batcher drain|stop`: have batchers answer every record, and wait for it."""
+
+import click
+
+from batching_demo.cli import options
+from batching_demo.cli.batcher.each_shard import ENDED, act_until_nothing_remains
+from batching_demo.contracts.operations import Update
+from batching_demo.operator.draining import running, without_verdict
+from batching_demo.settings import Settings
+
+DRAINED = (
+    "drained: every accepted record has its verdict; closed until `batching-demo batcher resume`"
+)
+
+
+@click.command()
+@options.shard
+@options.timeout
+@click.pass_obj
+def drain(settings: Settings, shard: int | None, timeout: float) -> None:
+    """Answer senders busy, write all that waits, and return when every record has its verdict.
+
+    Senders come back until `resume`.
+
+    \b
+    Example: batching-demo batcher drain --timeout 300
+    """
+    act_until_nothing_remains(settings, shard, Update.DRAIN, without_verdict, timeout, DRAINED)
+
+
+@click.command()
+@options.shard
+@options.timeout
+@click.pass_obj
+def stop(settings: Settings, shard: int | None, timeout: float) -> None:
+    """Drain, then end the batcher; return when it has ended.
+
+    Senders wait for it to be started again; those of other shards than 0 go to shard 0.
+
+    \b
+    Example: batching-demo batcher stop --shard 3
+    """
+    act_until_nothing_remains(settings, shard, Update.STOP, running, timeout, ENDED)

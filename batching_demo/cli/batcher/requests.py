@@ -1,0 +1,67 @@
+"""`batching-demo batcher flush|pause|resume|configure`: one request to each batcher."""
+
+import click
+
+from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.cli import options
+from batching_demo.cli.batcher.each_shard import act_on_chosen, request_of
+from batching_demo.core.control import Changes
+from batching_demo.operator.requests import Update
+from batching_demo.settings import Settings
+
+
+@click.command()
+@options.shard
+@click.pass_obj
+def flush(settings: Settings, shard: int | None) -> None:
+    """Write what waits now, full batch or not; while the database fails, try it at once.
+
+    \b
+    Example: batching-demo batcher flush
+    """
+    _request(settings, shard, BatcherWorkflow.flush)
+
+
+@click.command()
+@options.shard
+@click.pass_obj
+def pause(settings: Settings, shard: int | None) -> None:
+    """Stop flushing, until `resume`. Records are taken while there is room, then answered busy.
+
+    \b
+    Example: batching-demo batcher pause --shard 0
+    """
+    _request(settings, shard, BatcherWorkflow.pause)
+
+
+@click.command()
+@options.shard
+@click.pass_obj
+def resume(settings: Settings, shard: int | None) -> None:
+    """Flush and take records as usual again, after `pause`, `drain` or an unfinished `stop`.
+
+    \b
+    Example: batching-demo batcher resume
+    """
+    _request(settings, shard, BatcherWorkflow.resume)
+
+
+@click.command()
+@options.as_one("changes", Changes, options.max_records(), options.max_bytes(), options.linger())
+@options.shard
+@click.pass_obj
+def configure(settings: Settings, changes: Changes, shard: int | None) -> None:
+    """Change settings of running batchers; they hold from the next batch on.
+
+    \b
+    Example: batching-demo batcher configure --max-records 500 --linger 5
+    """
+    if changes == Changes():
+        raise click.UsageError("name what to change: --max-records, --max-bytes or --linger")
+    _request(settings, shard, BatcherWorkflow.configure, changes)
+
+
+def _request(settings: Settings, shard: int | None, update: Update, *arguments: object) -> None:
+    act_on_chosen(
+        settings, shard, lambda client, number: request_of(client, number, update, *arguments)
+    )

@@ -1,0 +1,42 @@
+"""`batching-demo batcher start`: start the batchers."""
+
+import asyncio
+
+import click
+
+from batching_demo.cli import options
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.main_service.run_options import RunOptions
+from batching_demo.operator.start import Started, start_batchers
+from batching_demo.settings import Settings
+from batching_demo.temporal import connect
+
+
+@click.command()
+@options.shards(variable="SHARDS", default=RunOptions.shards)
+@options.batcher_settings("wanted")
+@click.pass_obj
+def start(settings: Settings, shards: int, wanted: BatcherSettings) -> None:
+    """Start a batcher for every shard that has none.
+
+    Starting one that runs changes nothing, and says which of its settings differ.
+
+    \b
+    Example: batching-demo batcher start --shards 2 --linger 5
+    """
+    for started in asyncio.run(_start(settings, shards, wanted)):
+        click.echo(_describe(started))
+
+
+async def _start(settings: Settings, shards: int, wanted: BatcherSettings) -> list[Started]:
+    return await start_batchers(await connect(settings), shards, wanted)
+
+
+def _describe(started: Started) -> str:
+    if started.is_new:
+        return f"{started.workflow_id}: started"
+    if started.differences:
+        return f"{started.workflow_id}: runs already, and keeps its settings: " + ", ".join(
+            started.differences
+        )
+    return f"{started.workflow_id}: runs already, with these settings"

@@ -1,0 +1,92 @@
+"""`batching-demo batcher worker`: run a worker of the batcher service."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+
+import click
+
+from batching_demo.batcher_service.metrics import WorkerMetrics
+from batching_demo.batcher_service.sampling import sampling, watch_pool
+from batching_demo.batcher_service.worker import build_worker
+from batching_demo.cli import options
+from batching_demo.cli.telemetry import start_runtime
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.engine import create_engine
+from batching_demo.settings import Settings
+from batching_demo.temporal import connect_patiently, run_until_stopped
+
+SESSIONS = "batching-demo batcher worker"
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@options.option(
+    "--pool-size",
+    variable="POOL_SIZE",
+    type=click.IntRange(min=1),
+    default=10,
+    help="Connections to Postgres, and writes at a time.",
+)
+@options.option(
+    "--activity-slots",
+    variable="ACTIVITY_SLOTS",
+    type=click.IntRange(min=1),
+    help="Activities at a time, waiting ones included. [default: twice --max-records, at least"
+    " --pool-size]",
+)
+@options.pollers
+@options.batcher_settings("coalescing")
+@options.metrics_bind
+@click.pass_obj
+def worker(
+    settings: Settings,
+    pool_size: int,
+    activity_slots: int | None,
+    pollers: int,
+    coalescing: BatcherSettings,
+    metrics_bind: str | None,
+) -> None:
+    """Run a worker of the batcher service until it is told to stop.
+
+    Batchers are configured by `batcher start`; --max-records, --max-bytes and --linger are for
+    the coalesced write path, whose calls this worker gathers itself. The first SIGTERM or Ctrl-C
+    finishes the writes in flight, the second leaves at once.
+
+    \b
+    Example: batching-demo batcher worker --pool-size 4
+    """
+    start_runtime(metrics_bind)
+    is_measured = metrics_bind is not None
+    asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers, is_measured))
+
+
+async def _work(
+    settings: Settings,
+    pool_size: int,
+    coalescing: BatcherSettings,
+    activity_slots: int | None,
+    pollers: int,
+    is_measured: bool,
+) -> None:
+    url = settings.required_database_url
+    engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(engine.dispose)
+        client = await connect_patiently(settings)
+        if is_measured:
+            metrics = WorkerMetrics.of(client)
+            watch_pool(engine, metrics)
+            await stack.enter_async_context(sampling(url, metrics))
+        await run_until_stopped(
+            build_worker(
+                client,
+                engine,
+                pool_size,
+                coalescing,
+                activity_slots=activity_slots,
+                pollers=pollers,
+            ),
+            started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
+        )

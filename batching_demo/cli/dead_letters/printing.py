@@ -1,0 +1,79 @@
+"""How dead letters are shown: a table without what they hold, all of one, or JSON."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from batching_demo.database.dead_letter_queries import StoredDeadLetter
+
+WIDE = 2_000
+"""Columns where nothing is to be folded, for grep has a line a letter."""
+
+
+def print_table(letters: Sequence[StoredDeadLetter], *, with_status: bool) -> None:
+    """Print letters without their records."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "reason", "sqlstate", "key", "source"):
+        table.add_column(name, overflow="fold")
+    for name in ("line", "attempts"):
+        table.add_column(name, justify="right")
+    table.add_column("last seen, UTC", no_wrap=True)
+    if with_status:
+        table.add_column("status")
+    for letter in letters:
+        cells = [*_cells(letter), *([letter.status] if with_status else [])]
+        table.add_row(*map(Text, cells))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _cells(letter: StoredDeadLetter) -> Iterator[str]:
+    yield str(letter.id)
+    yield printable(letter.reason)
+    yield letter.sqlstate or ""
+    yield printable(letter.key or "")
+    yield printable(letter.source)
+    yield str(letter.line)
+    yield str(letter.attempts)
+    yield f"{letter.last_seen.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def print_letter(letter: StoredDeadLetter, record: str) -> None:
+    """Print everything of a letter."""
+    click.echo(f"letter {letter.id}")
+    for name, value in asdict(letter).items():
+        if name != "id" and value not in (None, ""):
+            click.echo(f"  {name.replace('_', ' '):<10}  {printable(str(value))}")
+    note = ", only its beginning" if letter.truncated else ""
+    click.echo(f"  record, {len(record)} characters as kept{note}:")
+    click.echo(printable(record, keep="\n\t"))
+
+
+def as_json(letter: StoredDeadLetter) -> dict[str, Any]:
+    """Make a letter, without its record, of what JSON can hold."""
+    return {
+        **asdict(letter),
+        "batch_id": str(letter.batch_id) if letter.batch_id else None,
+        "first_seen": letter.first_seen.isoformat(),
+        "last_seen": letter.last_seen.isoformat(),
+    }
+
+
+def print_json(letters: Sequence[dict[str, Any]], **more: Any) -> None:
+    """Print letters as one JSON object."""
+    click.echo(json.dumps({"letters": letters, **more}, indent=2))
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Escape what would steer a terminal."""
+    return "".join(
+        character if character.isprintable() or character in keep else ascii(character)[1:-1]
+        for character in text
+    )

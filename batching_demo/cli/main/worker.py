@@ -1,0 +1,64 @@
+"""`batching-demo main worker`: run a worker of the main service."""
+
+import asyncio
+import logging
+
+import click
+
+from batching_demo.cli import options
+from batching_demo.cli.telemetry import start_runtime
+from batching_demo.contracts.names import MAIN_TASK_QUEUE
+from batching_demo.main_service.worker import (
+    DEFAULT_THREADS,
+    DEFAULT_WORKFLOW_SLOTS,
+    build_worker,
+)
+from batching_demo.settings import Settings
+from batching_demo.temporal import connect_patiently, run_until_stopped
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@options.option(
+    "--threads",
+    variable="THREADS",
+    type=click.IntRange(min=1),
+    default=DEFAULT_THREADS,
+    help="Slices that are loaded or prepared at a time.",
+)
+@options.option(
+    "--workflow-slots",
+    variable="WORKFLOW_SLOTS",
+    type=click.IntRange(min=2),
+    default=DEFAULT_WORKFLOW_SLOTS,
+    help="Workflow tasks at a time; twice as many local activities.",
+)
+@options.pollers
+@options.metrics_bind
+@click.pass_obj
+def worker(
+    settings: Settings,
+    threads: int,
+    workflow_slots: int,
+    pollers: int,
+    metrics_bind: str | None,
+) -> None:
+    """Run a worker of the main service until it is told to stop.
+
+    It needs no database. The first SIGTERM or Ctrl-C finishes what is running, the second leaves
+    at once.
+
+    \b
+    Example: batching-demo main worker --threads 4
+    """
+    start_runtime(metrics_bind)
+    asyncio.run(_work(settings, threads, workflow_slots, pollers))
+
+
+async def _work(settings: Settings, threads: int, workflow_slots: int, pollers: int) -> None:
+    client = await connect_patiently(settings)
+    await run_until_stopped(
+        build_worker(client, threads=threads, workflow_slots=workflow_slots, pollers=pollers),
+        started=lambda: logger.info("main worker polls %s", MAIN_TASK_QUEUE),
+    )

@@ -1,0 +1,104 @@
+"""What whoever submits has to know of the batchers: said by the user, or read from those that run.
+
+A running batcher keeps its settings in its workflow's memo, so no worker is asked.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import click
+from temporalio.client import Client
+
+from batching_demo.cli import options
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.names import WritePath, batcher_workflow_id
+from batching_demo.main_service.run_options import RunOptions
+from batching_demo.operator.shards import Described, ShardMissingError, describe, running_shards
+
+
+@dataclass(frozen=True)
+class BatcherOptions:
+    """What the user says of the batchers; None leaves it to those that run."""
+
+    max_records: int | None = None
+    shards: int | None = None
+    linger_seconds: float | None = None
+
+
+batcher_options = options.as_one(
+    "batchers",
+    BatcherOptions,
+    options.max_records(note=options.OF_RUNNING_BATCHERS),
+    options.shards(note=options.OF_RUNNING_BATCHERS),
+    options.linger(note=options.OF_RUNNING_BATCHERS),
+)
+
+
+@dataclass(frozen=True)
+class Batchers:
+    """What whoever submits has to know of the batchers; by default, of those to be started."""
+
+    max_records: int = BatcherSettings.max_records
+    shards: int = RunOptions.shards
+    linger_seconds: float = BatcherSettings.linger_seconds
+
+
+async def find_running(client: Client) -> list[Described]:
+    """Describe the batchers that run."""
+    found = []
+    for shard in await running_shards(client):
+        try:
+            found.append(await describe(client, shard))
+        except ShardMissingError:
+            continue  # It has ended in between.
+    return found
+
+
+def choose(given: BatcherOptions, running: Sequence[Described]) -> Batchers:
+    """Take what the user says, the rest from the running batchers, or else the defaults.
+
+    Of batchers with different settings this takes the smallest batch, which all of them take
+    whole, and the longest linger, within which all of them answer.
+    """
+    found = Batchers()
+    if running:
+        found = Batchers(
+            max_records=min(one.settings.max_records for one in running),
+            shards=_shards(running),
+            linger_seconds=max(one.settings.linger_seconds for one in running),
+        )
+    said = {name: value for name, value in asdict(given).items() if value is not None}
+    return replace(found, **said)
+
+
+def differences(given: BatcherOptions, running: Sequence[Described]) -> Iterator[str]:
+    """Name what the user says differently from the batchers, each with the first that differs."""
+    for one in running:
+        if given.linger_seconds not in (None, one.settings.linger_seconds):
+            name, linger = batcher_workflow_id(one.shard), one.settings.linger_seconds
+            yield f"{name} lingers {linger:g} s, not {given.linger_seconds:g}"
+            break
+    for one in running:
+        if given.max_records not in (None, one.settings.max_records):
+            name, records = batcher_workflow_id(one.shard), one.settings.max_records
+            yield f"{name} takes {records} records a batch, not {given.max_records}"
+            break
+    if running and given.shards not in (None, _shards(running)):
+        yield f"batchers run for --shards {_shards(running)}, not {given.shards}"
+
+
+async def choose_for_paths(
+    client: Client, given: BatcherOptions, paths: Collection[WritePath]
+) -> Batchers:
+    """Choose for runs on these write paths; only the batched path asks what runs.
+
+    One line on standard error names what the user says differently from the running batchers.
+    """
+    running = await find_running(client) if WritePath.BATCHED in paths else []
+    if different := "; ".join(differences(given, running)):
+        click.echo(different, err=True)
+    return choose(given, running)
+
+
+def _shards(running: Sequence[Described]) -> int:
+    return max(one.shard for one in running) + 1

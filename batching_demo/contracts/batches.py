@@ -1,0 +1,67 @@
+"""What a batcher and its write activity send to each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batching_demo.contracts.messages import Busy, SubmissionHeader, Verdicts, count_verdicts
+
+WRITE_BATCH = "write_batch"
+"""Activity that takes a `BatchHeader` and the joined records, and returns a `BatchResult`."""
+ANSWER_BUSY = "answer_busy"
+"""Activity that takes a list[BusyAnswer] and the batcher's shard."""
+
+
+@dataclass(frozen=True)
+class BatchHeader:
+    """A batch without its records, which travel beside it as bytes."""
+
+    batch_id: str
+    reason: str
+    """A `FlushReason`."""
+    submissions: list[SubmissionHeader]
+    shard: int | None = None
+    """Of the batcher; None where no batcher is involved."""
+    attempt: int = 1
+    """Of the submission in it that has been tried most often. Above 1, some may be stored."""
+    rows_per_statement: int | None = None
+    """Set where whole batches have run into the statement timeout."""
+    oldest_at: float = 0.0
+    """When its oldest record was received, in seconds since the epoch; 0 if unknown."""
+
+    @property
+    def records(self) -> int:
+        """How many records it has."""
+        return sum(submission.records for submission in self.submissions)
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """How many records of a batch got which verdict. The verdicts themselves go to requesters."""
+
+    written: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    refused_by_postgres: int = 0
+    """Those of the rejected that preparation had passed."""
+
+    @classmethod
+    def of(cls, answers: Sequence[Verdicts]) -> "BatchResult":
+        """Count the records of a batch's answers."""
+        problems = (problem for answer in answers for problem in answer.problems)
+        refused = sum(problem.sqlstate is not None for problem in problems)
+        return cls(**count_verdicts(answers), refused_by_postgres=refused)
+
+    @property
+    def all_refused(self) -> bool:
+        """Whether Postgres refused every record that it was sent."""
+        sent = self.written + self.duplicate + self.conflict + self.refused_by_postgres
+        return self.refused_by_postgres == sent > 0
+
+
+@dataclass(frozen=True)
+class BusyAnswer:
+    """A busy answer, and the workflow id of the requester that it goes to."""
+
+    requester: str
+    busy: Busy

@@ -1,0 +1,133 @@
+"""The table that records go to: which of its columns get what, and the statements that say so."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, Insert, insert
+from sqlalchemy.sql.dml import ReturningInsert
+
+from batching_demo.database.models import records
+from batching_demo.database.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, Rows
+
+DECIDING = ("content_hash", "submission_id", "position")
+"""Columns that every target needs besides its key: verdicts follow from them."""
+Payload = ColumnElement[Any]
+Expression = Callable[[Payload], ColumnElement[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A table that records are written to.
+
+    A column that has the name of a value gets it: see `RECORD_VALUES` and `BATCH_VALUES` in
+    `batching_demo/database/rows.py`. `columns` says what others get. Any other column takes its
+    default.
+
+    Args:
+        table: With a unique constraint on the key alone, and the columns `content_hash`,
+            `submission_id` and `position`, from which verdicts follow.
+        columns: An SQL expression of the record's payload, a JSONB value, for a column's name.
+        key: The column that gets the idempotency key. Give it the collation "C", which is the
+            order that batches are sorted in.
+
+    Raises:
+        ValueError: The table lacks a column.
+    """
+
+    table: Table
+    columns: Mapping[str, Expression] = field(default_factory=dict)
+    key: str = "idempotency_key"
+
+    def __post_init__(self) -> None:
+        missing = [
+            name for name in (self.key, *DECIDING, *self.columns) if name not in self.table.c
+        ]
+        if missing:
+            raise ValueError(f"table {self.table.name} has no column {', '.join(missing)}")
+
+    @cached_property
+    def insert_rows(self) -> ReturningInsert[str]:
+        """One INSERT that takes arrays, so that its text is the same for every batch size."""
+        sent = (
+            func.unnest(*(bindparam(n, type_=ARRAY(RECORD_VALUES[n])) for n in self._sent))
+            .table_valued(*self._sent)
+            .render_derived(name="sent")
+        )
+        filled = self._filled(dict(sent.c.items()))
+        return self._once(insert(self.table).from_select([*filled], select(*filled.values())))
+
+    @cached_property
+    def insert_row(self) -> ReturningInsert[str]:
+        """The INSERT of one row, for the path that does not batch."""
+        sent = {name: bindparam(name, type_=RECORD_VALUES[name]) for name in self._sent}
+        return self._once(insert(self.table).values(self._filled(sent)))
+
+    @cached_property
+    def select_stored(self) -> Select[str, bytes, str, int]:
+        """The look-up of keys: key, content hash, submission and position of each that is stored."""
+        keys = bindparam("keys", type_=ARRAY(Text))
+        deciding = (self.table.c[name] for name in DECIDING)
+        return select(self._key, *deciding).where(self._key == any_(keys))
+
+    def arrays(self, rows: Rows, chosen: Sequence[int], batch: BatchInfo) -> dict[str, object]:
+        """Return the parameters of `insert_rows` for the chosen rows, in that order."""
+        arrays: dict[str, object] = {}
+        for name in self._sent:
+            values = rows.values[name]
+            arrays[name] = [values[row] for row in chosen]
+        return arrays | self._of_batch(batch)
+
+    def scalars(self, rows: Rows, row: int, batch: BatchInfo) -> dict[str, object]:
+        """Return the parameters of `insert_row` for one row."""
+        return {name: rows.values[name][row] for name in self._sent} | self._of_batch(batch)
+
+    @property
+    def _key(self) -> Column[Any]:
+        return self.table.c[self.key]
+
+    @cached_property
+    def _sent(self) -> list[str]:
+        """The values of records that travel to Postgres."""
+        needed = {"idempotency_key", *(name for name in RECORD_VALUES if name in self.table.c)}
+        needed |= {"payload"} if self.columns else set()
+        return [name for name in RECORD_VALUES if name in needed]
+
+    def _filled(self, sent: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
+        """Return what each column gets."""
+        payload = cast(sent["payload"], JSONB) if "payload" in sent else None
+        filled: dict[str, ColumnElement[Any]] = {self.key: sent["idempotency_key"]}
+        for name in self.table.c.keys():
+            if name in self.columns and payload is not None:
+                filled[name] = self.columns[name](payload)
+            elif name == "payload" and payload is not None:
+                filled[name] = payload
+            elif name in sent and name != "idempotency_key":
+                filled[name] = sent[name]
+            elif name in BATCH_VALUES:
+                filled[name] = bindparam(name, type_=BATCH_VALUES[name])
+        return filled
+
+    def _once(self, statement: Insert) -> ReturningInsert[str]:
+        """Leave keys alone that are stored already, and return the others."""
+        once = statement.on_conflict_do_nothing(index_elements=[self._key])
+        return once.returning(self._key)
+
+    def _of_batch(self, batch: BatchInfo) -> dict[str, object]:
+        return {name: getattr(batch, name) for name in BATCH_VALUES if name in self.table.c}
+
+
+RECORDS = Target(records)

@@ -1,0 +1,151 @@
+"""Have records written by a batcher workflow, and submit again until it has answered."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts.encoding import join
+    from batching_demo.contracts.messages import Submission, Verdicts
+    from batching_demo.contracts.names import COMMON_SHARD, batcher_workflow_id
+    from batching_demo.requester.answers import Answers
+    from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
+    from batching_demo.requester.submissions import Message, group
+    from batching_demo.requester.undecided import deadline_passed, describe_undecided
+
+SHORTEST_ACK_TIMEOUT_SECONDS = 60.0
+LONGEST_ACK_TIMEOUT_SECONDS = 600.0
+LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
+GATHER_SHARE = 0.05
+"""Of the linger: what a worker may take to gather a signal, which nobody then notices."""
+LONGEST_GATHER_SECONDS = 0.25
+LONGEST_SUBMIT = timedelta(seconds=60)
+
+
+class SignalWriter:
+    """Submits by signal. An answer or a batcher may be lost; it never gives up on a maybe.
+
+    Args:
+        answers: What the workflow's signal handlers have taken.
+        linger_seconds: The batchers', to know when an answer is overdue.
+    """
+
+    def __init__(self, answers: Answers, linger_seconds: float) -> None:
+        self._answers = answers
+        self._ack_timeout = max(SHORTEST_ACK_TIMEOUT_SECONDS, 3 * linger_seconds)
+        self._gather_seconds = min(LONGEST_GATHER_SECONDS, GATHER_SHARE * linger_seconds)
+        self._pause = 1.0
+
+    async def write(
+        self, submissions: Sequence[Submission], *, deadline_seconds: float | None = None
+    ) -> list[Verdicts]:
+        """Submit until every record has its verdict, and return all verdicts.
+
+        Args:
+            submissions: Their ids stay the same however often they are sent.
+            deadline_seconds: When to stop waiting.
+
+        Raises:
+            ApplicationError: The deadline passed; the message names the records.
+        """
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                await self._submit_until_answered(submissions)
+        except TimeoutError:
+            raise deadline_passed(self._unanswered(submissions)) from None
+        except asyncio.CancelledError:
+            undecided = describe_undecided(self._unanswered(submissions))
+            workflow.set_current_details(f"cancelled: {undecided}")
+            workflow.logger.warning("cancelled: %s", undecided)
+            raise
+        return self._answers.to(submissions)
+
+    async def _submit_until_answered(self, submissions: Sequence[Submission]) -> None:
+        ack_timeout = self._ack_timeout
+        while unanswered := self._unanswered(submissions):
+            now = workflow.time()
+            due = [one for one in unanswered if self._answers.due_at(one) <= now]
+            if due:
+                if any(map(self._answers.is_overdue, due)):
+                    ack_timeout = min(2 * ack_timeout, LONGEST_ACK_TIMEOUT_SECONDS)
+                await self._submit_once(due, ack_timeout)
+            await self._wait_for_answers(submissions)
+
+    async def _submit_once(self, due: Sequence[Submission], ack_timeout: float) -> None:
+        """Submit what is due; what no batcher takes is due again soon, and holds up nothing."""
+        # Remembered first: the answer may come before the server says that the signal arrived.
+        self._answers.sending(due)
+        messages = group(due)
+        delivered = await asyncio.gather(*(self._deliver(one) for one in messages))
+        again_at = workflow.time() + _jittered(ack_timeout)
+        undelivered = []
+        for message, is_delivered in zip(messages, delivered, strict=True):
+            if is_delivered:
+                self._answers.sent(message.submissions, again_at)
+            else:
+                undelivered.append(message)
+        self._wait_for_batchers(undelivered)
+
+    def _wait_for_batchers(self, undelivered: Sequence[Message]) -> None:
+        """Name the batchers that do not run, and set when they are tried again."""
+        if not undelivered:
+            self._pause = 1.0
+            workflow.set_current_details("waiting for verdicts")
+            return
+        missing = sorted({COMMON_SHARD, *(message.shard for message in undelivered)})
+        names = ", ".join(batcher_workflow_id(shard) for shard in missing)
+        advice = f"waiting for {names}: start it with `batching-demo batcher start`"
+        workflow.set_current_details(advice)
+        workflow.logger.warning(advice)
+        again_at = workflow.time() + _jittered(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_WAIT_FOR_BATCHER_SECONDS)
+        for message in undelivered:
+            self._answers.not_sent(message.submissions, again_at)
+
+    async def _deliver(self, message: Message) -> bool:
+        """Signal a message to its batcher, or to the common one if that does not run."""
+        if await _signal(message, message.shard, self._gather_seconds):
+            return True
+        if message.shard == COMMON_SHARD:
+            return False
+        return await _signal(message, COMMON_SHARD, self._gather_seconds)
+
+    async def _wait_for_answers(self, submissions: Sequence[Submission]) -> None:
+        """Wait until all is answered, or something is to be submitted again."""
+        next_at = self._next_at(submissions)
+        if next_at is None:
+            return
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._next_at(submissions) != next_at,
+                timeout=max(0.0, next_at - workflow.time()),
+                timeout_summary="submit again",
+            )
+
+    def _next_at(self, submissions: Sequence[Submission]) -> float | None:
+        """Return when the next submission is to be sent again; None once all are answered."""
+        return min(map(self._answers.due_at, self._unanswered(submissions)), default=None)
+
+    def _unanswered(self, submissions: Sequence[Submission]) -> list[Submission]:
+        return [one for one in submissions if self._answers.answer_to(one) is None]
+
+
+async def _signal(message: Message, shard: int, gather_seconds: float) -> bool:
+    headers, records = join(message.submissions)
+    is_running: bool = await workflow.execute_local_activity(
+        SUBMIT_ACTIVITY,
+        args=[SubmitInput(shard, headers, gather_seconds), records],
+        result_type=bool,
+        start_to_close_timeout=LONGEST_SUBMIT,
+        retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
+        summary=f"{len(headers)} submissions to {batcher_workflow_id(shard)}",
+    )
+    return is_running
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * workflow.random().uniform(0.9, 1.1)

@@ -1,0 +1,43 @@
+"""The signal handlers that all requesters of a workflow share."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts.names import BUSY_SIGNAL, VERDICTS_SIGNAL
+    from batching_demo.requester.answers import Answers
+
+
+class Inbox:
+    """The signal handlers of a workflow, shared by all of its requesters.
+
+    They take any arguments: the SDK drops a signal that does not fit its handler's types.
+    """
+
+    def __init__(self) -> None:
+        self.answers = Answers()
+        self.writes = 0
+        """Calls of `Requester.write`, which gives each an id of its own."""
+
+    @classmethod
+    def of_workflow(cls) -> "Inbox":
+        """Return the inbox of the running workflow; the first call registers its handlers."""
+        registered = workflow.get_signal_handler(VERDICTS_SIGNAL)
+        inbox = getattr(registered, "__self__", None)
+        if isinstance(inbox, Inbox):
+            return inbox
+        inbox = cls()
+        workflow.set_signal_handler(VERDICTS_SIGNAL, inbox.take_verdicts)
+        workflow.set_signal_handler(BUSY_SIGNAL, inbox.take_busy)
+        return inbox
+
+    def take_verdicts(self, *arguments: Any) -> None:
+        """Take verdicts."""
+        if problem := self.answers.read_verdicts(arguments):
+            workflow.logger.warning("malformed verdicts signal: %s", problem)
+
+    def take_busy(self, *arguments: Any) -> None:
+        """Take a busy answer: some submissions have to be sent again, later."""
+        if problem := self.answers.read_busy(arguments, workflow.time()):
+            workflow.logger.warning("malformed busy signal: %s", problem)

@@ -1,0 +1,151 @@
+"""The records that a workflow hands over, and what became of each."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.messages import (
+    VERDICT_BY_CODE,
+    Problem,
+    Submission,
+    SubmissionHeader,
+    Verdict,
+    Verdicts,
+)
+from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.key import check_key
+from batching_demo.records.preparing import Content, prepare_record
+from batching_demo.records.rejection import RejectionError
+from batching_demo.requester.submissions import cut
+
+
+@dataclass(frozen=True)
+class Record:
+    """One thing to store.
+
+    Attributes:
+        key: Decides what is the same record. Take one that your business knows, not a random one.
+        payload: A JSON object, or its text. Numbers of a text keep all their digits.
+    """
+
+    key: str
+    payload: Mapping[str, Any] | str
+
+
+@dataclass(frozen=True)
+class RecordResult:
+    """What became of one record.
+
+    Attributes:
+        key: Of the record.
+        verdict: Whether it was written, and why not.
+        problem: The reason, if it is in conflict or rejected.
+        batch_id: Of the batch that it was decided in; None on the unbatched path.
+    """
+
+    key: str
+    verdict: Verdict
+    problem: Problem | None = None
+    batch_id: str | None = None
+
+
+class RecordError(ValueError):
+    """A record whose payload is no JSON; the message names it."""
+
+
+@dataclass(frozen=True)
+class RecordTexts:
+    """Records whose payloads are JSON texts, and how to submit them."""
+
+    keys: list[str]
+    payloads: list[str]
+    template: SubmissionHeader
+    """What the headers of their submissions have in common."""
+    max_records: int
+    """The most records of one submission."""
+
+    @property
+    def size(self) -> int:
+        """Characters of all payloads."""
+        return sum(map(len, self.payloads))
+
+
+def record_texts(
+    records: Sequence[Record], template: SubmissionHeader, max_records: int
+) -> RecordTexts:
+    """Return records as texts.
+
+    Their submissions are named after the template and what the records hold, so that the same
+    records have the same name in every attempt, and other records another one.
+
+    Raises:
+        RecordError: A payload is neither a text nor a mapping of what JSON knows.
+    """
+    keys = [record.key for record in records]
+    payloads = [_payload_text(index, record) for index, record in enumerate(records)]
+    digest = hashlib.sha256(json.dumps([keys, payloads]).encode()).hexdigest()[:16]
+    named = replace(template, submission_id=f"{template.submission_id}/{digest}")
+    return RecordTexts(keys, payloads, named, max_records)
+
+
+def _payload_text(index: int, record: Record) -> str:
+    if isinstance(record.payload, str):
+        return _utf8(record.payload)
+    try:
+        return _utf8(json.dumps(record.payload, ensure_ascii=False))
+    except (TypeError, ValueError) as error:
+        raise RecordError(
+            f"records[{index}], key {record.key!r}: the payload is no JSON ({error});"
+            " convert it to text, numbers, lists and dicts first"
+        ) from None
+
+
+def _utf8(text: str) -> str:
+    """Escape half surrogate pairs, which are rejected by name later."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def prepare_submissions(texts: RecordTexts) -> list[Submission]:
+    """Return the submissions of records, in their order; a bad record is in it as rejected."""
+    pairs = zip(texts.keys, texts.payloads, strict=True)
+    prepared = [_prepared(line, key, payload) for line, (key, payload) in enumerate(pairs, 1)]
+    return cut({texts.template.shard: prepared}, texts.template, texts.max_records)
+
+
+def _prepared(line: int, key: str, payload: str) -> PreparedRecord:
+    try:
+        check_key(key)
+        rejected_key = key
+    except RejectionError:
+        rejected_key = ""
+    read = partial(_content, key, payload)
+    return prepare_record(line, payload, read, rejected_key=rejected_key)
+
+
+def _content(key: str, payload: str) -> Content:
+    check_key(key)
+    return Content(key, payload, canonical(parse_object(payload)))
+
+
+def results_of(keys: Sequence[str], answers: Sequence[Verdicts]) -> list[RecordResult]:
+    """Return the result of each record, in their order.
+
+    Args:
+        keys: Of the records.
+        answers: To their submissions, in the order of the records.
+    """
+    return [
+        RecordResult(key, verdict, problem, batch_id)
+        for key, (verdict, problem, batch_id) in zip(keys, _decided(answers), strict=True)
+    ]
+
+
+def _decided(answers: Sequence[Verdicts]) -> Iterator[tuple[Verdict, Problem | None, str | None]]:
+    for answer in answers:
+        problems = {problem.position: problem for problem in answer.problems}
+        for position, code in enumerate(answer.codes):
+            yield VERDICT_BY_CODE[code], problems.get(position), answer.batch_id

@@ -1,0 +1,73 @@
+"""Cut records into submissions, and group submissions into messages."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import ceil
+
+from batching_demo.contracts.encoding import PreparedRecord, encode_records
+from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_SUBMISSION_BYTES
+from batching_demo.contracts.messages import Submission, SubmissionHeader
+
+
+def cut(
+    records_by_shard: Mapping[int, Sequence[PreparedRecord]],
+    template: SubmissionHeader,
+    max_records: int,
+) -> list[Submission]:
+    """Cut records into submissions as equal as number and size allow, and encode them.
+
+    Records of one shard keep their order, and the same records are cut alike every time.
+
+    Args:
+        records_by_shard: The records that each shard gets.
+        template: What all headers have in common. A number is appended to its submission_id.
+        max_records: The most records of one submission.
+    """
+    submissions: list[Submission] = []
+    for shard, records in records_by_shard.items():
+        for count, encoded in _encoded_parts(records, ceil(len(records) / max_records)):
+            header = replace(
+                template,
+                submission_id=f"{template.submission_id}/{len(submissions)}",
+                records=count,
+                length=len(encoded),
+                shard=shard,
+            )
+            submissions.append(Submission(header, encoded))
+    return submissions
+
+
+def _encoded_parts(records: Sequence[PreparedRecord], parts: int) -> Iterator[tuple[int, bytes]]:
+    """Yield number and bytes of equal parts, cutting those again that are too large."""
+    bounds = [len(records) * part // parts for part in range(parts + 1)]
+    for start, end in pairwise(bounds):
+        encoded = encode_records(records[start:end])
+        if len(encoded) <= MAX_SUBMISSION_BYTES or end - start == 1:
+            yield end - start, encoded
+        else:
+            again = min(end - start, ceil(len(encoded) / MAX_SUBMISSION_BYTES))
+            yield from _encoded_parts(records[start:end], again)
+
+
+@dataclass(frozen=True)
+class Message:
+    """Submissions for one shard that travel together."""
+
+    shard: int
+    submissions: list[Submission]
+
+
+def group(submissions: Sequence[Submission]) -> list[Message]:
+    """Group submissions into messages, in their order, while a message stays under the largest."""
+    messages: list[Message] = []
+    last_of_shard: dict[int, tuple[Message, int]] = {}
+    for submission in submissions:
+        shard, size = submission.header.shard, len(submission.records)
+        message, before = last_of_shard.get(shard, (None, 0))
+        if message is None or before + size > MAX_BATCH_BYTES:
+            message, before = Message(shard, []), 0
+            messages.append(message)
+        message.submissions.append(submission)
+        last_of_shard[shard] = message, before + size
+    return messages

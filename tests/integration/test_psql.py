@@ -1,0 +1,63 @@
+"""psql on a real database: it logs in, and nobody reads the password from the process list."""
+
+import asyncio
+import subprocess
+
+import psutil
+import pytest
+from sqlalchemy import make_url
+
+from batching_demo.cli.psql import find_psql
+from tests.support.faults import execute, start_process
+from tests.support.helpers import eventually
+
+PASSWORD = "p@ss/w:rd+ %"
+
+
+@pytest.fixture
+async def login(servers: dict[str, str]) -> dict[str, str]:
+    """The servers, with a user whose name and password want to be escaped."""
+    url = make_url(servers["DATABASE_URL"])
+    user = f"ann b+c@% {url.database}"
+    await execute(servers["DATABASE_URL"], f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{PASSWORD}'")
+    url = url.set(username=user, password=PASSWORD).update_query_dict(
+        {"prepared_statement_cache_size": "0"}
+    )
+    return {**servers, "DATABASE_URL": url.render_as_string(hide_password=False)}
+
+
+async def test_it_logs_in_with_any_name_and_password(login: dict[str, str]) -> None:
+    command = ("-m", "batching_demo", "psql", "--", "-tAc", "select current_user, 1 + 1")
+    process = await start_process(login, *command)
+    output, errors = await process.communicate()
+    user = make_url(login["DATABASE_URL"]).username
+    assert (process.returncode, output.decode()) == (0, f"{user}|2\n"), errors
+
+
+async def test_the_command_line_has_no_password(login: dict[str, str]) -> None:
+    command = ("-m", "batching_demo", "psql", "--", "-c", "select pg_sleep(600)")
+    process = await start_process(login, *command)
+
+    async def command_line() -> list[str]:
+        words = psutil.Process(process.pid).cmdline()
+        assert words[0].endswith("psql")
+        return words
+
+    try:
+        words = await eventually(command_line)
+    finally:
+        process.kill()
+        await process.wait()
+    assert any(word.startswith("--dbname=postgresql://") for word in words)
+    assert "p%40ss" not in str(words)
+    assert PASSWORD not in str(words)
+
+
+async def test_the_printed_url_works_as_it_is(login: dict[str, str]) -> None:
+    process = await start_process(login, "-m", "batching_demo", "db", "url")
+    output, _ = await process.communicate()
+    query = [find_psql(embedded=False), output.decode().strip(), "-tAc", "select 1"]
+    shown = await asyncio.to_thread(
+        subprocess.run, query, capture_output=True, text=True, check=False
+    )
+    assert shown.stdout == "1\n", shown.stderr

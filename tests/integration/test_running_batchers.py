@@ -1,0 +1,113 @@
+"""`main start` and `compare` use the settings of the batchers that run, on a real Temporal."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import Result
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.operator.start import start_batchers
+from tests.integration.test_cli import aside
+from tests.support.faults import batcher
+from tests.support.helpers import batcher_service, both_services
+
+OTHERS = BatcherSettings(max_records=7, linger_seconds=33)
+NO_MAIN_WORKER = "no worker polls main-workflow-queue yet"
+
+
+@pytest.fixture(autouse=True)
+def without_a_database(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in servers.items():
+        if name != "DATABASE_URL":
+            monkeypatch.setenv(name, value)
+
+
+async def start(*arguments: str) -> Result:
+    result = await aside("main", "start", "--workflows", "1", "--no-wait", "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+async def settings_given(client: Client) -> tuple[int, int, float]:
+    """Read records, shards and linger from what the one main workflow was started with."""
+    (found,) = [one async for one in client.list_workflows("WorkflowType = 'MainWorkflow'")]
+    history = await client.get_workflow_handle(found.id).fetch_history()
+    payload = history.events[0].workflow_execution_started_event_attributes.input.payloads[0]
+    given: dict[str, Any] = json.loads(payload.data)
+    return given["max_records"], given["shards"], given["linger_seconds"]
+
+
+def said(result: Result) -> list[str]:
+    """List the lines on standard error, but that no main worker runs here."""
+    return [line for line in result.stderr.splitlines() if not line.startswith(NO_MAIN_WORKER)]
+
+
+async def test_nothing_said_takes_what_the_batchers_have(client: Client) -> None:
+    await start_batchers(client, 3, OTHERS)
+    result = await start()
+    assert said(result) == []
+    assert await settings_given(client) == (7, 3, 33)
+
+
+async def test_what_is_said_wins_and_one_line_names_the_difference(client: Client) -> None:
+    await start_batchers(client, 2, OTHERS)
+    result = await start("--linger", "5", "--max-records", "7", "--shards", "4")
+    assert said(result) == ["batcher-0 lingers 33 s, not 5; batchers run for --shards 2, not 4"]
+    assert await settings_given(client) == (7, 4, 5)
+
+
+async def test_without_a_batcher_the_defaults_hold(client: Client) -> None:
+    result = await start("--shards", "2")
+    assert said(result) == []
+    assert await settings_given(client) == (100, 2, 20)
+
+
+async def test_the_environment_of_batchers_says_nothing_to_a_starter(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start_batchers(client, 1, OTHERS)
+    monkeypatch.setenv("BATCHING_DEMO_LINGER", "1")
+    monkeypatch.setenv("BATCHING_DEMO_WORKFLOWS", "2")
+    assert said(await start()) == []
+    assert await settings_given(client) == (7, 1, 33)
+
+
+@pytest.mark.parametrize("path", ["unbatched", "coalesced"])
+async def test_a_path_without_batchers_reads_nothing(client: Client, path: str) -> None:
+    await start_batchers(client, 2, OTHERS)
+    result = await start("--write-path", path, "--linger", "5")
+    assert said(result) == []
+    assert await settings_given(client) == (100, 1, 5)
+
+
+async def test_settings_that_were_changed_while_it_ran_count(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 2, OTHERS)
+    async with batcher_service(client, engine):
+        result = await aside("batcher", "configure", "--linger", "44", "--shard", "1")
+        assert result.exit_code == 0, result.output
+        await batcher(client, 0).terminate()
+        await start()
+    assert await settings_given(client) == (7, 2, 44)
+
+
+@pytest.mark.timeout(180)
+async def test_a_comparison_cuts_its_submissions_to_the_batches_that_run(
+    client: Client, engine: AsyncEngine, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", servers["DATABASE_URL"])
+    await start_batchers(client, 2, BatcherSettings(max_records=5, linger_seconds=0.2))
+    async with both_services(client, engine):
+        result = await aside(
+            *("compare", "--records", "40", "--records-per-workflow", "20", "--json"),
+            *("--write-path", "batched", "--linger", "0.1"),
+        )
+    assert result.exit_code == 0, result.output
+    assert said(result) == ["batcher-0 lingers 0.2 s, not 0.1"]
+    ((path),) = json.loads(result.stdout)
+    assert path["written"] == 40
+    assert path["batches"] >= 8

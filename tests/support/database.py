@@ -1,0 +1,81 @@
+"""Look into a test's database, change it, and wait for what should be there."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from batching_demo.database.engine import create_engine
+from tests.support.waiting import eventually
+
+
+async def fetch(engine: AsyncEngine, sql: str) -> list[tuple[object, ...]]:
+    """Run a query and return its rows."""
+    async with engine.connect() as connection:
+        return [tuple(row) for row in await connection.execute(text(sql))]
+
+
+async def scalar(engine: AsyncEngine, sql: str) -> object:
+    """Run a query and return its one value."""
+    return (await fetch(engine, sql))[0][0]
+
+
+async def execute(engine: AsyncEngine, *statements: str) -> None:
+    """Run statements, each committed by itself."""
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
+
+
+async def execute_at(url: str, *statements: str) -> None:
+    """Run statements on a connection of their own, each committed by itself."""
+    engine = create_engine(url, application_name="tests")
+    await execute(engine, *statements)
+    await engine.dispose()
+
+
+async def rows(engine: AsyncEngine) -> int:
+    """Count the stored records."""
+    return int(str(await scalar(engine, "SELECT count(*) FROM records")))
+
+
+async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = 60.0) -> None:
+    """Wait until so many records are stored."""
+
+    async def check() -> None:
+        assert await rows(engine) == expected
+
+    await eventually(check, within=within)
+
+
+async def expect_dead_letters(engine: AsyncEngine, expected: int) -> None:
+    """Wait for dead letters: they are stored after the rows of their batch."""
+
+    async def check() -> None:
+        assert await scalar(engine, "SELECT count(*) FROM dead_letters") == expected
+
+    await eventually(check)
+
+
+@asynccontextmanager
+async def locked_table(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Hold a lock that lets nobody write records, until the end or a commit."""
+    async with engine.connect() as connection:
+        connection = await connection.execution_options(isolation_level="READ COMMITTED")
+        await connection.exec_driver_sql("LOCK TABLE records IN SHARE MODE")
+        yield connection
+
+
+async def expect_waiting_writes(engine: AsyncEngine, number: int) -> None:
+    """Wait until so many sessions of this database wait for a lock."""
+
+    async def check() -> None:
+        waiting = await scalar(
+            engine,
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        assert waiting == number
+
+    await eventually(check)

@@ -1,0 +1,67 @@
+"""What a run takes from the user, from running batchers and from the defaults."""
+
+from dataclasses import asdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, differences
+from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.operator.shards import Described
+
+RECORDS = st.integers(1, 10_000)
+SECONDS = st.floats(0, 1_000)
+GIVEN = st.builds(
+    BatcherOptions, st.none() | RECORDS, st.none() | st.integers(1, 9), st.none() | SECONDS
+)
+SETTINGS = st.builds(BatcherSettings, max_records=RECORDS, linger_seconds=SECONDS)
+RUNNING = st.dictionaries(st.integers(0, 8), SETTINGS, max_size=3).map(
+    lambda settings: [running(shard, one) for shard, one in sorted(settings.items())]
+)
+
+
+def running(shard: int, settings: BatcherSettings) -> Described:
+    return Described(shard, "run", history_events=5, task_attempts=0, settings=settings)
+
+
+def test_without_batchers_the_defaults_are_those_of_their_start() -> None:
+    assert choose(BatcherOptions(), []) == Batchers(
+        BatcherSettings().max_records, 1, BatcherSettings().linger_seconds
+    )
+    assert list(differences(BatcherOptions(7, 3, 5.0), [])) == []
+
+
+def test_of_different_batchers_the_smallest_batch_and_the_longest_linger_count() -> None:
+    found = [running(0, BatcherSettings(50, linger_seconds=2)), running(3, BatcherSettings(200))]
+    assert choose(BatcherOptions(), found) == Batchers(50, 4, 20.0)
+
+
+def test_each_difference_is_named_once_with_the_first_batcher_that_has_it() -> None:
+    found = [running(0, BatcherSettings(50)), running(1, BatcherSettings()), running(2, SLOW)]
+    given_options = BatcherOptions(max_records=50, shards=4, linger_seconds=5)
+    assert list(differences(given_options, found)) == [
+        "batcher-0 lingers 20 s, not 5",
+        "batcher-1 takes 100 records a batch, not 50",
+        "batchers run for --shards 3, not 4",
+    ]
+
+
+SLOW = BatcherSettings(linger_seconds=60)
+
+
+@given(GIVEN, RUNNING)
+def test_what_the_user_says_counts_and_only_that_is_compared(
+    said: BatcherOptions, found: list[Described]
+) -> None:
+    chosen = asdict(choose(said, found))
+    for name, value in asdict(said).items():
+        assert value in (None, chosen[name])
+    unsaid = BatcherOptions(**dict.fromkeys(chosen))
+    assert list(differences(unsaid, found)) == []
+    one = [
+        running(0, BatcherSettings(chosen["max_records"], linger_seconds=chosen["linger_seconds"]))
+    ]
+    assert (
+        list(differences(BatcherOptions(chosen["max_records"], 1, chosen["linger_seconds"]), one))
+        == []
+    )
