@@ -69,6 +69,7 @@ def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison
             f"{inspected.source.name} has only {inspected.records} records",
             param_hint="--records",
         )
+    batchers = choose(chosen.batchers, running=())
     return Comparison(
         source=inspected.source,
         key_columns=keys,
@@ -76,7 +77,8 @@ def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison
         paths=[WritePath(path) for path in dict.fromkeys(chosen.write_path)],
         records_per_workflow=chosen.records_per_workflow,
         max_open=chosen.max_open,
-        **asdict(choose(chosen.batchers, running=())),
+        settings=batchers.settings,
+        shards=batchers.shards,
     )
 
 
@@ -109,7 +111,7 @@ async def run_comparison(
     """Compare on the servers of the settings, with a progress bar on standard error."""
     client = await connect(settings)
     known = await choose_for_paths(client, batchers, comparison.paths)
-    comparison = replace(comparison, **asdict(known))
+    comparison = replace(comparison, settings=known.settings, shards=known.shards)
     engine = create_transactional_engine(
         settings.required_database_url, application_name="batching-demo compare"
     )

@@ -21,7 +21,6 @@ from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, find_running
 from batching_demo.comparison.compare import Comparison
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
@@ -82,7 +81,7 @@ def _workers(settings: Settings, batchers: Batchers, cleanup: ExitStack, *, keep
     from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
-    workers = start_workers(settings.state_directory, coalescing_by(_batcher_settings(batchers)))
+    workers = start_workers(settings.state_directory, coalescing_by(batchers.settings))
     if not keep:
         cleanup.callback(stop_workers, workers)
 
@@ -95,14 +94,10 @@ async def _compare(
     *,
     quiet: bool,
 ) -> list[PathResult]:
-    await start_batchers(await connect(settings), batchers.shards, _batcher_settings(batchers))
+    await start_batchers(await connect(settings), batchers.shards, batchers.settings)
     return await run_comparison(
         settings, comparison, chosen.batchers, quiet=quiet, patience=LONGEST_START_SECONDS
     )
-
-
-def _batcher_settings(batchers: Batchers) -> BatcherSettings:
-    return BatcherSettings(max_records=batchers.max_records, linger_seconds=batchers.linger_seconds)
 
 
 def _print_next_steps(settings: Settings, *, keep: bool) -> None:

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
-WRITE_PATHS = [path.value for path in WritePath if path is not WritePath.NOTHING]
+WRITE_PATHS = [path.value for path in WritePath]
 LONGEST_SECONDS = 30 * 24 * 60 * 60
 MOST_SHARDS = 1000
 DEFAULT_TIMEOUT_SECONDS = 60.0

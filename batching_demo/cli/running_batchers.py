@@ -4,15 +4,16 @@ A running batcher keeps its settings in its workflow's memo, so no worker is ask
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field
 
 import click
 from temporalio.client import Client
 
 from batching_demo.cli import options
-from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.contracts.operations import BatcherSettings, Changes
+from batching_demo.core.control import apply_changes
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.operator.shards import Described, ShardMissingError, describe, running_shards
 
 
@@ -38,9 +39,8 @@ batcher_options = options.as_one(
 class Batchers:
     """What whoever submits has to know of the batchers; by default, of those to be started."""
 
-    max_records: int = BatcherSettings.max_records
+    settings: BatcherSettings = field(default_factory=BatcherSettings)
     shards: int = RunOptions.shards
-    linger_seconds: float = BatcherSettings.linger_seconds
 
 
 async def find_running(client: Client) -> list[Described]:
@@ -62,13 +62,13 @@ def choose(given: BatcherOptions, running: Sequence[Described]) -> Batchers:
     """
     found = Batchers()
     if running:
-        found = Batchers(
+        settings = BatcherSettings(
             max_records=min(one.settings.max_records for one in running),
-            shards=_shards(running),
             linger_seconds=max(one.settings.linger_seconds for one in running),
         )
-    said = {name: value for name, value in asdict(given).items() if value is not None}
-    return replace(found, **said)
+        found = Batchers(settings, _shards(running))
+    changes = Changes(max_records=given.max_records, linger_seconds=given.linger_seconds)
+    return Batchers(apply_changes(found.settings, changes), given.shards or found.shards)
 
 
 def differences(given: BatcherOptions, running: Sequence[Described]) -> Iterator[str]:

@@ -17,11 +17,12 @@ from batching_demo.comparison.temporal_counts import (
     events_per_workflow,
 )
 from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.reading import slices
-from batching_demo.main_service.messages import Source
-from batching_demo.main_service.run_options import RunOptions, with_max_open
+from batching_demo.main_service.messages import RunOptions, Source
+from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
-from batching_demo.main_service.summary import Outcome, Summary
+from batching_demo.main_service.summary import SliceResult, Summary
 
 OnChange = Callable[[WritePath, Summary], None]
 
@@ -39,9 +40,9 @@ class Comparison:
     records: int
     paths: Sequence[WritePath]
     records_per_workflow: int
-    max_records: int
+    settings: BatcherSettings
+    """The batchers'."""
     shards: int
-    linger_seconds: float
     max_open: int | None
 
 
@@ -72,13 +73,14 @@ async def _measure(
     before = await read_counters(engine)
     runs = await batcher_runs(client, comparison.shards)
     options = _options(comparison, path, run_label)
-    outcomes: list[Outcome] = []
+    outcomes: list[SliceResult] = []
     starter = Starter(
         client,
         comparison.source,
         options,
+        max_open=comparison.max_open or choose_max_open(options, comparison.source),
         on_change=lambda summary: on_change(path, summary),
-        on_outcome=outcomes.append,
+        on_result=outcomes.append,
     )
     planned = slices(comparison.source, comparison.records_per_workflow, limit=comparison.records)
     try:
@@ -99,7 +101,7 @@ async def _measure(
         summary=summary,
         outcomes=outcomes,
         batches=batches,
-        max_records=comparison.max_records,
+        max_records=comparison.settings.max_records,
         cost=after.since(before),
         main_events=main_events,
         batcher_events=batcher_events,
@@ -107,14 +109,12 @@ async def _measure(
 
 
 def _options(comparison: Comparison, path: WritePath, run_label: str) -> RunOptions:
-    options = RunOptions(
+    return RunOptions(
         key_columns=comparison.key_columns,
         records_per_workflow=comparison.records_per_workflow,
-        max_records=comparison.max_records,
+        settings=comparison.settings,
         shards=comparison.shards,
-        linger_seconds=comparison.linger_seconds,
         write_path=path,
         run_label=run_label,
         key_prefix=f"{run_label}:",
     )
-    return with_max_open(options, comparison.source, comparison.max_open)

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import make_url
 
 from batching_demo.cli.psql import find_psql
-from tests.support.faults import execute, start_process
-from tests.support.helpers import eventually
+from tests.support.database import execute_at
+from tests.support.processes import start_process
+from tests.support.waiting import eventually
 
 PASSWORD = "p@ss/w:rd+ %"
 
@@ -19,7 +20,7 @@ async def login(servers: dict[str, str]) -> dict[str, str]:
     """The servers, with a user whose name and password want to be escaped."""
     url = make_url(servers["DATABASE_URL"])
     user = f"ann b+c@% {url.database}"
-    await execute(servers["DATABASE_URL"], f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{PASSWORD}'")
+    await execute_at(servers["DATABASE_URL"], f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{PASSWORD}'")
     url = url.set(username=user, password=PASSWORD).update_query_dict(
         {"prepared_statement_cache_size": "0"}
     )

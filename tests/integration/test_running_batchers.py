@@ -8,11 +8,11 @@ from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.integration.test_cli import aside
-from tests.support.faults import batcher
-from tests.support.helpers import batcher_service, both_services
+from tests.support.batchers import batcher
+from tests.support.commands import aside
+from tests.support.services import batcher_service, both_services
 
 OTHERS = BatcherSettings(max_records=7, linger_seconds=33)
 NO_MAIN_WORKER = "no worker polls main-workflow-queue yet"

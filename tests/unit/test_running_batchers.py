@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, differences
-from batching_demo.contracts.messages import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.shards import Described
 
 RECORDS = st.integers(1, 10_000)
@@ -25,15 +25,13 @@ def running(shard: int, settings: BatcherSettings) -> Described:
 
 
 def test_without_batchers_the_defaults_are_those_of_their_start() -> None:
-    assert choose(BatcherOptions(), []) == Batchers(
-        BatcherSettings().max_records, 1, BatcherSettings().linger_seconds
-    )
+    assert choose(BatcherOptions(), []) == Batchers(BatcherSettings(), 1)
     assert list(differences(BatcherOptions(7, 3, 5.0), [])) == []
 
 
 def test_of_different_batchers_the_smallest_batch_and_the_longest_linger_count() -> None:
     found = [running(0, BatcherSettings(50, linger_seconds=2)), running(3, BatcherSettings(200))]
-    assert choose(BatcherOptions(), found) == Batchers(50, 4, 20.0)
+    assert choose(BatcherOptions(), found) == Batchers(BatcherSettings(50, linger_seconds=20.0), 4)
 
 
 def test_each_difference_is_named_once_with_the_first_batcher_that_has_it() -> None:
@@ -53,7 +51,13 @@ SLOW = BatcherSettings(linger_seconds=60)
 def test_what_the_user_says_counts_and_only_that_is_compared(
     said: BatcherOptions, found: list[Described]
 ) -> None:
-    chosen = asdict(choose(said, found))
+    batchers = choose(said, found)
+    settings = batchers.settings
+    chosen = {
+        "max_records": settings.max_records,
+        "shards": batchers.shards,
+        "linger_seconds": settings.linger_seconds,
+    }
     for name, value in asdict(said).items():
         assert value in (None, chosen[name])
     unsaid = BatcherOptions(**dict.fromkeys(chosen))

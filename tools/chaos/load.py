@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.messages import MainResult, RunOptions, Slice, Source
 from batching_demo.main_service.run_options import run_id
 from batching_demo.main_service.starter import Starter
@@ -16,15 +17,12 @@ from tools.chaos.records import KEY
 
 SHARDS = 2
 RECORDS_PER_WORKFLOW = 5
-LINGER_SECONDS = 1.0
 WAVE_SECONDS = 2.0
 OPTIONS = RunOptions(
     key_columns=[KEY],
     records_per_workflow=RECORDS_PER_WORKFLOW,
-    max_records=50,
+    settings=BatcherSettings(max_records=50, linger_seconds=1.0),
     shards=SHARDS,
-    linger_seconds=LINGER_SECONDS,
-    wait=False,
 )
 
 
@@ -40,7 +38,7 @@ async def send(client: Client, source: Source, slices: Sequence[Slice], seconds:
 async def _start_all(client: Client, source: Source, wave: Sequence[Slice]) -> None:
     while True:
         try:
-            await Starter(client, source, OPTIONS).run(wave)
+            await Starter(client, source, OPTIONS, waits=False).run(wave)
         except RPCError:
             await asyncio.sleep(0.5)
         else:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
@@ -14,7 +13,7 @@ from batching_demo.main_service.files.reading import inspect, slices
 from batching_demo.operator.start import start_batchers
 from tools.chaos.checks import Check, check, read_tables
 from tools.chaos.faults import inject
-from tools.chaos.load import LINGER_SECONDS, OPTIONS, SHARDS, gather, send
+from tools.chaos.load import OPTIONS, SHARDS, gather, send
 from tools.chaos.records import KEY, write_input
 from tools.chaos.schedule import Fault
 
@@ -65,8 +64,7 @@ async def _run(
     source = inspect(path, key_columns=[KEY]).source
     planned = list(slices(source, OPTIONS.records_per_workflow))
     client = await Client.connect(system.temporal.address)
-    settings = BatcherSettings(OPTIONS.max_records, linger_seconds=LINGER_SECONDS)
-    await start_batchers(client, SHARDS, settings)
+    await start_batchers(client, SHARDS, OPTIONS.settings)
     await asyncio.gather(
         send(client, source, planned, seconds),
         inject(system, client, faults, lambda fault: report(f"{fault.at:6.1f} s  {fault.kind}")),

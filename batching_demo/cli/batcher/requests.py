@@ -2,11 +2,9 @@
 
 import click
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.cli import options
 from batching_demo.cli.batcher.each_shard import act_on_chosen, request_of
-from batching_demo.core.control import Changes
-from batching_demo.operator.requests import Update
+from batching_demo.contracts.operations import Changes, Update
 from batching_demo.settings import Settings
 
 
@@ -19,7 +17,7 @@ def flush(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher flush
     """
-    _request(settings, shard, BatcherWorkflow.flush)
+    _request(settings, shard, Update.FLUSH)
 
 
 @click.command()
@@ -31,7 +29,7 @@ def pause(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher pause --shard 0
     """
-    _request(settings, shard, BatcherWorkflow.pause)
+    _request(settings, shard, Update.PAUSE)
 
 
 @click.command()
@@ -43,7 +41,7 @@ def resume(settings: Settings, shard: int | None) -> None:
     \b
     Example: batching-demo batcher resume
     """
-    _request(settings, shard, BatcherWorkflow.resume)
+    _request(settings, shard, Update.RESUME)
 
 
 @click.command()
@@ -58,7 +56,7 @@ def configure(settings: Settings, changes: Changes, shard: int | None) -> None:
     """
     if changes == Changes():
         raise click.UsageError("name what to change: --max-records, --max-bytes or --linger")
-    _request(settings, shard, BatcherWorkflow.configure, changes)
+    _request(settings, shard, Update.CONFIGURE, changes)
 
 
 def _request(settings: Settings, shard: int | None, update: Update, *arguments: object) -> None:

@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from batching_demo.cli import options
-from batching_demo.contracts.messages import BatcherSettings
-from batching_demo.main_service.run_options import RunOptions
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.main_service.messages import RunOptions
 from batching_demo.operator.start import Started, start_batchers
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect

@@ -30,11 +30,7 @@ from batching_demo.database.dead_letter_queries import (
     read_dead_letter,
 )
 from batching_demo.operator import shards
-from batching_demo.operator.retries import (
-    RetryFailedError,
-    RetryRequest,
-    retry_dead_letter,
-)
+from batching_demo.operator.retries import RetryFailedError, RetryRequest, retry_dead_letter
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, has_pollers
 

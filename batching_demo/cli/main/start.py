@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -19,7 +19,8 @@ from batching_demo.cli.running_batchers import (
 )
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.reading import Inspected, slices
-from batching_demo.main_service.run_options import RunOptions, with_max_open
+from batching_demo.main_service.messages import RunOptions
+from batching_demo.main_service.run_options import choose_max_open, records_per_slice
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
@@ -90,9 +91,17 @@ def start(
         write_path=WritePath(write_path),
         run_label=_run_label(again, quiet=as_json),
         deadline_seconds=deadline,
-        wait=wait,
     )
-    work = _run(settings, inspected, run_options, batchers, max_open, workflows, quiet=as_json)
+    work = _run(
+        settings,
+        inspected,
+        run_options,
+        batchers,
+        max_open,
+        workflows,
+        waits=wait,
+        quiet=as_json,
+    )
     try:
         summary = asyncio.run(work)
     except KeyboardInterrupt:
@@ -110,22 +119,26 @@ async def _run(
     max_open: int | None,
     workflows: int | None,
     *,
+    waits: bool,
     quiet: bool,
 ) -> Summary:
     client, source = await connect(settings), inspected.source
     known = await choose_for_paths(client, batchers, [run_options.write_path])
-    run_options = with_max_open(replace(run_options, **asdict(known)), source, max_open)
+    run_options = replace(run_options, settings=known.settings, shards=known.shards)
+    max_open = max_open or choose_max_open(run_options, source)
     if not await has_pollers(client, MAIN_TASK_QUEUE):
         click.echo(
             f"no worker polls {MAIN_TASK_QUEUE} yet: start one with `batching-demo main worker`",
             err=True,
         )
-    planned = slices(source, run_options.records_per_slice, stamp=inspected.stamp)
+    planned = slices(source, records_per_slice(run_options), stamp=inspected.stamp)
     total = inspected.records
     if workflows is not None:
-        total = min(total, workflows * run_options.records_per_slice)
-    with verdict_progress(total, shown=run_options.wait and not quiet) as on_change:
-        starter = Starter(client, source, run_options, on_change)
+        total = min(total, workflows * records_per_slice(run_options))
+    with verdict_progress(total, shown=waits and not quiet) as on_change:
+        starter = Starter(
+            client, source, run_options, max_open=max_open, waits=waits, on_change=on_change
+        )
         return await starter.run(islice(planned, workflows))
 
 

@@ -31,7 +31,7 @@ from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
 from batching_demo.main_service.files.reading import slices
 from batching_demo.main_service.messages import RunOptions, Source
-from batching_demo.main_service.run_options import with_max_open
+from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.start import start_batchers
@@ -39,7 +39,7 @@ from batching_demo.temporal import wait_for_pollers
 from tools.benchmark.harness.cells import Cell, Sample
 from tools.benchmark.harness.counters import count_workflow_tasks, read_written
 from tools.benchmark.harness.flights import SERIAL
-from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE, on_floor
+from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE
 from tools.benchmark.harness.floor_worker import FLOOR_WORKER, start_floor_worker
 from tools.benchmark.harness.memory import peaks
 
@@ -75,9 +75,15 @@ class Bench:
         runs = await batcher_runs(self.client, cell.shards)
         before = await read_written(self.engine)
         outcomes: list[SliceResult] = []
-        options = with_max_open(_options(cell, label), source, cell.max_open)
-        client = self.client if cell.path else on_floor(self.client)
-        starter = Starter(client, source, options, on_outcome=outcomes.append)
+        options = _options(cell, label)
+        starter = Starter(
+            self.client,
+            source,
+            options,
+            max_open=cell.max_open or choose_max_open(options, source),
+            on_result=outcomes.append,
+            task_queue=MAIN_TASK_QUEUE if cell.path else FLOOR_TASK_QUEUE,
+        )
         async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(
                 slices(source, cell.records_per_workflow, limit=cell.records)
@@ -151,9 +157,8 @@ def _options(cell: Cell, label: str) -> RunOptions:
     return RunOptions(
         key_columns=[SERIAL],
         records_per_workflow=cell.records_per_workflow,
-        max_records=cell.max_records,
+        settings=cell.settings,
         shards=cell.shards,
-        linger_seconds=cell.linger_seconds,
         # The floor ignores its path, which only limits the workflows under way.
         write_path=cell.path or WritePath.UNBATCHED,
         run_label=label,

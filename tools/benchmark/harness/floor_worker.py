@@ -12,7 +12,7 @@ from batching_demo.devstack.workers import MALLOC
 from batching_demo.main_service.worker import build_worker
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, run_until_stopped
-from tools.benchmark.harness.floor import on_floor
+from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE, FloorWorkflow
 
 FLOOR_WORKER = "floor"
 
@@ -31,8 +31,9 @@ def start_floor_worker(system: System) -> None:
 
 
 async def _work() -> None:
-    client = on_floor(await connect(Settings.from_environment(os.environ)))
-    await run_until_stopped(build_worker(client), started=lambda: None)
+    client = await connect(Settings.from_environment(os.environ))
+    worker = build_worker(client, workflows=[FloorWorkflow], task_queue=FLOOR_TASK_QUEUE)
+    await run_until_stopped(worker, started=lambda: None)
 
 
 if __name__ == "__main__":

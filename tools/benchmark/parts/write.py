@@ -7,7 +7,6 @@ from itertools import count
 from uuid import uuid4
 
 import asyncpg
-from batching_demo.database.statements import INSERT_ROW, INSERT_ROWS
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +15,8 @@ from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import SESSION_SETTINGS, create_engine
-from batching_demo.database.rows import BatchInfo, Rows
+from batching_demo.database.rows import RECORD_VALUES, BatchInfo, Rows
+from batching_demo.database.target import RECORDS
 from batching_demo.database.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
 from tools.benchmark.results.sections import Chart, Section, Table
@@ -48,24 +48,26 @@ class Writers:
     def __init__(self, engine: AsyncEngine, connection: asyncpg.Connection) -> None:
         self._engine = engine
         self._connection = connection
-        compiled = INSERT_ROWS.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
+        compiled = RECORDS.insert_rows.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
         self._sql = str(compiled)
         self._parameters: Sequence[str] = compiled.positiontup or ()
 
     async def ours(self, rows: Rows) -> object:
         """Write a batch as a batcher worker does."""
-        return await write_batch(self._engine, rows, self._stamp())
+        return await write_batch(self._engine, rows, self._batch())
 
     async def again(self, rows: Rows) -> object:
         """Write a batch as a batcher worker does when it repeats one."""
-        return await write_batch(self._engine, rows, self._stamp(), look_first=True)
+        return await write_batch(self._engine, rows, self._batch(), look_first=True)
 
     async def row_by_row(self, rows: Rows) -> object:
         """Write each row in a transaction: BEGIN, INSERT, COMMIT."""
         engine = self._engine.execution_options(isolation_level="READ COMMITTED")
         for row in range(len(rows)):
             async with engine.begin() as connection:
-                await connection.execute(INSERT_ROW, rows.values(row, self._stamp()))
+                await connection.execute(
+                    RECORDS.insert_row, RECORDS.scalars(rows, row, self._batch())
+                )
         return None
 
     async def unbatched(self, rows: Rows) -> object:
@@ -74,22 +76,21 @@ class Writers:
 
     async def raw(self, rows: Rows) -> object:
         """Run the statement of `write_batch` without SQLAlchemy and without verdicts."""
-        values = rows.arrays(range(len(rows)), self._stamp())
+        values = RECORDS.arrays(rows, range(len(rows)), self._batch())
         return await self._connection.fetch(self._sql, *(values[name] for name in self._parameters))
 
     async def copy(self, rows: Rows) -> object:
         """Copy into the table. This is the ceiling, for COPY handles no conflicts."""
-        stamp = self._stamp()
-        fixed = (stamp.batch_id, stamp.write_path.value, stamp.shard)
-        lists = (rows.keys, rows.lines, rows.payloads, rows.hashes, rows.positions)
-        texts = (rows.submission_ids, rows.sources, rows.run_labels)
-        records = [(*row, *fixed) for row in zip(*lists, *texts, strict=True)]
+        batch = self._batch()
+        fixed = (batch.batch_id, batch.write_path.value, batch.shard)
+        lists = (rows.values[name] for name in COLUMNS if name in RECORD_VALUES)
+        records = [(*row, *fixed) for row in zip(*lists, strict=True)]
         return await self._connection.copy_records_to_table(
             "records", records=records, columns=COLUMNS
         )
 
     @staticmethod
-    def _stamp() -> BatchInfo:
+    def _batch() -> BatchInfo:
         return BatchInfo(uuid4(), WritePath.BATCHED, 0)
 
 
