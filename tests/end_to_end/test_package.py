@@ -70,6 +70,15 @@ def test_compose_builds_an_image_of_this_version() -> None:
     assert tags == [PROJECT["project"]["version"]]
 
 
+def test_the_image_holds_what_an_installation_needs_and_nothing_else() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    sent = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = {name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]}
+    assert ignored[0] == "*"
+    assert sent == copied == {"pyproject.toml", "README.md", "LICENSE", "alembic", "batching_demo"}
+
+
 class Installation:
     """The installed command, run in a directory that is not the repository."""
 

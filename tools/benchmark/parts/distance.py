@@ -12,6 +12,7 @@ from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench
+from tools.benchmark.harness.cells import Cell
 from tools.benchmark.harness.rounds import Report, Samples, relative, speed
 from tools.benchmark.parts.paths import cells
 from tools.benchmark.results.sections import Chart, Section, Table
@@ -78,57 +79,48 @@ async def measure_distance(
 
 
 def _section(far: Far) -> Section:
-    rows = []
-    charts: dict[int, dict[str, list[float]]] = {}
-    for distance, samples in far.items():
-        for cell, found in samples.items():
-            each = cell.records_per_workflow
-            unbatched = next(
-                others
-                for other, others in samples.items()
-                if (other.path, other.records_per_workflow) == (WritePath.UNBATCHED, each)
-            )
-            series = charts.setdefault(each, {})
-            series.setdefault(cell.name, []).append(speed(found).median)
-            rows.append(
-                [
-                    f"{distance} ms",
-                    str(each),
-                    cell.name,
-                    str(speed(found)),
-                    str(relative(found, unbatched)),
-                    f"{found[0].commits:,}",
-                    short(unbatched[0].commits / found[0].commits),
-                ]
-            )
     rounds = len(next(iter(next(iter(far.values())).values())))
-    return Section(
-        "distance",
-        [
-            Table(
-                "Distance: the database away by a round trip, 10 connections",
-                [
-                    "away",
-                    "records",
-                    "path",
-                    "records/s",
-                    "x unbatched",
-                    "commits",
-                    "times fewer commits",
-                ],
-                rows,
-                f"medians of {rounds} interleaved rounds",
-            )
-        ],
-        [
-            Chart(
-                f"distance-{each}",
-                f"Distance: records/s at {each} records per workflow",
-                "records/s",
-                [f"{distance} ms" for distance in far],
-                series,
-                is_logarithmic=True,
-            )
-            for each, series in charts.items()
-        ],
+    table = Table(
+        "Distance: the database away by a round trip, 10 connections",
+        ["away", "records", "path", "records/s", "x unbatched", "commits", "times fewer commits"],
+        [_row(distance, cell, samples) for distance, samples in far.items() for cell in samples],
+        f"medians of {rounds} interleaved rounds",
     )
+    return Section("distance", [table], _charts(far))
+
+
+def _row(distance: int, cell: Cell, samples: Samples) -> list[str]:
+    each, found = cell.records_per_workflow, samples[cell]
+    unbatched = next(
+        others
+        for other, others in samples.items()
+        if (other.path, other.records_per_workflow) == (WritePath.UNBATCHED, each)
+    )
+    return [
+        f"{distance} ms",
+        str(each),
+        cell.name,
+        str(speed(found)),
+        str(relative(found, unbatched)),
+        f"{found[0].commits:,}",
+        short(unbatched[0].commits / found[0].commits),
+    ]
+
+
+def _charts(far: Far) -> list[Chart]:
+    charts: dict[int, dict[str, list[float]]] = {}
+    for samples in far.values():
+        for cell, found in samples.items():
+            series = charts.setdefault(cell.records_per_workflow, {})
+            series.setdefault(cell.name, []).append(speed(found).median)
+    return [
+        Chart(
+            f"distance-{each}",
+            f"Distance: records/s at {each} records per workflow",
+            "records/s",
+            [f"{distance} ms" for distance in far],
+            series,
+            is_logarithmic=True,
+        )
+        for each, series in charts.items()
+    ]

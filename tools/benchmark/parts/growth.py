@@ -85,55 +85,39 @@ async def _load(bench: Bench, load: Load, label: str) -> Grown:
 
 def _section(results: dict[Load, list[Grown]]) -> Section:
     first = next(iter(results.values()))
-    rows = []
-    for load, grown in results.items():
-        speeds = [one.records_per_second for one in grown]
-        peaks_by_process = {
-            name: Spread.of([one.peak_mib[name] for one in grown]).median
-            for name in grown[0].peak_mib
-        }
-        rows.append(
-            [
-                f"{load.records:,}",
-                str(Spread.of(speeds)),
-                short(1e6 / Spread.of(speeds).median),
-                str(ratios(speeds, [one.records_per_second for one in first])),
-                f"{max(one.longest_batcher_history for one in grown):,}",
-                *(f"{mib:.0f}" for mib in peaks_by_process.values()),
-            ]
-        )
     each = next(iter(results)).records_per_workflow
-    names = [f"MiB {name}" for name in first[0].peak_mib]
-    return Section(
-        "growth",
-        [
-            Table(
-                f"Growth: batched, {each} records per workflow, the options' defaults",
-                [
-                    "records",
-                    "records/s",
-                    "us a record",
-                    "x first",
-                    "longest history",
-                    *names,
-                ],
-                rows,
-                f"medians of {len(first)} interleaved rounds; every load into empty tables with"
-                " fresh workers; resident memory is each process' peak",
-            )
-        ],
-        [
-            Chart(
-                "growth",
-                "Growth: records/s by length of the file",
-                "records/s",
-                [f"{load.records:,}" for load in results],
-                {
-                    "batched": [
-                        Spread.of([one.records_per_second for one in grown]).median
-                        for grown in results.values()
-                    ]
-                },
-            )
-        ],
+    processes = [f"MiB {name}" for name in first[0].peak_mib]
+    table = Table(
+        f"Growth: batched, {each} records per workflow, the options' defaults",
+        ["records", "records/s", "us a record", "x first", "longest history", *processes],
+        [_row(load, grown, first) for load, grown in results.items()],
+        f"medians of {len(first)} interleaved rounds; every load into empty tables with"
+        " fresh workers; resident memory is each process' peak",
     )
+    chart = Chart(
+        "growth",
+        "Growth: records/s by length of the file",
+        "records/s",
+        [f"{load.records:,}" for load in results],
+        {"batched": [Spread.of(_speeds(grown)).median for grown in results.values()]},
+    )
+    return Section("growth", [table], [chart])
+
+
+def _row(load: Load, grown: Sequence[Grown], first: Sequence[Grown]) -> list[str]:
+    speeds = _speeds(grown)
+    peak_mib = (
+        Spread.of([one.peak_mib[name] for one in grown]).median for name in grown[0].peak_mib
+    )
+    return [
+        f"{load.records:,}",
+        str(Spread.of(speeds)),
+        short(1e6 / Spread.of(speeds).median),
+        str(ratios(speeds, _speeds(first))),
+        f"{max(one.longest_batcher_history for one in grown):,}",
+        *(f"{mib:.0f}" for mib in peak_mib),
+    ]
+
+
+def _speeds(grown: Sequence[Grown]) -> list[float]:
+    return [one.records_per_second for one in grown]

@@ -39,40 +39,36 @@ async def measure_shards(
 
 def _section(scaled: Scaled) -> Section:
     one = scaled[1, 1]
-    rows = [
+    table = Table(
+        f"Shards and batcher workers: batched, {SHARDED_SIZE} records per workflow",
+        ["workers", "shards", "records/s", "x one of each", "batches", "p50 s", "p99 s"],
         [
-            str(workers),
-            str(shards),
-            str(speed(found)),
-            str(relative(found, one)),
-            f"{found[0].batches:,}",
-            short(Spread.of([sample.p50_seconds for sample in found]).median),
-            short(Spread.of([sample.p99_seconds for sample in found]).median),
-        ]
-        for (workers, shards), found in scaled.items()
-    ]
-    return Section(
+            [
+                str(workers),
+                str(shards),
+                str(speed(found)),
+                str(relative(found, one)),
+                f"{found[0].batches:,}",
+                short(Spread.of([sample.p50_seconds for sample in found]).median),
+                short(Spread.of([sample.p99_seconds for sample in found]).median),
+            ]
+            for (workers, shards), found in scaled.items()
+        ],
+        f"medians of {len(one)} interleaved rounds, batches of at most 500",
+    )
+    return Section("shards", [table], [_chart(scaled)])
+
+
+def _chart(scaled: Scaled) -> Chart:
+    return Chart(
         "shards",
-        [
-            Table(
-                f"Shards and batcher workers: batched, {SHARDED_SIZE} records per workflow",
-                ["workers", "shards", "records/s", "x one of each", "batches", "p50 s", "p99 s"],
-                rows,
-                f"medians of {len(one)} interleaved rounds, batches of at most 500",
-            )
-        ],
-        [
-            Chart(
-                "shards",
-                "Shards: records/s by number of shards",
-                "records/s",
-                [str(shards) for shards in SHARDS],
-                {
-                    f"{workers} batcher worker{'s' if workers > 1 else ''}": [
-                        speed(scaled[workers, shards]).median for shards in SHARDS
-                    ]
-                    for workers in WORKERS
-                },
-            )
-        ],
+        "Shards: records/s by number of shards",
+        "records/s",
+        [str(shards) for shards in SHARDS],
+        {
+            f"{workers} batcher worker{'s' if workers > 1 else ''}": [
+                speed(scaled[workers, shards]).median for shards in SHARDS
+            ]
+            for workers in WORKERS
+        },
     )

@@ -165,49 +165,42 @@ def _rows(numbers: Sequence[int]) -> Rows:
     return rows
 
 
+COMPARED = (
+    (ROW_BY_ROW, OURS),
+    (UNBATCHED, OURS),
+    (OURS, RAW),
+    (OURS, COPY),
+    (HALF, OURS),
+    (REPLAY, OURS),
+)
+
+
 def _section(times: Times, rounds: int, replay_wal: float) -> Section:
-    methods = list(dict.fromkeys(name for name, _ in times))
     speed = {
-        name: [size / Spread.of(times[name, size]).median for size in SIZES] for name in methods
+        name: [size / Spread.of(times[name, size]).median for size in SIZES]
+        for name in dict.fromkeys(name for name, _ in times)
     }
-    return Section(
-        "write",
-        [
-            Table(
-                "The write: rows/s on one connection, by rows in a batch",
-                ["", *(f"{size:,}" for size in SIZES)],
-                [[name, *map(short, speed[name])] for name in methods],
-                f"medians of {rounds} interleaved rounds, verdicts included where there are any",
-            ),
-            Table(
-                "write_batch compared: medians of the rounds' ratios of time",
-                ["", *(f"{size:,}" for size in SIZES)],
-                [
-                    [f"{over} / {under}", *(str(_ratio(times, over, under, n)) for n in SIZES)]
-                    for over, under in (
-                        (ROW_BY_ROW, OURS),
-                        (UNBATCHED, OURS),
-                        (OURS, RAW),
-                        (OURS, COPY),
-                        (HALF, OURS),
-                        (REPLAY, OURS),
-                    )
-                ],
-                f"a batch of 1,000 rows that are all stored already writes {replay_wal:.1f} bytes"
-                " of WAL a row",
-            ),
-        ],
-        [
-            Chart(
-                "write",
-                "The write: rows/s by rows in a batch",
-                "rows/s",
-                [f"{size:,}" for size in SIZES],
-                {name: speed[name] for name in (ROW_BY_ROW, UNBATCHED, OURS, RAW, COPY)},
-                is_logarithmic=True,
-            )
-        ],
+    sizes = [f"{size:,}" for size in SIZES]
+    speeds = Table(
+        "The write: rows/s on one connection, by rows in a batch",
+        ["", *sizes],
+        [[name, *map(short, values)] for name, values in speed.items()],
+        f"medians of {rounds} interleaved rounds, verdicts included where there are any",
     )
+    comparison = Table(
+        "write_batch compared: medians of the rounds' ratios of time",
+        ["", *sizes],
+        [
+            [f"{over} / {under}", *(str(_ratio(times, over, under, size)) for size in SIZES)]
+            for over, under in COMPARED
+        ],
+        f"a batch of 1,000 rows that are all stored already writes {replay_wal:.1f} bytes of WAL"
+        " a row",
+    )
+    series = {name: speed[name] for name in (ROW_BY_ROW, UNBATCHED, OURS, RAW, COPY)}
+    title = "The write: rows/s by rows in a batch"
+    chart = Chart("write", title, "rows/s", sizes, series, is_logarithmic=True)
+    return Section("write", [speeds, comparison], [chart])
 
 
 def _ratio(times: Times, over: str, under: str, size: int) -> Spread:
