@@ -69,8 +69,8 @@ async def connect(settings: Settings) -> Client:
 def last_cause(message: str) -> str:
     """Shorten the message of the SDK about a failed connection to its last cause, one line."""
     causes: list[str] = re.findall(r'message: "([^"]+)"', message)
-    lines = [line for text in (*reversed(causes), message) for line in text.strip().splitlines()]
-    return lines[0] if lines else "no reason given"
+    lines = [line.strip() for text in (*reversed(causes), message) for line in text.splitlines()]
+    return next(filter(None, lines), "no reason given")
 
 
 async def connect_with_retries(settings: Settings) -> Client:

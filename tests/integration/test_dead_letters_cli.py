@@ -87,7 +87,15 @@ class TestShow:
         await three(engine)
         result = await dead_letters("show", "1")
         assert result.exit_code == 0
-        for words in ("dead letter 1", "k1", "orders.ndjson", "CheckViolation", "23514", "main-1", BAD):
+        for words in (
+            "dead letter 1",
+            "k1",
+            "orders.ndjson",
+            "CheckViolation",
+            "23514",
+            "main-1",
+            BAD,
+        ):
             assert words in result.stdout
         (letter,) = (await as_json("show", "1"))["letters"]
         assert letter["record"] == BAD
