@@ -1,4 +1,4 @@
-"""Assemble the command, and turn what a user may meet into one line and an exit code."""
+"""The command `batching-demo`, and how its errors become one line and an exit code."""
 
 import os
 import sys
@@ -29,26 +29,28 @@ from batching_demo.temporal import TemporalUnavailableError
 
 
 class CommandGroup(click.Group):
-    """A group whose commands may raise the errors of the layers below."""
+    """A group whose commands may raise the errors of every layer below."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; errors with a message for the user end it with one line."""
+        """Run a command; an error with a message for the user ends it with that line."""
         try:
             return super().invoke(ctx)
         except SourceError as error:
-            raise Failure(str(error), REFUSED) from None
+            raise CommandFailure(str(error), REFUSED) from None
         except (SettingsError, TemporalUnavailableError, ComparisonError) as error:
-            raise Failure(str(error), FAILED) from None
+            raise CommandFailure(str(error), FAILED) from None
         except DatabaseFailedError as error:
             place = describe_url(ctx.obj.required_database_url)
-            raise Failure(f"{error} ({place})", FAILED) from None
+            raise CommandFailure(f"{error} ({place})", FAILED) from None
         except RPCError as error:
-            raise Failure(f"Temporal: {error.message} ({error.status.name})", FAILED) from None
+            raise CommandFailure(
+                f"Temporal: {error.message} ({error.status.name})", FAILED
+            ) from None
         except KeyboardInterrupt:
-            raise Failure("interrupted", INTERRUPTED) from None
+            raise CommandFailure("interrupted", INTERRUPTED) from None
 
 
-class Failure(click.ClickException):
+class CommandFailure(click.ClickException):
     """Ends a command with one line and an exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:

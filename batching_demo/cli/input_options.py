@@ -64,7 +64,7 @@ def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, 
     """Check an input, or the bundled sample if none is named; return it and its key columns.
 
     Raises:
-        SourceError: it cannot be read as what it should be.
+        SourceError: the input cannot be read as the options say.
     """
     delimiter = _one_character(chosen.delimiter)
     if chosen.path is None:

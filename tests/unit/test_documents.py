@@ -72,7 +72,7 @@ def words_of(call: str) -> list[str]:
 
 
 def problem_of(call: str) -> str | None:
-    """Say what is wrong with a call, if anything."""
+    """Return what is wrong with a call, if anything."""
     words = words_of(call)
     while words[0].startswith("--"):
         if words[0] not in named_options(app):
