@@ -29,7 +29,7 @@ from tests.support.dead_letters import (
 )
 from tests.support.processes import worker
 from tests.support.services import batcher_service
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
 QUICK = BatcherSettings(linger_seconds=0.2)
@@ -184,7 +184,7 @@ class TestRetry:
         await eventually(lambda: retry_started(client))
         async with batcher_service(client, engine):
             await start_batchers(client, 1, QUICK)
-            result = await asyncio.wait_for(waiting, 60)
+            result = await in_time(waiting)
         assert (result.exit_code, result.stdout) == (0, "dead letter 1: written\n")
         worker, batcher = result.stderr.splitlines()
         assert "batching-demo batcher worker" in worker
@@ -206,7 +206,7 @@ class TestRetry:
             await eventually(submitted)
             doomed.kill()
         async with batcher_service(client, engine):
-            result = await asyncio.wait_for(waiting, 60)
+            result = await in_time(waiting)
         assert (result.exit_code, result.stdout) == (0, "dead letter 1: written\n")
         assert (await letters(engine))[0] == (1, "refused_by_postgres", "retried", 2)
 
