@@ -17,7 +17,7 @@ from batching_demo.comparison.temporal_counts import (
     events_per_workflow,
 )
 from batching_demo.contracts.names import WritePath
-from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.starter import Starter

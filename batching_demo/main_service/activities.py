@@ -8,7 +8,8 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from batching_demo.main_service.files.reading import SourceError, read_slice
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.messages import PrepareInput, Slice, Source
 from batching_demo.main_service.packing import pack
 from batching_demo.main_service.preparation import cut, prepare

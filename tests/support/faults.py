@@ -22,7 +22,8 @@ from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.messages import BatcherSettings
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.database.engine import create_engine
-from batching_demo.main_service.files.reading import inspect, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.run_options import RunOptions
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary

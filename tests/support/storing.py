@@ -12,7 +12,9 @@ from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.database.writes import write_batch
-from batching_demo.main_service.files.reading import Inspected, read_slice, slices
+from batching_demo.main_service.files.inspect import Inspected
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import PrepareInput
 from batching_demo.main_service.packing import pack, unpack
 from batching_demo.main_service.preparation import cut, prepare

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batching_demo.devstack.ports import find_free_port
-from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.files.slice import slices
 from tests.support.helpers import eventually
 from tools.benchmark.input import SERIAL, write_flights
 from tools.benchmark.numbers import Spread, ratios, short

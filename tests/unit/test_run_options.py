@@ -9,7 +9,9 @@ import pytest
 from batching_demo.contracts.limits import MAX_SLICE_BYTES
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
-from batching_demo.main_service.files.reading import inspect, read_slice, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import PrepareInput, Source
 from batching_demo.main_service.packing import pack, unpack
 from batching_demo.main_service.preparation import cut, prepare

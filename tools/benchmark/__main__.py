@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 
 from batching_demo.devstack.interruption import stop_by_signals
-from batching_demo.main_service.files.reading import inspect
+from batching_demo.main_service.files.inspect import inspect
 from tools.benchmark.distance import measure_distance
 from tools.benchmark.growth import Load, measure_growth
 from tools.benchmark.input import SERIAL, write_flights

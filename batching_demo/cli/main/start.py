@@ -14,7 +14,8 @@ from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
 from batching_demo.cli.inputs import InputOptions, read_input
 from batching_demo.cli.progress import verdict_progress
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
-from batching_demo.main_service.files.reading import Inspected, slices
+from batching_demo.main_service.files.inspect import Inspected
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.run_options import RunOptions, with_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary, counts
