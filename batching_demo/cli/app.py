@@ -23,7 +23,7 @@ from batching_demo.cli.psql import psql
 from batching_demo.comparison.compare import ComparisonError
 from batching_demo.database.engine import describe_url
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.main_service.files.reading import SourceError
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.settings import Settings, SettingsError
 from batching_demo.temporal import TemporalUnavailableError
 

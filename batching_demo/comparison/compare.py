@@ -18,7 +18,7 @@ from batching_demo.comparison.temporal_counts import (
 )
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
