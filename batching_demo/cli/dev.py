@@ -14,7 +14,8 @@ from batching_demo.settings import Settings
 def dev() -> None:
     """Run a Postgres and a Temporal of your own on this machine.
 
-    Both are the real servers; Temporal's is its dev server. All other commands find them by themselves. DATABASE_URL and TEMPORAL_ADDRESS win over them.
+    Both are the real servers; Temporal's is its dev server. All other commands find them by
+    themselves. DATABASE_URL and TEMPORAL_ADDRESS win over them.
 
     \b
     Example:

@@ -74,7 +74,8 @@ def start(
 ) -> None:
     """Start main workflows over an input file.
 
-    It counts the verdicts of the records. Run it again, and it attaches to workflows that still run and starts none that has completed.
+    It counts the verdicts of the records. Run it again, and it attaches to workflows that still run
+    and starts none that has completed.
 
     \b
     Examples:
