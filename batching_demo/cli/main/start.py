@@ -74,9 +74,10 @@ def start(
     deadline: float | None,
     as_json: bool,
 ) -> None:
-    """Start main workflows over an input file, and count the verdicts of its records.
+    """Start main workflows over an input file.
 
-    Run it again, and it attaches to workflows that still run and starts none that has completed.
+    It counts the verdicts of the records. Run it again, and it attaches to workflows that still run
+    and starts none that has completed.
 
     \b
     Examples:
