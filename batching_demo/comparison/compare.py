@@ -16,6 +16,7 @@ from batching_demo.comparison.temporal_counts import (
     batcher_runs,
     events_per_workflow,
 )
+from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.slice import slices
@@ -27,7 +28,7 @@ from batching_demo.main_service.summary import SliceResult, Summary
 OnChange = Callable[[WritePath, Summary], None]
 
 
-class ComparisonError(Exception):
+class ComparisonError(UserError):
     """The comparison did not finish; the message gives the reason."""
 
 

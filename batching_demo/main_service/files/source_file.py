@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
+from batching_demo.contracts.errors import InputError
 from batching_demo.main_service.files import csv_format, ndjson_format
 from batching_demo.main_service.files.structure import Record
 
@@ -16,7 +17,7 @@ GZIP_SUFFIX = ".gz"
 LONGEST_NAME = 255
 
 
-class SourceError(Exception):
+class SourceError(InputError):
     """An input that is refused as a whole; its text is one line for the user."""
 
 
