@@ -1,4 +1,4 @@
-"""What workflows can be searched by, on servers where it is registered."""
+"""The search attributes of workflows, on servers where they are registered."""
 
 import logging
 from collections.abc import Container
@@ -11,9 +11,9 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 from temporalio.service import RPCError
 
 SHARD = SearchAttributeKey.for_int("BatchingShard")
-"""Of batchers."""
+"""Search attribute of batchers."""
 RUN_LABEL = SearchAttributeKey.for_keyword("BatchingRunLabel")
-"""Of main workflows, as the next one."""
+"""Search attribute of main workflows, as the next one."""
 WRITE_PATH = SearchAttributeKey.for_keyword("BatchingWritePath")
 KEYS: tuple[SearchAttributeKey[Any], ...] = (SHARD, RUN_LABEL, WRITE_PATH)
 LONGEST_KEYWORD = 255
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 async def registered_attributes(client: Client) -> frozenset[str]:
-    """Ask the server which of ours it knows; none if it does not say."""
+    """Return which of our attributes the server knows; none if it does not answer."""
     try:
         known = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace), timeout=timedelta(seconds=5)
@@ -36,7 +36,7 @@ async def registered_attributes(client: Client) -> frozenset[str]:
 def attributes(
     registered: Container[str], *pairs: SearchAttributePair[Any]
 ) -> TypedSearchAttributes | None:
-    """Choose what a workflow may be started with."""
+    """Choose the attributes that a workflow may be started with."""
     may = [pair for pair in pairs if pair.key.name in registered and _fits(pair.value)]
     return TypedSearchAttributes(may) if may else None
 

@@ -1,4 +1,4 @@
-"""One frozen object from the environment; Temporal's connection belongs to temporalio.envconfig."""
+"""Settings from the environment; those of the connection to Temporal are temporalio.envconfig's."""
 
 import os
 from collections.abc import Mapping
@@ -7,15 +7,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from batching_demo.contracts.errors import UserError
+
 DATABASE_URL = "DATABASE_URL"
 
 
-class SettingsError(Exception):
-    """Something that the user has to set is missing or wrong; the message says what to do."""
+class SettingsError(UserError):
+    """A setting is missing or wrong; the message names what to do."""
 
 
 class DevStackAddresses(BaseModel):
-    """Where the embedded servers listen, as `dev up` left it in the state directory."""
+    """The addresses of the embedded servers, as `dev up` writes them into the state directory."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,7 +27,7 @@ class DevStackAddresses(BaseModel):
 
     @classmethod
     def read(cls, state_directory: Path) -> "DevStackAddresses | None":
-        """Read what `dev up` left, or None if no embedded servers are running."""
+        """Read the addresses; None if no embedded servers run."""
         try:
             return cls.model_validate_json(cls.path(state_directory).read_bytes())
         except (OSError, ValidationError):
@@ -33,7 +35,7 @@ class DevStackAddresses(BaseModel):
 
     @staticmethod
     def path(state_directory: Path) -> Path:
-        """Name the file that `dev up` writes and `dev down` removes."""
+        """Return the file that `dev up` writes and `dev down` removes."""
         return state_directory / "devstack.json"
 
 
@@ -47,7 +49,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Take the environment first, then whatever embedded servers are running."""
+        """Read the environment; without a database in it, take the embedded one if it runs."""
         state_directory = find_state_directory(environ)
         devstack = DevStackAddresses.read(state_directory)
         fallback = devstack.database_url if devstack else None
@@ -55,10 +57,10 @@ class Settings:
 
     @property
     def required_database_url(self) -> str:
-        """The database's URL.
+        """The URL of the database.
 
         Raises:
-            SettingsError: no environment and no embedded server names one.
+            SettingsError: the environment names none, and no embedded one runs.
         """
         if self.database_url is None:
             raise SettingsError(
@@ -69,7 +71,7 @@ class Settings:
 
 
 def find_state_directory(environ: Mapping[str, str]) -> Path:
-    """Find the state directory: XDG_STATE_HOME, or what is usual for this user."""
+    """Choose the state directory: below XDG_STATE_HOME, or where it is usual for this user."""
     if state_home := environ.get("XDG_STATE_HOME"):
         return Path(state_home) / "batching-demo"
     if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""Connect to Temporal, and run a worker until it is told to stop."""
+"""Connect to Temporal, and run a worker until a signal stops it."""
 
 import asyncio
 import gc
@@ -18,33 +18,34 @@ from temporalio.service import GrpcCompression, RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings, SettingsError
 
 TEMPORAL_ADDRESS = "TEMPORAL_ADDRESS"
-"""The variable of temporalio.envconfig."""
+"""A variable of temporalio.envconfig."""
 DEFAULT_ADDRESS = "localhost:7233"
 GRACEFUL_SHUTDOWN = timedelta(seconds=70)
-"""Longer than an activity may take, so that a write in flight is finished."""
+"""Longer than an activity may take, so that a write in flight ends."""
 LONGEST_RETRY_SECONDS = 15.0
 DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
 LARGE_PAYLOADS = PayloadLimitsConfig(payloads_warn_size=1024 * 1024)
-"""A batcher whose buffer is full carries half of that on, which is nothing to warn of."""
+"""The SDK warns of larger payloads; a batcher with a full buffer carries half as much over."""
 COLLECTION_THRESHOLDS = 700, 3, 1
-"""Of `gc.set_threshold`; a busy worker's old objects are looked at every two to ten seconds."""
+"""For `gc.set_threshold`: a busy worker then looks at old objects every two to ten seconds."""
 logger = logging.getLogger(__name__)
 
 
-class TemporalUnavailableError(Exception):
+class TemporalUnavailableError(UserError):
     """Temporal does not answer; the message names the address and what to do."""
 
 
 async def connect(settings: Settings) -> Client:
-    """Connect as temporalio.envconfig says, else to the embedded server, else to localhost.
+    """Connect to the server that temporalio.envconfig names, else the embedded one, else localhost.
 
     Raises:
         SettingsError: a TEMPORAL_* variable or the configuration file is wrong.
-        TemporalUnavailableError: nothing answers there.
+        TemporalUnavailableError: no server answers there.
     """
     try:
         config = ClientConfig.load_client_connect_config()
@@ -61,19 +62,20 @@ async def connect(settings: Settings) -> Client:
         )
     except (RPCError, RuntimeError) as error:
         raise TemporalUnavailableError(
-            f"Temporal does not answer at {config.get('target_host')} ({_cause(error)}):"
+            f"Temporal does not answer at {config.get('target_host')} ({last_cause(str(error))}):"
             " start one with `batching-demo dev up`, or set TEMPORAL_ADDRESS"
         ) from None
 
 
-def _cause(error: Exception) -> str:
-    """Shorten what the SDK says of a failed connection to its last cause."""
-    causes = re.findall(r'message: "([^"]+)"', str(error))
-    return causes[-1] if causes else (str(error).strip().splitlines() or [type(error).__name__])[0]
+def last_cause(message: str) -> str:
+    """Shorten the message of the SDK about a failed connection to its last cause, one line."""
+    causes: list[str] = re.findall(r'message: "([^"]+)"', message)
+    lines = [line.strip() for text in (*reversed(causes), message) for line in text.splitlines()]
+    return next(filter(None, lines), "no reason given")
 
 
-async def connect_patiently(settings: Settings) -> Client:
-    """Connect like `connect`, trying again for as long as nothing answers; say so each time."""
+async def connect_with_retries(settings: Settings) -> Client:
+    """Connect like `connect`; as long as no server answers, log that and try again."""
     pause = 1.0
     while True:
         try:
@@ -85,13 +87,13 @@ async def connect_patiently(settings: Settings) -> Client:
 
 
 async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bool:
-    """Tell whether some worker has polled a task queue in the last minutes.
+    """Return whether a worker has polled a task queue in the last minutes.
 
     Args:
         client: of the namespace.
         task_queue: its name.
-        since: by the server's clock, in seconds since the epoch; earlier polls do not count, say
-            those of a worker that is gone.
+        since: seconds since the epoch, by the clock of the server. Earlier polls do not count,
+            such as those of a worker that has ended.
     """
     description = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
@@ -105,17 +107,17 @@ async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bo
 
 
 async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0) -> None:
-    """Wait until some worker has polled each task queue, see `has_pollers`."""
+    """Wait until workers have polled all of these task queues, as `has_pollers` sees it."""
     for task_queue in task_queues:
         while not await has_pollers(client, task_queue, since):
             await asyncio.sleep(0.05)
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    """Make a sandbox that does not import our modules again for every workflow.
+    """Return a sandbox that does not import our modules again for every workflow.
 
-    That took about a fifth of what a short workflow costs its worker. What they may import is
-    checked when they are linted, and replaying recorded histories tells whether they are
+    Importing them took about a fifth of the CPU time that a short workflow costs its worker.
+    The linter checks what they import, and a replay of recorded histories whether they are
     deterministic.
     """
     passed = SandboxRestrictions.default.with_passthrough_modules("batching_demo")
@@ -123,13 +125,13 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 
 
 async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:
-    """Poll until SIGINT or SIGTERM, then finish what is running; a second signal leaves at once."""
+    """Poll until SIGINT or SIGTERM, then finish what runs; a second signal ends the process."""
     stop = asyncio.Event()
 
     def on_signal() -> None:
         if stop.is_set():
             os._exit(KILLED_BY_SECOND_SIGNAL)
-        logger.info("stopping: finishing what is running; once more to leave at once")
+        logger.info("stopping: finishing what is running; a second signal ends at once")
         stop.set()
 
     loop = asyncio.get_running_loop()
@@ -142,12 +144,12 @@ async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None
 
 
 def collect_closed_runs_soon() -> None:
-    """Collect all garbage every few seconds, which is cheap without what is there already.
+    """Make Python collect all garbage every few seconds, without the objects that exist now.
 
-    A closed workflow run is a cycle of few objects, all of them old, that hold what it carried
-    on, megabytes maybe; by Python's defaults minutes' worth of them pile up.
+    A closed workflow run is a cycle of a few old objects that may hold megabytes. By the defaults
+    of Python, the runs of some minutes pile up.
     """
     gc.collect()
     gc.freeze()
-    gc.collect()  # Python compares what is new with what the last collection left.
+    gc.collect()  # Python compares the number of new objects with what the last collection left.
     gc.set_threshold(*COLLECTION_THRESHOLDS)

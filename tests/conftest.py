@@ -18,6 +18,7 @@ from temporalio.testing import WorkflowEnvironment
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.postgres import PostgresServer
+from tests.support import parts
 from tests.support.database import execute_at
 from tests.support.postgres import create_database, running_postgres, url_of
 from tests.support.waiting import eventually
@@ -32,13 +33,28 @@ TEMPLATE = "template_batching_demo"
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = parts.in_order(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("parts")
+    for line in parts.lines(terminalreporter.stats):
+        terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave without finalising Python: a thread of Temporal's runtime may abort that."""
     session = config.stash.get(SESSION, None)
-    if session is not None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(int(session.exitstatus))
+    if session is None:
+        return
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter and reporter.stats:
+        reporter.write_line(parts.count(reporter.stats))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(session.exitstatus))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

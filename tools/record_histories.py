@@ -34,7 +34,8 @@ from batching_demo.database.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.main_service import worker as main_worker
-from batching_demo.main_service.files.reading import inspect, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter

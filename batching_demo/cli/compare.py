@@ -1,4 +1,4 @@
-"""`batching-demo compare`: the same records through each write path."""
+"""`batching-demo compare`: run the same records through each write path."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from batching_demo.cli.running_batchers import (
     choose_for_paths,
 )
 from batching_demo.comparison.compare import Comparison, OnChange, compare
-from batching_demo.comparison.preconditions import PATIENCE_SECONDS, check_preconditions
+from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
 from batching_demo.comparison.report import comparison_table
 from batching_demo.comparison.results import PathResult
 from batching_demo.contracts.names import WritePath
@@ -87,10 +87,10 @@ def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison
 @options.as_json
 @click.pass_obj
 def compare_command(settings: Settings, chosen: ComparisonOptions, as_json: bool) -> None:
-    """Run the same records through each write path and show what each cost.
+    """Run the same records through each write path.
 
-    Every path runs under a fresh run label, which its keys are prefixed with. Commits and WAL are
-    Postgres' own counts, so nothing else should use the database meanwhile.
+    It shows what each path cost. Every path prefixes its keys with a run label of its own. Postgres
+    itself counts commits and WAL, so nothing else should use the database meanwhile.
 
     \b
     Example: batching-demo compare --records 1000
@@ -106,7 +106,7 @@ async def run_comparison(
     batchers: BatcherOptions,
     *,
     quiet: bool,
-    patience: float = PATIENCE_SECONDS,
+    worker_seconds: float = WORKER_SECONDS,
 ) -> list[PathResult]:
     """Compare on the servers of the settings, with a progress bar on standard error."""
     client = await connect(settings)
@@ -117,7 +117,7 @@ async def run_comparison(
     )
     try:
         with database_errors(), _progress(comparison, quiet=quiet) as on_change:
-            await check_preconditions(client, engine, comparison, patience)
+            await check_preconditions(client, engine, comparison, worker_seconds)
             return await compare(client, engine, comparison, on_change)
     finally:
         await engine.dispose()

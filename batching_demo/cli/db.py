@@ -1,4 +1,4 @@
-"""`batching-demo db`: the schema, and where the database is."""
+"""`batching-demo db`: migrate the database, or print its URL."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from batching_demo.settings import Settings
 
 @click.group()
 def db() -> None:
-    """Migrate the database, or say where it is.
+    """Migrate the database, or print its URL.
 
     \b
     Example: batching-demo db upgrade
@@ -24,7 +24,7 @@ def db() -> None:
 def upgrade_command(settings: Settings) -> None:
     """Migrate the database to the newest schema.
 
-    Any number may do this at once; one of them migrates.
+    Several may do this at once: one migrates, the others wait for it.
 
     \b
     Example: batching-demo db upgrade
@@ -37,7 +37,9 @@ def upgrade_command(settings: Settings) -> None:
 @db.command("url")
 @click.pass_obj
 def url_command(settings: Settings) -> None:
-    """Print the database's URL, password included, for psql or an export.
+    """Print the URL of the database.
+
+    It has the password in it, for psql or an export.
 
     \b
     Example: psql "$(batching-demo db url)"

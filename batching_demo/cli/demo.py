@@ -1,4 +1,4 @@
-"""`batching-demo demo`: everything at once, from nothing to the table."""
+"""`batching-demo demo`: compare the write paths on a machine where nothing runs yet."""
 
 import asyncio
 import os
@@ -36,10 +36,11 @@ LONGEST_START_SECONDS = 30.0
 @click.option("--keep", is_flag=True, help="Leave servers and workers running.")
 @click.pass_obj
 def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: bool) -> None:
-    """Start all that is needed, compare the write paths, print the table, and clean up.
+    """Compare the write paths, from a machine where nothing runs.
 
-    Starts the embedded servers unless the environment names others, both workers as processes of
-    their own, and a batcher. Servers that run already are left running.
+    This starts the embedded servers, unless the environment names others, then both workers and
+    the batchers. It prints the comparison and stops what it started; servers that ran before keep
+    running.
 
     \b
     Examples:
@@ -77,7 +78,7 @@ async def _find_batchers(settings: Settings, given: BatcherOptions) -> Batchers:
 
 
 def _workers(settings: Settings, batchers: Batchers, cleanup: ExitStack, *, keep: bool) -> None:
-    """Start the workers; calls of the coalesced path wait by the same rules as in a batcher."""
+    """Start the workers; the coalesced path gathers calls by the settings of the batchers."""
     from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
@@ -96,7 +97,7 @@ async def _compare(
 ) -> list[PathResult]:
     await start_batchers(await connect(settings), batchers.shards, batchers.settings)
     return await run_comparison(
-        settings, comparison, chosen.batchers, quiet=quiet, patience=LONGEST_START_SECONDS
+        settings, comparison, chosen.batchers, quiet=quiet, worker_seconds=LONGEST_START_SECONDS
     )
 
 
@@ -117,7 +118,7 @@ def _print_next_steps(settings: Settings, *, keep: bool) -> None:
 
 
 def _program() -> str:
-    """Say how the user can call this program from where they are."""
+    """Return how the user can call this program from where they are."""
     if shutil.which("batching-demo"):
         return "batching-demo"
     called = Path(sys.argv[0])

@@ -1,4 +1,4 @@
-"""`batching-demo dev`: an embedded Postgres and Temporal, for a machine that has neither."""
+"""`batching-demo dev`: an embedded Postgres and Temporal, for a machine without them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,10 @@ from batching_demo.settings import Settings
 
 @click.group()
 def dev() -> None:
-    """Run a real Postgres and a real Temporal dev server on this machine.
+    """Run a Postgres and a Temporal of your own on this machine.
 
-    All other commands find them by themselves; DATABASE_URL and TEMPORAL_ADDRESS win over them.
+    Both are the real servers; Temporal's is its dev server. All other commands find them by
+    themselves. DATABASE_URL and TEMPORAL_ADDRESS win over them.
 
     \b
     Example:
@@ -25,7 +26,7 @@ def dev() -> None:
 @dev.command()
 @click.pass_obj
 def up(settings: Settings) -> None:
-    """Start both servers, or whichever of them does not run yet.
+    """Start both servers, or the one that does not run yet.
 
     \b
     Example:
@@ -54,7 +55,9 @@ def status(settings: Settings) -> None:
 @dev.command()
 @click.pass_obj
 def down(settings: Settings) -> None:
-    """Stop both servers and the workers started with them; the data stays.
+    """Stop both servers and the workers beside them.
+
+    The data stays.
 
     \b
     Example:
@@ -68,9 +71,9 @@ def down(settings: Settings) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn what keeps the embedded servers from working into a message without a traceback.
+    """Turn errors of the embedded servers into one line without a traceback.
 
-    Import `devstack.stack` in here: a production install has none of what it needs.
+    Import `devstack.stack` inside this block: a production install lacks its packages.
     """
     try:
         yield
@@ -81,7 +84,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def print_status(settings: Settings) -> bool:
-    """Print where the servers and workers are, and tell whether both servers run."""
+    """Print where the servers and workers are, and return whether both servers run."""
     with one_line_errors():
         from batching_demo.devstack import stack
 
@@ -93,12 +96,12 @@ def print_status(settings: Settings) -> bool:
     for worker in found.workers:
         _print_line(worker.name, f"process {worker.pid}")
     if not found.is_running:
-        report("not running, or only in part: `batching-demo dev up` starts what is missing")
+        report("not all of it runs: `batching-demo dev up` starts what is missing")
     return found.is_running
 
 
 def report(line: str) -> None:
-    """Report progress on standard error, which leaves standard output to results."""
+    """Print progress on standard error; standard output is for results."""
     click.echo(line, err=True)
 
 

@@ -1,4 +1,4 @@
-"""`batching-demo doctor`: is everything there that the services need?"""
+"""`batching-demo doctor`: check that everything is there that the services need."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED
-from batching_demo.doctor.check import Outcome
+from batching_demo.doctor.check import CheckOutcome
 from batching_demo.doctor.examine import examine
 from batching_demo.settings import Settings
 
@@ -17,9 +17,9 @@ from batching_demo.settings import Settings
 @options.as_json
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> None:
-    """Check this machine, Temporal, Postgres, workers and batchers; say what to type next.
+    """Check servers, workers, batchers and this machine.
 
-    Nothing is changed. The exit code is 0 if all is well, 1 if not.
+    It names what to type next, and changes nothing. The exit code is 0 if all is well, else 1.
 
     \b
     Example: batching-demo doctor
@@ -30,5 +30,5 @@ def doctor(settings: Settings, as_json: bool) -> None:
     else:
         for check in checks:
             click.echo(f"{check.outcome:<9}{check.name:<17}{check.detail}")
-    is_well = all(check.outcome is Outcome.OK for check in checks)
+    is_well = all(check.outcome is CheckOutcome.OK for check in checks)
     raise SystemExit(0 if is_well else FAILED)

@@ -1,4 +1,4 @@
-"""What the exit codes of every command mean."""
+"""The exit codes of all commands, beside 0."""
 
 FAILED = 1
 REFUSED = 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from batching_demo.cli import options
-from batching_demo.main_service.files.reading import Inspected, inspect
+from batching_demo.main_service.files.inspect import Inspected, inspect
 from batching_demo.main_service.files.spool import readable
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
@@ -64,7 +64,7 @@ def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, 
     """Check an input, or the bundled sample if none is named; return it and its key columns.
 
     Raises:
-        SourceError: it cannot be read as what it should be.
+        SourceError: the input cannot be read as the options say.
     """
     delimiter = _one_character(chosen.delimiter)
     if chosen.path is None:

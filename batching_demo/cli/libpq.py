@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import URL
 
 NAMES = {"ssl": "sslmode", "database": "dbname"}
-"""Parameters that asyncpg spells differently."""
+"""Names that asyncpg and libpq give to the same parameter."""
 DRIVER_ONLY = frozenset({"prepared_statement_cache_size"})
 """Parameters that libpq would refuse."""
 

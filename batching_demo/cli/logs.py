@@ -1,4 +1,4 @@
-"""Log lines, as text for people or as JSON objects for programs."""
+"""The format of log lines: text for people, or JSON objects for programs."""
 
 import json
 import logging
@@ -8,16 +8,16 @@ from typing import Any
 
 from temporalio import activity, workflow
 
-from batching_demo.batcher_service.activities import LOG_FIELDS
+from batching_demo.contracts.names import LOG_FIELDS
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: what every line has, what it is about, and whose it is."""
+    """Format a log record as one JSON object, with the fields and the workflow that it has."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record as a line."""
+        """Format a record as a line."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -32,13 +32,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(log_format: str) -> None:
-    """Write our own lines from INFO on, and those of libraries from WARNING on."""
+    """Log our own lines from INFO on, and those of libraries from WARNING on."""
     logging.basicConfig(level=logging.WARNING, format=TEXT)
     logging.getLogger("batching_demo").setLevel(logging.INFO)
     if log_format == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonFormatter())
-        # These have what they would append to the message as fields.
+        # JSON lines carry as fields what these loggers would append to the message.
         workflow.logger.workflow_info_on_message = False
         activity.logger.activity_info_on_message = False
 

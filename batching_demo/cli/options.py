@@ -30,9 +30,9 @@ def option(
 
     Args:
         declarations: as of `click.option`.
-        help: what it means; says the default itself if that is no plain value.
-        variable: BATCHING_DEMO_<variable> sets the option too, which is for the configuration of
-            a deployment and not for what one call is about.
+        help: what it means. It names the default itself where that is no plain value.
+        variable: makes BATCHING_DEMO_<variable> set the option too. This is for the configuration
+            of a deployment, not for what one call is about.
         attributes: as of `click.option`.
     """
     attributes.setdefault("show_default", "[default:" not in help)
@@ -65,7 +65,7 @@ def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[An
 
 
 class Seconds(click.FloatRange):
-    """A length of time that a timer can run; neither infinite nor NaN, which no range excludes."""
+    """A length of time that a timer can run. A range alone would let NaN through."""
 
     name = "seconds"
 

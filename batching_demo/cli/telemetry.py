@@ -1,4 +1,4 @@
-"""What a worker tells of itself: where its metrics are scraped, how its log lines look."""
+"""The telemetry of a worker: where it serves metrics, and how its SDK logs."""
 
 import logging
 import socket
@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 
 def start_runtime(metrics_bind: str | None) -> None:
-    """Start the runtime of all clients made from now on.
+    """Start the runtime that all later clients use.
 
     Args:
-        metrics_bind: HOST:PORT where the metrics are served; None serves none.
+        metrics_bind: HOST:PORT to serve metrics at; None serves none.
 
     Raises:
-        SettingsError: nothing can be served there.
+        SettingsError: no metrics can be served there.
     """
     as_json = click.get_current_context().find_root().params.get("log_format") == "json"
     if not (metrics_bind or as_json):
@@ -58,7 +58,7 @@ def _prometheus(bind: str) -> PrometheusConfig:
 
 
 def _address(bind: str) -> str:
-    """Look a host's name up, for the SDK takes numeric addresses only."""
+    """Look up the address of a host, because the SDK takes numeric addresses only."""
     host, _, port = bind.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (host and port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535):
@@ -71,5 +71,5 @@ def _address(bind: str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """Shorten what the SDK says of a port that it did not get."""
+    """Shorten the message of the SDK about a port that it did not get."""
     return str(error).rpartition(": ")[2].partition(" (os error")[0].lower()

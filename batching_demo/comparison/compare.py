@@ -1,4 +1,4 @@
-"""Run the same records through each write path, and measure what it cost."""
+"""Run the same records through each write path, and measure what each path cost."""
 
 import asyncio
 import secrets
@@ -10,15 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.comparison.postgres_counts import batch_rows, checkpoint, read_counters
-from batching_demo.comparison.results import Measured, PathResult, result
+from batching_demo.comparison.results import Measured, PathResult, path_result
 from batching_demo.comparison.temporal_counts import (
     batcher_events_since,
     batcher_runs,
     events_per_workflow,
 )
+from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
@@ -27,8 +28,8 @@ from batching_demo.main_service.summary import SliceResult, Summary
 OnChange = Callable[[WritePath, Summary], None]
 
 
-class ComparisonError(Exception):
-    """The comparison did not finish; the message says why."""
+class ComparisonError(UserError):
+    """The comparison did not finish; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ class Comparison:
 async def compare(
     client: Client, engine: AsyncEngine, comparison: Comparison, on_change: OnChange
 ) -> list[PathResult]:
-    """Run each path under a run label of its own, which its keys are prefixed with.
+    """Run each path under a run label of its own, which also prefixes its keys.
 
     Raises:
         ComparisonError: a main workflow failed.
     """
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return [
-        result(await _measure(client, engine, comparison, path, f"{stamp}-{path}", on_change))
+        path_result(await _measure(client, engine, comparison, path, f"{stamp}-{path}", on_change))
         for path in comparison.paths
     ]
 

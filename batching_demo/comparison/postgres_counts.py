@@ -1,4 +1,4 @@
-"""What Postgres itself counted, from pg_stat_database and pg_stat_wal."""
+"""The counters of Postgres itself, from pg_stat_database and pg_stat_wal."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from batching_demo.database.models import records
 
 VIEWS = "pg_stat_database, pg_stat_wal"
 LONGEST_LAG_SECONDS = 15.0
-"""Sessions report what they did within about 10 s of falling idle."""
+"""A session reports what it did within about 10 s after it falls idle."""
 POLL_SECONDS = 0.25
 STILL_SECONDS = 1.0
 
@@ -41,7 +41,7 @@ class Counters:
     inserted: int
 
     def since(self, before: "Counters") -> "Counters":
-        """Give the difference to an earlier reading."""
+        """Return the difference to an earlier reading."""
         return Counters(
             self.commits - before.commits,
             self.wal_bytes - before.wal_bytes,
@@ -50,7 +50,7 @@ class Counters:
 
 
 async def checkpoint(engine: AsyncEngine) -> None:
-    """Start every path right after a checkpoint, so that all write the same full-page images."""
+    """Write a checkpoint if the role may: after one, all paths write the same full-page images."""
     async with engine.connect() as connection:
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         may = await connection.scalar(

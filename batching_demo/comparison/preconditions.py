@@ -1,4 +1,4 @@
-"""Refuse to compare where a path would wait for ever."""
+"""Refuse a comparison in which a path would wait for ever."""
 
 import asyncio
 import time
@@ -13,23 +13,23 @@ from batching_demo.operator.shards import ShardMissingError, describe
 from batching_demo.temporal import has_pollers
 
 POLL_SECONDS = 0.1
-PATIENCE_SECONDS = 2.0
-"""A worker that has just started to poll shows up a little later."""
+WORKER_SECONDS = 2.0
+"""How long to look for a worker: one that has just started shows up a little later."""
 
 
 async def check_preconditions(
-    client: Client, engine: AsyncEngine, comparison: Comparison, patience: float = PATIENCE_SECONDS
+    client: Client, engine: AsyncEngine, comparison: Comparison, seconds: float = WORKER_SECONDS
 ) -> None:
     """Check schema, workers and batchers.
 
     Raises:
-        ComparisonError: one is missing; the message names the command that helps.
+        ComparisonError: something is missing; the message names the command that starts it.
         SQLAlchemyError: the database does not answer, or has no schema.
     """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT FROM write_counts LIMIT 0"))
     for queue, service in ((MAIN_TASK_QUEUE, "main"), (BATCHER_TASK_QUEUE, "batcher")):
-        if not await _polled_within(client, queue, patience):
+        if not await _polled_within(client, queue, seconds):
             raise ComparisonError(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
@@ -37,8 +37,8 @@ async def check_preconditions(
         await _check_batcher(client, shard, comparison.shards)
 
 
-async def _polled_within(client: Client, queue: str, patience: float) -> bool:
-    deadline = time.monotonic() + patience
+async def _polled_within(client: Client, queue: str, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while not await has_pollers(client, queue):
         if time.monotonic() > deadline:
             return False

@@ -1,4 +1,4 @@
-"""Print a comparison as a table, a column for every write path."""
+"""A comparison as a table with a column for every write path."""
 
 from collections.abc import Callable, Sequence
 
@@ -35,7 +35,7 @@ TAIL_ROW: tuple[str, Cell] = (
 
 
 def comparison_table(results: Sequence[PathResult]) -> Table:
-    """Build the table; rows that say nothing are left out."""
+    """Build the table, without rows that are empty on every path."""
     made = Table(title="The same records on each write path", caption=f"From {VIEWS}")
     made.add_column("")
     for path in results:

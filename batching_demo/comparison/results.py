@@ -1,4 +1,4 @@
-"""What one write path cost, worked out of what was measured."""
+"""The cost of one write path, computed from what was measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class PathResult:
 
 @dataclass(frozen=True)
 class Measured:
-    """All readings of one run."""
+    """All readings of one run on one path."""
 
     path: WritePath
     run_label: str
@@ -57,8 +57,8 @@ class Measured:
     batcher_events: int
 
 
-def result(measured: Measured) -> PathResult:
-    """Put the readings of a run into proportion to its records."""
+def path_result(measured: Measured) -> PathResult:
+    """Compute the cost of a run from its readings, much of it per record."""
     summary, tail = measured.summary, _tail(measured)
     records = max(1, summary.read)
     main_events = measured.main_events * summary.workflows / records
@@ -97,7 +97,7 @@ class _Tail:
 
 
 def _tail(measured: Measured) -> _Tail:
-    """Find the last batch if it is a partial one that came after full ones."""
+    """Find the last batch, if it is a partial one that came after others."""
     outcomes, whole = measured.outcomes, _Tail(0, max(1e-9, measured.summary.seconds))
     if measured.path is WritePath.UNBATCHED or len(measured.batches) < 2:
         return whole
@@ -109,7 +109,7 @@ def _tail(measured: Measured) -> _Tail:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """Interpolate a percentile; of a single value, that value, of none, 0."""
+    """Interpolate a percentile. Of one value it is that value, of none 0."""
     if len(values) < 2:
         return sum(values)
     return quantiles(values, n=100, method="inclusive")[percent - 1]

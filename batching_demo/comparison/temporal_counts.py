@@ -1,4 +1,4 @@
-"""What Temporal recorded: events in the histories of main workflows and of batchers."""
+"""The events that Temporal recorded in the histories of main workflows and of batchers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ async def events_per_workflow(client: Client, workflow_ids: Sequence[str]) -> fl
 
 
 async def batcher_runs(client: Client, shards: int) -> Runs:
-    """Note where the batchers' histories stand."""
+    """Record the current run of each batcher, and the length of its history."""
     runs: Runs = {}
     for shard in range(shards):
         workflow_id = batcher_workflow_id(shard)
@@ -39,13 +39,13 @@ async def batcher_runs(client: Client, shards: int) -> Runs:
 
 
 async def batcher_events_since(client: Client, before: Runs) -> int:
-    """Count the events of batchers since then, over all their runs."""
+    """Count the events of batchers since an earlier record, over all their runs."""
     events_before = sum(length for _, length in before.values())
     return sum(await batcher_histories(client, before)) - events_before
 
 
 async def batcher_histories(client: Client, before: Runs) -> list[int]:
-    """List the history lengths of the runs that batchers were in then, and of all later ones."""
+    """List the history lengths of the recorded runs of batchers, and of all later runs."""
     lengths = []
     for workflow_id, (run_id, _) in before.items():
         following: str | None = run_id

@@ -1,4 +1,4 @@
-"""What is known of earlier writes: when the next one may start, and how large its statements are."""
+"""What is known of earlier writes: when the next one may start, and how it is cut."""
 
 from dataclasses import dataclass
 

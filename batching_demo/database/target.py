@@ -78,7 +78,7 @@ class Target:
 
     @cached_property
     def select_stored(self) -> Select[str, bytes, str, int]:
-        """The look-up of keys: key, content hash, submission and position of each that is stored."""
+        """The look-up of keys: each that is stored, with its hash, submission and position."""
         keys = bindparam("keys", type_=ARRAY(Text))
         deciding = (self.table.c[name] for name in DECIDING)
         return select(self._key, *deciding).where(self._key == any_(keys))
@@ -110,7 +110,7 @@ class Target:
         """Return what each column gets."""
         payload = cast(sent["payload"], JSONB) if "payload" in sent else None
         filled: dict[str, ColumnElement[Any]] = {self.key: sent["idempotency_key"]}
-        for name in self.table.c.keys():
+        for name in [column.name for column in self.table.c]:
             if name in self.columns and payload is not None:
                 filled[name] = self.columns[name](payload)
             elif name == "payload" and payload is not None:

@@ -21,7 +21,7 @@ class RunAs(TypedDict, total=False):
 
 
 def server_account() -> pwd.struct_passwd | None:
-    """Find or make the server's user if we are root; None means that we ourselves will do."""
+    """Find or create the user of the server; None if our own will do, because it is not root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -43,14 +43,14 @@ def _create_account() -> pwd.struct_passwd:
 
 
 def run_as(account: pwd.struct_passwd | None) -> RunAs:
-    """Give subprocess the arguments that make it change to the server's user."""
+    """Return the arguments that make subprocess change to the user of the server."""
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def barrier(path: Path) -> Path | None:
-    """Find the outermost part of a path that other users may not enter or run."""
+    """Find the outermost part of a path that other users may not enter or run, if there is one."""
     for part in (*reversed(path.parents), path):
         if not part.stat().st_mode & stat.S_IXOTH:
             return part

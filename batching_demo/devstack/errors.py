@@ -2,4 +2,4 @@
 
 
 class DevStackError(Exception):
-    """An embedded server cannot be started or stopped; the message is one line that says why."""
+    """An embedded server cannot be started or stopped; the message gives the reason in one line."""

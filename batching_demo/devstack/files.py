@@ -1,4 +1,4 @@
-"""Files in the state directory: written whole or not at all, and one owner at a time."""
+"""Files in the state directory: each written whole or not at all, by one process at a time."""
 
 import os
 import tempfile
@@ -12,7 +12,7 @@ from batching_demo.devstack.errors import DevStackError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, so that nobody ever sees half of it."""
+    """Write a file that only its owner may read, and that nobody ever sees half written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w") as file:
@@ -22,7 +22,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def exclusively(state_directory: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """Hold the state directory's lock; also turns what the disk refuses into one line.
+    """Hold the lock of the state directory, and turn errors of the disk into one line.
 
     Raises:
         DevStackError: the directory cannot be used.

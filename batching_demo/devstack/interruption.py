@@ -1,13 +1,13 @@
-"""Be stopped in a way that also stops what was started."""
+"""End by a signal in a way that also ends what was started."""
 
 import signal
 
 
 def stop_by_signals() -> None:
-    """Have SIGINT and SIGTERM raise KeyboardInterrupt.
+    """Make SIGINT and SIGTERM raise KeyboardInterrupt.
 
-    SIGTERM would end Python at once, and a shell starts what it puts into the background with
-    SIGINT ignored.
+    Else SIGTERM ends Python at once, and SIGINT is ignored where a shell started this in the
+    background.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Running the servers' programs: once, or detached so that they outlive whoever started them."""
+"""Run programs of the servers to their end, or detached from the process that starts them."""
 
 import os
 import pwd
@@ -12,23 +12,23 @@ from batching_demo.devstack.account import run_as
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.processes import is_alive
 
-TELLING = re.compile(r"error|fatal|panic|could not|cannot", re.IGNORECASE)
+ERROR_WORDS = re.compile(r"error|fatal|panic|could not|cannot", re.IGNORECASE)
 
 
 class Log:
-    """A log file; remembers where the lines of this run begin."""
+    """A log file, and the place in it where the lines of this run begin."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.beginning = path.stat().st_size if path.exists() else 0
 
     def explain(self) -> str:
-        """Quote the last line of this run that tells what went wrong."""
+        """Quote the last line of this run that names an error."""
         with self.path.open("rb") as file:
             file.seek(self.beginning)
             lines = [line for line in file.read().decode(errors="replace").splitlines() if line]
-        telling = [line for line in lines if TELLING.search(line)]
-        return f"{(telling or lines or ['no output'])[-1].strip()} (log: {self.path})"
+        errors = [line for line in lines if ERROR_WORDS.search(line)]
+        return f"{(errors or lines or ['no output'])[-1].strip()} (log: {self.path})"
 
 
 def run_to_end(
@@ -40,7 +40,7 @@ def run_to_end(
     """Run a program and wait for it.
 
     Raises:
-        DevStackError: it failed; the message quotes what it said.
+        DevStackError: it failed; the message quotes its log.
     """
     with log.path.open("ab") as output:
         result = subprocess.run(
@@ -61,7 +61,7 @@ def launch(
     command: Sequence[str | Path], log: Log, account: pwd.struct_passwd | None = None
 ) -> int:
     """Start a server in a session of its own and return its process id."""
-    # The shell leaves it to init, so that whoever stops it need not be who has to reap it.
+    # The shell leaves the server to init, so that any process may stop it and none has to reap it.
     script = '"$@" >&2 & echo $!'
     with log.path.open("ab") as output:
         shell = subprocess.run(
@@ -79,7 +79,7 @@ def launch(
 
 
 def wait_until(is_ready: Callable[[], bool], pid: int, what: str, log: Log) -> None:
-    """Wait until a server that was just started does its work.
+    """Wait until a server that was just started is ready.
 
     Raises:
         DevStackError: it ended instead, or took more than a minute.
@@ -94,5 +94,5 @@ def wait_until(is_ready: Callable[[], bool], pid: int, what: str, log: Log) -> N
 
 
 def server_environment(home: Path) -> dict[str, str]:
-    """Give servers nothing of our caller's environment: they outlive it, maybe as another user."""
+    """Return an environment without our caller's: servers outlive it, maybe as another user."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LC_ALL": "C"}

@@ -1,4 +1,4 @@
-"""Choosing ports on 127.0.0.1."""
+"""Choose ports on 127.0.0.1."""
 
 import socket
 
@@ -6,9 +6,9 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on a port now."""
+    """Return whether a server could listen on a port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Servers set it as well: without it a port is busy for a minute after its last server.
+        # As servers do. Without it, a port is busy for a minute after its last server.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -26,5 +26,5 @@ def find_free_port() -> int:
 
 
 def choose_port(preferred: int) -> int:
-    """Take the usual port if it is free, otherwise any other."""
+    """Choose the preferred port if it is free, else any other."""
     return preferred if is_free(preferred) else find_free_port()

@@ -21,7 +21,12 @@ from batching_demo.devstack.files import write_atomically
 from batching_demo.devstack.installation import POSTGRES_VERSION, postgres_for
 from batching_demo.devstack.launch import Log, launch, run_to_end, wait_until
 from batching_demo.devstack.ports import HOST, is_free
-from batching_demo.devstack.processes import find_orphans, find_servers, option, stop
+from batching_demo.devstack.processes import (
+    find_orphans,
+    find_servers,
+    option_of,
+    stop_processes,
+)
 
 USER = "postgres"
 DATABASE = "batching_demo"
@@ -38,9 +43,9 @@ class PostgresServer:
     """A Postgres server on 127.0.0.1.
 
     Args:
-        data_directory: holds the cluster, its password and its log; every user must be able to
-            enter the directories above it if this runs as root.
-        port: where it listens.
+        data_directory: holds the cluster, its password and its log. If this runs as root, every
+            user must be able to enter the directories above it.
+        port: the port to listen on.
     """
 
     def __init__(self, data_directory: Path, port: int) -> None:
@@ -58,26 +63,26 @@ class PostgresServer:
     def find_running(cls, data_directory: Path) -> "PostgresServer | None":
         """Find the server of a directory, whoever started it."""
         process = cls(data_directory, 0)._process()
-        return cls(data_directory, int(option(process, "-p"))) if process else None
+        return cls(data_directory, int(option_of(process, "-p"))) if process else None
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """What it listens on."""
+        """The ports that it listens on."""
         return (self.port,)
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """The host and port that it listens on."""
         return f"{HOST}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The URL of the project's database, password included."""
+        """The URL of the project's database, with the password."""
         return f"postgresql://{USER}:{self._password.read_text()}@{self.address}/{DATABASE}"
 
     @property
     def is_running(self) -> bool:
-        """Whether the server's process is there."""
+        """Whether the process of the server is there."""
         return self._process() is not None
 
     def initialise(self) -> None:
@@ -103,8 +108,8 @@ class PostgresServer:
         wait_until(self._is_ready, pid, "Postgres", log)
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server: fast rolls back and flushes, immediate is a crash."""
-        stop(find_servers(self._cluster), *STOPS[mode])
+        """Stop the server: fast rolls back and writes everything out, immediate is a crash."""
+        stop_processes(find_servers(self._cluster), *STOPS[mode])
         self._remove_leftovers()
 
     def _launch(self, log: Log) -> int:
@@ -117,9 +122,9 @@ class PostgresServer:
         return launch([programs / "postgres", "-D", self._cluster, *address], log, account)
 
     def _remove_leftovers(self) -> None:
-        # Of a killed server Postgres only asks whether its process id is in use: it takes a
-        # zombie, or after a restart of the machine any other program, for the server itself.
-        stop(find_orphans(self._cluster), (signal.SIGQUIT, 5.0))
+        # Postgres itself only asks whether the process id of the killed server is in use. It is, by
+        # a zombie, or after a restart of the machine by any other program.
+        stop_processes(find_orphans(self._cluster), (signal.SIGQUIT, 5.0))
         self._lock.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:
@@ -131,7 +136,7 @@ class PostgresServer:
             lines = self._lock.read_text().split()
         except FileNotFoundError:
             return False
-        # A killed server leaves its file behind, and that one says ready as well.
+        # A killed server leaves its file behind, which says ready too.
         return process is not None and lines[:1] == [str(process.pid)] and lines[-1] == "ready"
 
     def _prepare_directory(self, account: pwd.struct_passwd | None) -> None:
@@ -149,7 +154,7 @@ class PostgresServer:
             os.chown(path, account.pw_uid, account.pw_gid)
 
     def _initdb_options(self, cluster: Path) -> list[str]:
-        # The builtin locale is the same everywhere, whatever locales a machine has.
+        # The builtin locale is the same on every machine.
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         login = [f"--username={USER}", f"--pwfile={self._password}", "--auth=scram-sha-256"]
         return ["-D", str(cluster), "--encoding=UTF8", "--no-instructions", *locale, *login]

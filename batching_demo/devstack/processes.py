@@ -1,4 +1,4 @@
-"""Processes that belong to a state directory, found again without whoever started them."""
+"""Processes that belong to a state directory, found without the process that started them."""
 
 import signal
 import time
@@ -17,14 +17,14 @@ CLOCK_TOLERANCE = 2.0
 
 
 class Worker(BaseModel):
-    """A worker process that somebody started and registered."""
+    """A worker process that was registered when it started."""
 
     name: str
     pid: int
     created: float
 
     def process(self) -> psutil.Process | None:
-        """Find the process, unless it has ended; its id may be another's by now."""
+        """Find the process unless it has ended; by then its id may belong to another one."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < CLOCK_TOLERANCE
@@ -34,7 +34,7 @@ class Worker(BaseModel):
 
 
 def register(state_directory: Path, pid: int, name: str) -> None:
-    """Remember a worker process, so that `dev status` shows it and `dev down` stops it."""
+    """Register a worker process for `dev status` to show and `dev down` to stop."""
     with suppress(psutil.NoSuchProcess):
         worker = Worker(name=name, pid=pid, created=psutil.Process(pid).create_time())
         write_atomically(_registry(state_directory) / f"{pid}.json", worker.model_dump_json())
@@ -61,7 +61,7 @@ def find_servers(directory: Path) -> list[psutil.Process]:
 
 
 def find_orphans(directory: Path) -> list[psutil.Process]:
-    """Find what a killed Postgres left: its children work in the directory of its cluster."""
+    """Find the children of a killed Postgres, which work in the directory of its cluster."""
     return _outermost(lambda process: process.info["cwd"] == str(directory))
 
 
@@ -80,31 +80,36 @@ def _names(process: psutil.Process, directory: Path) -> bool:
     return any(Path(word).is_relative_to(directory) for word in words[1:])
 
 
-def option(process: psutil.Process, flag: str) -> str:
-    """Read an option's value from a process' command line."""
+def option_of(process: psutil.Process, flag: str) -> str:
+    """Read the value of an option from the command line of a process."""
     words: list[str] = process.info["cmdline"]
     return words[words.index(flag) + 1]
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that only waits to be reaped does not."""
+    """Return whether a process runs; one that only waits to be reaped does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
 
-def stop(processes: Sequence[psutil.Process], *stages: tuple[signal.Signals, float]) -> None:
-    """Signal processes, ever more firmly, until all are gone.
+def stop_processes(
+    processes: Sequence[psutil.Process], *stages: tuple[signal.Signals, float]
+) -> None:
+    """Send signals to processes until all have ended.
 
     Args:
-        processes: what is to end.
-        stages: each signal with the seconds it is given; then everything left is killed.
+        processes: the processes to end.
+        stages: signals, each with the seconds to wait after it. What is left then is killed.
+
+    Raises:
+        DevStackError: a process belongs to another user, or does not end even so.
     """
     left = list(processes)
-    for number, patience in stages:
+    for number, seconds in stages:
         _send(left, number)
-        left = _wait_for(left, patience)
+        left = _wait_for(left, seconds)
     for process in tuple(left):
         with suppress(psutil.NoSuchProcess):
             left += process.children(recursive=True)
@@ -123,9 +128,9 @@ def _send(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
             raise DevStackError(f"process {process.pid} belongs to another user") from error
 
 
-def _wait_for(processes: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
-    # psutil.wait_procs would wait for init to reap them, which in some containers takes seconds.
-    deadline = time.monotonic() + patience
+def _wait_for(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    # psutil.wait_procs waits until init reaps them, which in some containers takes seconds.
+    deadline = time.monotonic() + seconds
     left = list(processes)
     while (left := [each for each in left if is_alive(each.pid)]) and time.monotonic() < deadline:
         time.sleep(0.02)

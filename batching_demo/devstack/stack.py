@@ -1,4 +1,4 @@
-"""Both embedded servers and their workers, as one thing that is up or down."""
+"""Both embedded servers and their workers, started and stopped together."""
 
 import signal
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from batching_demo.devstack.files import exclusively, write_atomically
 from batching_demo.devstack.installation import find_postgres, find_temporal
 from batching_demo.devstack.ports import choose_port, is_free
 from batching_demo.devstack.postgres import PostgresServer
-from batching_demo.devstack.processes import Worker, find_servers, registered, stop
+from batching_demo.devstack.processes import Worker, find_servers, registered, stop_processes
 from batching_demo.devstack.temporal_server import TemporalServer
 from batching_demo.settings import DevStackAddresses
 
@@ -39,10 +39,10 @@ class DevStackStatus:
 
 
 def up(state_directory: Path, report: Report) -> DevStackAddresses:
-    """Start the servers that do not run yet and leave their addresses in the state directory.
+    """Start the servers that do not run yet, and write their addresses into the state directory.
 
     Raises:
-        DevStackError: a server does not start; what this call started is stopped again.
+        DevStackError: a server does not start; this call has then stopped what it started.
     """
     find_postgres()
     find_temporal()
@@ -59,7 +59,7 @@ def up(state_directory: Path, report: Report) -> DevStackAddresses:
 
 
 def status(state_directory: Path) -> DevStackStatus:
-    """Find what runs, whether or not the addresses are still there."""
+    """Find what runs, also without the file of addresses."""
     return DevStackStatus(
         PostgresServer.find_running(_postgres_directory(state_directory)),
         TemporalServer.find_running(_temporal_directory(state_directory)),
@@ -71,15 +71,15 @@ def down(state_directory: Path, report: Report) -> None:
     """Stop the workers and servers of a state directory; their data stays.
 
     Raises:
-        DevStackError: something of it belongs to another user.
+        DevStackError: one of its processes belongs to another user.
     """
     if not state_directory.exists():
         return
     with exclusively(state_directory, report):
         _stop_workers(registered(state_directory), report)
         _stop_servers(state_directory, report)
-        # What `dev up` was still preparing when it was killed.
-        stop(find_servers(state_directory.resolve()), (signal.SIGINT, 5.0))
+        # Programs of a `dev up` that was killed.
+        stop_processes(find_servers(state_directory.resolve()), (signal.SIGINT, 5.0))
         DevStackAddresses.path(state_directory).unlink(missing_ok=True)
 
 
@@ -113,7 +113,7 @@ def _start(make: Callable[[], Server], report: Report) -> Server:
     except DevStackError:
         if all(map(is_free, server.ports)):
             raise
-        # Somebody took a port between our look at it and the server's.
+        # Another program took a port after we had looked at it.
         server.stop()
         server = make()
         report(f"starting {server}")
@@ -124,9 +124,9 @@ def _start(make: Callable[[], Server], report: Report) -> Server:
 def _stop_workers(workers: list[Worker], report: Report) -> None:
     for worker in workers:
         report(f"stopping {worker.name}")
-    # A worker that is told to stop first finishes the write in flight.
+    # SIGTERM lets a worker finish the write in flight.
     processes = [process for worker in workers if (process := worker.process())]
-    stop(processes, (signal.SIGTERM, 20.0))
+    stop_processes(processes, (signal.SIGTERM, 20.0))
 
 
 def _stop_servers(state_directory: Path, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Servers and workers of one's own, each a process that can be killed."""
+"""Servers and workers in a directory of their own, each a process that can be killed."""
 
 import os
 import shutil
@@ -23,12 +23,12 @@ class System:
 
     directory: Path
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Environment of the workers, beside the addresses of the servers."""
+    """More environment variables of the workers."""
     postgres: PostgresServer = field(init=False)
     temporal: TemporalServer = field(init=False)
     batcher_workers: int = 1
     workers: dict[str, psutil.Process] = field(default_factory=dict)
-    """By name: main, batcher, and batcher 2, 3 ... if there are more."""
+    """By name: main, batcher, then batcher 2, batcher 3 ..."""
     died_by_themselves: int = 0
 
     def __post_init__(self) -> None:
@@ -38,13 +38,13 @@ class System:
         )
 
     def start_servers(self) -> None:
-        """Start whichever server does not run."""
+        """Start the servers that do not run."""
         self.postgres.initialise()
         self.postgres.start()
         self.temporal.start()
 
     def start_workers(self) -> None:
-        """Start whichever worker does not run, as a supervisor would."""
+        """Start the workers that do not run, as a supervisor would."""
         more = [f"batcher {number + 2}" for number in range(self.batcher_workers - 1)]
         for name in (*SERVICES, *more):
             if name in self.workers:
@@ -63,15 +63,15 @@ class System:
         self.start_workers()
 
     def stop_workers(self) -> None:
-        """Let the workers finish what is running, then end them.
+        """Let the workers finish what runs, then end them.
 
-        Unlike killed ones they hand their workflows over; a dead worker's are missed for 10 s.
+        They hand over their workflows. Those of a killed worker wait 10 s for the next one.
         """
         stop_workers(list(self.workers.values()))
         self.workers.clear()
 
     def stop(self) -> None:
-        """End everything at once."""
+        """Kill everything."""
         for process in self.workers.values():
             if is_alive(process.pid):
                 process.kill()
@@ -80,7 +80,7 @@ class System:
         self.postgres.stop("immediate")
 
     def environment(self) -> dict[str, str]:
-        """Give the environment of the workers, and of commands beside them."""
+        """Return the environment of the workers, and of commands beside them."""
         return {
             **os.environ,
             "DATABASE_URL": self.postgres.url,
@@ -93,7 +93,7 @@ class System:
 
 @contextmanager
 def system_directory(name: str) -> Iterator[Path]:
-    """Make a directory that Postgres may enter if it runs as another user, and remove it."""
+    """Make a directory that Postgres may enter as another user; remove it at the end."""
     directory = Path(tempfile.mkdtemp(prefix=f"batching-demo-{name}-"))
     directory.chmod(0o755)
     try:

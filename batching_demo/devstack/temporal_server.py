@@ -10,11 +10,11 @@ from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.installation import find_temporal
 from batching_demo.devstack.launch import Log, launch, server_environment, wait_until
 from batching_demo.devstack.ports import HOST, is_free
-from batching_demo.devstack.processes import find_servers, option, stop
+from batching_demo.devstack.processes import find_servers, option_of, stop_processes
 from batching_demo.search_attributes import KEYS
 
-# Three times as many workflows a second as with SQLite's defaults, and as safe from kill -9;
-# only a power cut may take back the last moments.
+# Three times as many workflows a second as with the defaults of SQLite. They are as safe from
+# kill -9; only a power cut may lose the last moments.
 SQLITE = ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
 
 REGISTER = [
@@ -29,8 +29,8 @@ class TemporalServer:
 
     Args:
         directory: holds its database and its log.
-        port: where it speaks gRPC.
-        ui_port: where it serves the Web UI.
+        port: the port of its gRPC service.
+        ui_port: the port of its Web UI.
     """
 
     def __init__(self, directory: Path, port: int, ui_port: int) -> None:
@@ -49,26 +49,28 @@ class TemporalServer:
         process = cls(directory, 0, 0)._process()
         if process is None:
             return None
-        return cls(directory, int(option(process, "--port")), int(option(process, "--ui-port")))
+        return cls(
+            directory, int(option_of(process, "--port")), int(option_of(process, "--ui-port"))
+        )
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """What it listens on."""
+        """The ports that it listens on."""
         return (self.port, self.ui_port)
 
     @property
     def address(self) -> str:
-        """Where clients and workers connect."""
+        """The host and port for clients and workers."""
         return f"{HOST}:{self.port}"
 
     @property
     def ui_url(self) -> str:
-        """Where a browser finds the Web UI."""
+        """The address of the Web UI for a browser."""
         return f"http://{HOST}:{self.ui_port}"
 
     @property
     def is_running(self) -> bool:
-        """Whether the server's process is there."""
+        """Whether the process of the server is there."""
         return self._process() is not None
 
     def start(self) -> None:
@@ -78,14 +80,14 @@ class TemporalServer:
         process = self._process()
         pid = process.pid if process else self._launch(log)
         wait_until(self._is_ready, pid, "Temporal", log)
-        # The server's own option for them does nothing for a file that it has opened before.
+        # The server's own option registers nothing in a database that it has opened before.
         self._operator("search-attribute", "create", *REGISTER)
 
     def stop(self) -> None:
         """Stop the server; its workflows stay on disk."""
-        # What it acknowledged is in its file by then; the rest of its five seconds of goodbyes
-        # is for other hosts, which a dev server does not have.
-        stop(find_servers(self._database), (signal.SIGTERM, 0.5))
+        # What it has acknowledged is in its file. It would spend five seconds on telling other
+        # hosts, which a dev server does not have.
+        stop_processes(find_servers(self._database), (signal.SIGTERM, 0.5))
 
     def _launch(self, log: Log) -> int:
         for port in self.ports:
@@ -102,7 +104,7 @@ class TemporalServer:
         return self._operator("namespace", "describe", "--namespace", "default")
 
     def _operator(self, *arguments: str) -> bool:
-        """Run a command of Temporal's operator; tell whether it succeeded."""
+        """Run an operator command of the Temporal CLI, and return whether it succeeded."""
         answer = subprocess.run(
             [find_temporal(), "operator", *arguments, "--address", self.address],
             check=False,

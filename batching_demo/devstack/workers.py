@@ -11,11 +11,11 @@ import psutil
 
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.devstack.processes import register, stop
+from batching_demo.devstack.processes import register, stop_processes
 
 SERVICES = ("main", "batcher")
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 * KIB)}
-"""Has glibc give what large payloads took back to the system; by itself it raises the threshold."""
+"""Makes glibc return the memory of large payloads to the system; else it raises the threshold."""
 
 
 def start_workers(
@@ -26,8 +26,8 @@ def start_workers(
 
 
 def stop_workers(workers: list[psutil.Process]) -> None:
-    """Let workers finish what is running, then end them."""
-    stop(workers, (signal.SIGTERM, 20.0))
+    """Let workers finish what runs, then end them."""
+    stop_processes(workers, (signal.SIGTERM, 20.0))
 
 
 def start_worker(
@@ -36,14 +36,14 @@ def start_worker(
     """Start a worker of one service.
 
     Args:
-        state_directory: gets its log, and remembers it for `dev down`.
+        state_directory: gets its log, and registers it for `dev down`.
         service: main or batcher.
-        environment: what differs for it from this process' own.
+        environment: variables that differ from those of this process.
     """
     state_directory.mkdir(parents=True, exist_ok=True)
     name = f"{service} worker"
     with (state_directory / f"{service}-worker.log").open("ab") as log:
-        # A session of its own, so that Ctrl-C reaches the demo alone.
+        # In a session of its own, so that Ctrl-C reaches only the demo.
         process = psutil.Popen(
             [sys.executable, "-m", "batching_demo", service, "worker"],
             stdin=subprocess.DEVNULL,
@@ -58,7 +58,7 @@ def start_worker(
 
 
 def coalescing_by(settings: BatcherSettings) -> dict[str, str]:
-    """Say to a batcher worker when to write the calls that it gathers, option by option."""
+    """Return the environment that makes a batcher worker gather calls by these settings."""
     return {
         "BATCHING_DEMO_MAX_RECORDS": str(settings.max_records),
         "BATCHING_DEMO_MAX_BYTES": str(settings.max_bytes),

@@ -1,16 +1,16 @@
-"""What a check finds."""
+"""One check, and how it went."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How a check went."""
 
     OK = "ok"
     PROBLEM = "problem"
     SKIPPED = "skipped"
-    """What it needs is a problem already."""
+    """Not tried, because something that it needs is a problem."""
 
 
 @dataclass(frozen=True)
@@ -18,21 +18,21 @@ class Check:
     """One check, in one line."""
 
     name: str
-    outcome: Outcome
+    outcome: CheckOutcome
     detail: str
     """What was found; of a problem, also what to do."""
 
 
 def ok(name: str, detail: str) -> Check:
-    """Say that all is well."""
-    return Check(name, Outcome.OK, detail)
+    """Return a check that found everything well."""
+    return Check(name, CheckOutcome.OK, detail)
 
 
 def problem(name: str, detail: str) -> Check:
-    """Say what is wrong, and what to do."""
-    return Check(name, Outcome.PROBLEM, detail)
+    """Return a check that found a problem; the detail also names what to do."""
+    return Check(name, CheckOutcome.PROBLEM, detail)
 
 
 def skipped(name: str, needs: str) -> Check:
-    """Say what has to be mended first."""
-    return Check(name, Outcome.SKIPPED, f"needs {needs}")
+    """Return a check that was not tried."""
+    return Check(name, CheckOutcome.SKIPPED, f"needs {needs}")

@@ -22,7 +22,7 @@ def _python() -> Check:
 
 
 def _state_directory(directory: Path) -> Check:
-    """Check that the directory can be written to, or made, without making it."""
+    """Check that the directory can be written to or created, without creating it."""
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         advice = "make it yours, or set XDG_STATE_HOME to another place"

@@ -1,4 +1,4 @@
-"""Checks of Postgres: that it answers, its schema, what its role may do, its clock."""
+"""Checks of Postgres: whether it answers, its schema, the privileges of its role, its clock."""
 
 import time
 
@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from batching_demo.database.engine import create_transactional_engine, describe_url
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.database.migrations import newest_revision
-from batching_demo.doctor.check import Check, Outcome, ok, problem, skipped
+from batching_demo.doctor.check import Check, CheckOutcome, ok, problem, skipped
 from batching_demo.settings import Settings, SettingsError
 
 POSTGRES, SCHEMA, PERMISSIONS, CLOCK = "Postgres", "schema", "permissions", "clock"
 NEEDED = {"records": ("INSERT", "SELECT"), "dead_letters": ("INSERT", "SELECT", "UPDATE")}
-"""What the worker does with each table."""
+"""The privileges that the batcher worker needs, by table."""
 LARGEST_DIFFERENCE_SECONDS = 2.0
 
 
@@ -42,7 +42,7 @@ def _unreachable(detail: str) -> list[Check]:
 
 async def _check(connection: AsyncConnection, url: str) -> list[Check]:
     schema = await _schema(connection)
-    if schema.outcome is Outcome.OK:
+    if schema.outcome is CheckOutcome.OK:
         permissions = await _permissions(connection)
     else:
         permissions = skipped(PERMISSIONS, SCHEMA)
@@ -87,7 +87,7 @@ async def _permissions(connection: AsyncConnection) -> Check:
 
 
 async def _clock(connection: AsyncConnection) -> Check:
-    """Compare clocks, taking the database's answer as of the middle of the round trip."""
+    """Compare both clocks; the database's answer counts for the middle of the round trip."""
     before = time.time()
     there = await connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())"))
     difference = float(there or 0) - (before + time.time()) / 2

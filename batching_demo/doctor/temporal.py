@@ -1,4 +1,4 @@
-"""Checks of Temporal, and of what should run on it."""
+"""Checks of Temporal, of the workers that poll it, and of the batchers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from batching_demo.temporal import TemporalUnavailableError, connect, has_poller
 
 TEMPORAL, BATCHERS = "Temporal", "batchers"
 WORKERS = {"main": MAIN_TASK_QUEUE, "batcher": BATCHER_TASK_QUEUE}
-PATIENCE_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
 
 
 async def check_temporal(settings: Settings) -> list[Check]:
     """Check the server, the workers' task queues and the batchers."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(ANSWER_SECONDS):
             client = await connect(settings)
             server = await _server(client)
     except TimeoutError:
-        return _unreachable(f"no answer within {PATIENCE_SECONDS:.0f} s: check TEMPORAL_ADDRESS")
+        return _unreachable(f"no answer within {ANSWER_SECONDS:.0f} s: check TEMPORAL_ADDRESS")
     except (TemporalUnavailableError, SettingsError) as error:
         return _unreachable(str(error))
     except RPCError as error:
@@ -66,7 +66,7 @@ def _worker_name(service: str) -> str:
 
 
 def _batchers(found: Sequence[Overview]) -> Check:
-    """Look for the first batcher with a problem; one that is paused has none, but is named."""
+    """Check for the first batcher with a problem; being paused is none, but it shows."""
     wrong = (one.problem or one.failing_task or _last_error(one) for one in found)
     if first := next(filter(None, wrong), ""):
         return problem(BATCHERS, first)

@@ -15,10 +15,10 @@ from tests.support.database import execute, expect_dead_letters, fetch, scalar
 from tests.support.loading import load, write_ndjson
 from tests.support.processes import start_process
 from tests.support.services import batcher_service, main_service
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 WORKER = ("-m", "batching_demo", "batcher", "worker")
-PATIENT = ("--linger", "60")
+PATIENT = ("--linger", "600")
 QUICK = BatcherSettings(linger_seconds=0.2)
 
 
@@ -94,8 +94,8 @@ async def test_a_worker_that_is_told_to_stop_writes_what_waits(
         loading = asyncio.create_task(load(client, path, write_path=WritePath.COALESCED))
         await expect_parked(client, 5)
         worker.terminate()
-        assert (await asyncio.wait_for(loading, 15)).written == 5
-        output, _ = await asyncio.wait_for(worker.communicate(), 15)
+        assert (await in_time(loading)).written == 5
+        output, _ = await in_time(worker.communicate())
     assert worker.returncode == 0
     assert b"reason drain: 5 written" in output
 
@@ -119,7 +119,7 @@ async def test_an_outage_is_waited_for_and_says_what_to_do(
 
         await eventually(told)
         await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
-        assert (await asyncio.wait_for(loading, 30)).written == 3
+        assert (await in_time(loading)).written == 3
 
 
 @pytest.mark.parametrize("is_taken", [False, True])

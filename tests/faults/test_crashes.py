@@ -57,7 +57,7 @@ async def test_a_worker_killed_after_its_commit_changes_no_verdict(
                     "rejected": 0,
                 }
 
-            await eventually(settled, within=60)
+            await eventually(settled)
     assert await rows(engine) == 2
 
 

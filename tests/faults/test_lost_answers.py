@@ -22,7 +22,7 @@ from tests.support.database import expect_rows, rows
 from tests.support.loading import load, write_ndjson
 from tests.support.records import batch_info, record
 from tests.support.services import batcher_service, main_service, patchable_batcher_service
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -63,7 +63,7 @@ async def test_a_lost_confirmation_is_asked_for_again(
         await batcher(client).terminate()
         await start_batchers(client, 1, QUICK)
         async with batcher_service(client, engine):
-            summary = await asyncio.wait_for(loading, 60)
+            summary = await in_time(loading)
     assert (summary.written, summary.duplicate) == (1, 0)
     assert await rows(engine) == 1
 
@@ -82,7 +82,7 @@ async def test_what_a_terminated_batcher_had_buffered_is_submitted_again(
         await batcher(client).terminate()
         async with batcher_service(client, engine):
             await start_batchers(client, 1, QUICK)
-            assert (await asyncio.wait_for(loading, 60)).written == 20
+            assert (await in_time(loading)).written == 20
 
 
 @pytest.mark.usefixtures("impatient")
@@ -101,7 +101,7 @@ async def test_a_requester_away_past_its_ack_timeout_ends_well(
         await expect_rows(engine, 1)
         await asyncio.sleep(by_signal.SHORTEST_ACK_TIMEOUT_SECONDS + 1)
         async with main_service(client):
-            assert (await asyncio.wait_for(loading, 60)).written == 1
+            assert (await in_time(loading)).written == 1
     assert await rows(engine) == 1
 
 

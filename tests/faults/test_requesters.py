@@ -18,7 +18,7 @@ from tests.support.batchers import expect_buffered, submit
 from tests.support.loading import load, write_ndjson
 from tests.support.records import record
 from tests.support.services import both_services
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 SLOW = BatcherSettings(linger_seconds=600)
 TASK_FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
@@ -63,7 +63,7 @@ async def test_a_busy_answer_without_sense_does_no_harm(
         busy = {"submission_ids": [f"{main.id}/0"], "retry_after_seconds": seconds}
         await main.signal(BUSY_SIGNAL, busy)
         await submit(client, ("other", [record("plum")]))
-        assert (await asyncio.wait_for(loading, 30)).written == 1
+        assert (await in_time(loading)).written == 1
         history = await main.fetch_history()
     assert all(event.event_type != TASK_FAILED for event in history.events)
 

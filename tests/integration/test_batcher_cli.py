@@ -1,6 +1,5 @@
 """`batching-demo batcher ...` as an operator types it: what it says, and its exit codes."""
 
-import asyncio
 import json
 import signal
 
@@ -17,6 +16,7 @@ from tests.support.commands import aside
 from tests.support.processes import start_process
 from tests.support.records import record
 from tests.support.services import batcher_service
+from tests.support.waiting import in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
 SLOW = BatcherSettings(linger_seconds=600)
@@ -144,4 +144,4 @@ async def test_watching_goes_on_until_it_is_interrupted(
             (told,) = json.loads(await process.stdout.readline())
             assert told["status"]["mode"] == "open"
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 20) == 130
+        assert await in_time(process.wait()) == 130

@@ -71,7 +71,15 @@ class TestShow:
         await three(engine)
         result = await dead_letters("show", "1")
         assert result.exit_code == 0
-        for words in ("letter 1", "k1", "orders.ndjson", "CheckViolation", "23514", "main-1", BAD):
+        for words in (
+            "dead letter 1",
+            "k1",
+            "orders.ndjson",
+            "CheckViolation",
+            "23514",
+            "main-1",
+            BAD,
+        ):
             assert words in result.stdout
         (letter,) = (await dead_letters_json("show", "1"))["letters"]
         assert letter["record"] == BAD
@@ -90,9 +98,9 @@ class TestDiscard:
         result = await dead_letters("discard", "1", "2", "3")
         assert result.exit_code == 0
         assert result.stdout.splitlines() == [
-            "letter 1: discarded",
-            "letter 2: discarded",
-            "letter 3: is retried already, and stays so",
+            "dead letter 1: discarded",
+            "dead letter 2: discarded",
+            "dead letter 3: is retried already, and stays so",
         ]
         again = await dead_letters_json("discard", "1")
         assert again == {"letters": [{"id": 1, "status": "discarded", "changed": False}]}
@@ -101,7 +109,7 @@ class TestDiscard:
     async def test_by_reason(self, engine: AsyncEngine) -> None:
         await three(engine)
         result = await dead_letters("discard", "--reason", "invalid_json")
-        assert result.stdout == "letter 2: discarded\n"
+        assert result.stdout == "dead letter 2: discarded\n"
         result = await dead_letters("discard", "--reason", "invalid_json")
         expected = "no open dead letters of reason invalid_json\n"
         assert (result.exit_code, result.stdout) == (0, expected)

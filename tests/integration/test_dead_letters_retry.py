@@ -29,7 +29,7 @@ from tests.support.dead_letters import (
 )
 from tests.support.processes import worker
 from tests.support.services import batcher_service
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
 QUICK = BatcherSettings(linger_seconds=0.2)
@@ -51,7 +51,7 @@ class TestRefusals:
         await three(engine)
         for arguments in (("1", "2"), ("--reason", "invalid_json")):
             result = await dead_letters("retry", *arguments, "--key", "k")
-            assert_one_line(result, 2, "for one letter")
+            assert_one_line(result, 2, "for one dead letter")
 
     async def test_a_letter_that_needs_something(self, engine: AsyncEngine) -> None:
         await three(engine)
@@ -103,16 +103,16 @@ class TestRetry:
             result = await dead_letters("retry", "1")
             assert (result.exit_code, result.stderr) == (3, "")
             assert result.stdout == (
-                "letter 1: rejected: refused by Postgres: CheckViolation (SQLSTATE 23514);"
-                " letter 1 stays open\n"
+                "dead letter 1: rejected: refused by Postgres: CheckViolation (SQLSTATE 23514);"
+                " dead letter 1 stays open\n"
             )
             assert (await letters(engine))[0] == (1, "refused_by_postgres", "open", 2)
             await allow_bad(engine)
             result = await dead_letters("retry", "1")
-            assert (result.exit_code, result.stdout) == (0, "letter 1: written\n")
+            assert (result.exit_code, result.stdout) == (0, "dead letter 1: written\n")
             again = await dead_letters("retry", "1")
         assert again.exit_code == 0
-        assert again.stdout == "letter 1: is retried already, its record is stored\n"
+        assert again.stdout == "dead letter 1: is retried already, its record is stored\n"
         assert await stored(engine) == [("k1", json.loads(BAD))]
         assert await letters(engine) == [
             (1, "refused_by_postgres", "retried", 3),
@@ -133,10 +133,10 @@ class TestRetry:
             result = await dead_letters("retry", "--source", "orders.ndjson")
         assert result.exit_code == 3
         assert result.stdout.count(": written\n") == 29
-        assert "what was submitted is letter 32; letter " in result.stdout
+        assert "the submitted record is dead letter 32; dead letter " in result.stdout
         assert "needs --edit and --key" in result.stderr
         last = result.stdout.splitlines()[-1]
-        assert last.startswith("31 letters: ")
+        assert last.startswith("31 dead letters: ")
         for counted in ("29 written", "1 conflict", "1 refused"):
             assert counted in last
         assert await scalar(engine, "SELECT count(DISTINCT batch_id) < 6 FROM records") is True
@@ -150,12 +150,12 @@ class TestRetry:
         await start_batchers(client, 1, QUICK)
         async with batcher_service(client, engine):
             result = await dead_letters("retry", "2", "--edit", str(path), "--key", "given")
-            assert (result.exit_code, result.stdout) == (0, "letter 2: written\n")
+            assert (result.exit_code, result.stdout) == (0, "dead letter 2: written\n")
             path.write_text(f'{{"password": "{SECRET}"}}')
             result = await dead_letters("retry", "3", "--edit", str(path), "--key", "given")
         assert result.exit_code == 3
         assert "the key is stored with other content" in result.stdout
-        assert "what was submitted is letter 4; letter 3 stays open" in result.stdout
+        assert "the submitted record is dead letter 4; dead letter 3 stays open" in result.stdout
         assert await stored(engine) == [("given", {"a": "Zoë", "n": 1.5})]
         assert SECRET not in result.output
 
@@ -169,7 +169,7 @@ class TestRetry:
             result = await dead_letters("retry", "--reason", "refused_by_postgres")
             assert result.stdout == "no open dead letters of reason refused_by_postgres\n"
             result = await dead_letters("retry", "1")
-            assert result.stdout.endswith("letter 1 stays discarded\n")
+            assert result.stdout.endswith("dead letter 1 stays discarded\n")
             await allow_bad(engine)
             outcome = (await dead_letters_json("retry", "1"))["letters"][0]
         assert (outcome["id"], outcome["outcome"]) == (1, "written")
@@ -184,8 +184,8 @@ class TestRetry:
         await eventually(lambda: retry_started(client))
         async with batcher_service(client, engine):
             await start_batchers(client, 1, QUICK)
-            result = await asyncio.wait_for(waiting, 60)
-        assert (result.exit_code, result.stdout) == (0, "letter 1: written\n")
+            result = await in_time(waiting)
+        assert (result.exit_code, result.stdout) == (0, "dead letter 1: written\n")
         worker, batcher = result.stderr.splitlines()
         assert "batching-demo batcher worker" in worker
         assert "batching-demo batcher start" in batcher
@@ -206,8 +206,8 @@ class TestRetry:
             await eventually(submitted)
             doomed.kill()
         async with batcher_service(client, engine):
-            result = await asyncio.wait_for(waiting, 60)
-        assert (result.exit_code, result.stdout) == (0, "letter 1: written\n")
+            result = await in_time(waiting)
+        assert (result.exit_code, result.stdout) == (0, "dead letter 1: written\n")
         assert (await letters(engine))[0] == (1, "refused_by_postgres", "retried", 2)
 
     async def test_a_terminated_retry_has_failed(self, client: Client, engine: AsyncEngine) -> None:
@@ -216,7 +216,7 @@ class TestRetry:
         await eventually(lambda: retry_started(client))
         await client.get_workflow_handle("retry-1-2").terminate()
         result = await waiting
-        assert_one_line(result, 1, "letter 1: retry-1-2 ended without a verdict")
+        assert_one_line(result, 1, "dead letter 1: retry-1-2 ended without a verdict")
 
     async def test_without_temporal(
         self, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch

@@ -36,8 +36,9 @@ async def settings_given(client: Client) -> tuple[int, int, float]:
     (found,) = [one async for one in client.list_workflows("WorkflowType = 'MainWorkflow'")]
     history = await client.get_workflow_handle(found.id).fetch_history()
     payload = history.events[0].workflow_execution_started_event_attributes.input.payloads[0]
-    given: dict[str, Any] = json.loads(payload.data)
-    return given["max_records"], given["shards"], given["linger_seconds"]
+    options: dict[str, Any] = json.loads(payload.data)["options"]
+    settings = options["settings"]
+    return settings["max_records"], options["shards"], settings["linger_seconds"]
 
 
 def said(result: Result) -> list[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.database.engine import create_engine
-from tests.support.waiting import eventually
+from tests.support.waiting import LONG_SECONDS, eventually
 
 
 async def fetch(engine: AsyncEngine, sql: str) -> list[tuple[object, ...]]:
@@ -40,7 +40,7 @@ async def rows(engine: AsyncEngine) -> int:
     return int(str(await scalar(engine, "SELECT count(*) FROM records")))
 
 
-async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = 60.0) -> None:
+async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = LONG_SECONDS) -> None:
     """Wait until so many records are stored."""
 
     async def check() -> None:
@@ -63,6 +63,7 @@ async def locked_table(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Hold a lock that lets nobody write records, until the end or a commit."""
     async with engine.connect() as connection:
         connection = await connection.execution_options(isolation_level="READ COMMITTED")
+        await connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         await connection.exec_driver_sql("LOCK TABLE records IN SHARE MODE")
         yield connection
 

@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+LONG_SECONDS = 120.0
+"""Only ends a test that has failed already: it is no claim about speed."""
 
 
 async def eventually(
-    check: Callable[[], Awaitable[T]], *, within: float = 60.0, every: float = 0.05
+    check: Callable[[], Awaitable[T]], *, within: float = LONG_SECONDS, every: float = 0.05
 ) -> T:
-    """Call `check` until its assertions hold, and return what it returns.
-
-    `within` only ends a test that has failed: it is no claim about speed.
-    """
+    """Call `check` until its assertions hold, and return what it returns."""
     deadline = time.monotonic() + within
     while True:
         try:
@@ -23,3 +22,8 @@ async def eventually(
             if time.monotonic() > deadline:
                 raise
         await asyncio.sleep(every)
+
+
+async def in_time(ending: Awaitable[T]) -> T:
+    """Wait for something that ends by itself."""
+    return await asyncio.wait_for(ending, LONG_SECONDS)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from batching_demo.devstack.ports import find_free_port
-from batching_demo.main_service.files.reading import slices
-from tests.support.waiting import eventually
+from batching_demo.main_service.files.slice import slices
+from tests.support.waiting import eventually, in_time
 from tools.benchmark.harness.flights import SERIAL, write_flights
 from tools.benchmark.results.report import plot, write_html
 from tools.benchmark.results.sections import Chart, Section, Table
@@ -84,9 +84,9 @@ async def test_the_proxy_delays_a_round_trip_and_closes_both_ends() -> None:
             began = time.monotonic()
             writer.write(b"ping")
             assert await reader.readexactly(4) == b"ping"
-            assert 0.1 <= time.monotonic() - began < 0.3
+            assert time.monotonic() - began >= 0.1
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await in_time(reader.read()) == b""
         proxy.kill()
         await proxy.wait()
         writer.close()

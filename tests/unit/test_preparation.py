@@ -21,7 +21,10 @@ from batching_demo.contracts.encoding import (
 from batching_demo.contracts.limits import MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import shard_for
-from batching_demo.main_service.files.reading import SourceError, inspect, read_slice, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import MainInput, RunOptions
 from batching_demo.main_service.preparation import prepare, prepare_slice
@@ -39,7 +42,7 @@ def prepared_text(
 ) -> list[PreparedRecord]:
     """Prepare a file that is read in the smallest pieces, so that every edge is met."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("batching_demo.main_service.files.scanning.CHUNK_BYTES", chunk)
+        patch.setattr("batching_demo.main_service.files.source_file.CHUNK_BYTES", chunk)
         path = Path(directory) / name
         path.write_bytes(text.encode())
         return prepared(path, key_columns, records_per_workflow)

@@ -18,9 +18,10 @@ DRAINED = (
 @options.timeout
 @click.pass_obj
 def drain(settings: Settings, shard: int | None, timeout: float) -> None:
-    """Answer senders busy, write all that waits, and return when every record has its verdict.
+    """Write all that waits, and take nothing more.
 
-    Senders come back until `resume`.
+    The batcher answers senders busy. The command returns when every accepted record has its
+    verdict. Senders submit again until `resume` lets them in.
 
     \b
     Example: batching-demo batcher drain --timeout 300
@@ -33,9 +34,9 @@ def drain(settings: Settings, shard: int | None, timeout: float) -> None:
 @options.timeout
 @click.pass_obj
 def stop(settings: Settings, shard: int | None, timeout: float) -> None:
-    """Drain, then end the batcher; return when it has ended.
+    """Drain the batcher, end it, and return when it has ended.
 
-    Senders wait for it to be started again; those of other shards than 0 go to shard 0.
+    Senders of shard 0 wait until it is started again; those of other shards go to shard 0.
 
     \b
     Example: batching-demo batcher stop --shard 3

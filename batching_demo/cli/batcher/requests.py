@@ -12,7 +12,9 @@ from batching_demo.settings import Settings
 @options.shard
 @click.pass_obj
 def flush(settings: Settings, shard: int | None) -> None:
-    """Write what waits now, full batch or not; while the database fails, try it at once.
+    """Write all that waits now, full batch or not.
+
+    While the database fails, this makes the batcher try it at once.
 
     \b
     Example: batching-demo batcher flush
@@ -24,7 +26,9 @@ def flush(settings: Settings, shard: int | None) -> None:
 @options.shard
 @click.pass_obj
 def pause(settings: Settings, shard: int | None) -> None:
-    """Stop flushing, until `resume`. Records are taken while there is room, then answered busy.
+    """Stop flushing until `resume`.
+
+    The batcher takes records while its buffer has room, then answers busy.
 
     \b
     Example: batching-demo batcher pause --shard 0
@@ -36,7 +40,9 @@ def pause(settings: Settings, shard: int | None) -> None:
 @options.shard
 @click.pass_obj
 def resume(settings: Settings, shard: int | None) -> None:
-    """Flush and take records as usual again, after `pause`, `drain` or an unfinished `stop`.
+    """Take and flush records again.
+
+    This ends a `pause`, a `drain` or an unfinished `stop`.
 
     \b
     Example: batching-demo batcher resume
@@ -49,7 +55,7 @@ def resume(settings: Settings, shard: int | None) -> None:
 @options.shard
 @click.pass_obj
 def configure(settings: Settings, changes: Changes, shard: int | None) -> None:
-    """Change settings of running batchers; they hold from the next batch on.
+    """Change settings of running batchers, from the next batch on.
 
     \b
     Example: batching-demo batcher configure --max-records 500 --linger 5

@@ -19,7 +19,7 @@ from batching_demo.temporal import connect
 def start(settings: Settings, shards: int, wanted: BatcherSettings) -> None:
     """Start a batcher for every shard that has none.
 
-    Starting one that runs changes nothing, and says which of its settings differ.
+    A batcher that runs already keeps its settings; those that differ are printed.
 
     \b
     Example: batching-demo batcher start --shards 2 --linger 5

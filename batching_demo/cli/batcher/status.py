@@ -1,4 +1,4 @@
-"""`batching-demo batcher status`: what each batcher is doing."""
+"""`batching-demo batcher status`: show what each batcher does."""
 
 import asyncio
 import json
@@ -22,19 +22,19 @@ LABEL_WIDTH = 14
 @click.command()
 @options.shard
 @click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
-@click.option(
+@options.option(
     "--every",
     type=options.Seconds(min_open=True),
     default=1.0,
-    show_default=True,
     help="Seconds between two looks of --watch.",
 )
 @options.as_json
 @click.pass_obj
 def status(settings: Settings, shard: int | None, watch: bool, every: float, as_json: bool) -> None:
-    """Show what waits, what is written, what has been done, and what is wrong.
+    """Show what each batcher does.
 
-    It only asks, and changes nothing. The exit code is 0 if every batcher runs and answers.
+    That is what waits, what is being written, the verdicts so far, and what is wrong. It changes
+    nothing. The exit code is 0 if every batcher runs and answers.
 
     \b
     Examples:
@@ -69,7 +69,7 @@ async def _watch(settings: Settings, shard: int | None, every: float, *, as_json
 
 
 def _print(found: Sequence[Overview], *, as_json: bool, indent: int | None = 2) -> int:
-    """Print on standard output, problems on standard error; give the exit code."""
+    """Print on standard output, problems on standard error; return the exit code."""
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found], indent=indent))
     else:

@@ -15,7 +15,7 @@ from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect_patiently, run_until_stopped
+from batching_demo.temporal import connect_with_retries, run_until_stopped
 
 SESSIONS = "batching-demo batcher worker"
 logger = logging.getLogger(__name__)
@@ -50,9 +50,9 @@ def worker(
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
-    Batchers are configured by `batcher start`; --max-records, --max-bytes and --linger are for
-    the coalesced write path, whose calls this worker gathers itself. The first SIGTERM or Ctrl-C
-    finishes the writes in flight, the second leaves at once.
+    --max-records, --max-bytes and --linger are for the coalesced write path, whose calls this
+    worker gathers itself; `batcher start` takes those of batchers. The first SIGTERM or Ctrl-C
+    lets the worker finish the writes in flight, the second ends it at once.
 
     \b
     Example: batching-demo batcher worker --pool-size 4
@@ -74,7 +74,7 @@ async def _work(
     engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
-        client = await connect_patiently(settings)
+        client = await connect_with_retries(settings)
         if is_measured:
             metrics = WorkerMetrics.of(client)
             watch_pool(engine, metrics)

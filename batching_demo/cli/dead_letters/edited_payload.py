@@ -9,14 +9,14 @@ from batching_demo.records.json_text import canonical, parse_object
 from batching_demo.records.rejection import RejectionError
 
 WHITE_SPACE = " \t\r\n"
-"""JSON's."""
+"""The characters that JSON counts as white space."""
 
 
 def read_payload(file: IO[bytes]) -> str:
     """Read the one JSON object of a file.
 
     Raises:
-        BadParameter: it has none that can be stored; the message names file and place.
+        BadParameter: the file holds none that can be stored; the message names file and place.
     """
     raw = file.read(MAX_RECORD_BYTES + 1)
     if len(raw) > MAX_RECORD_BYTES:
@@ -31,11 +31,11 @@ def read_payload(file: IO[bytes]) -> str:
     try:
         canonical(parse_object(payload))
     except RejectionError as rejection:
-        raise _refusal(file, _explained(rejection, text)) from None
+        raise _refusal(file, _explain(rejection, text)) from None
     return payload
 
 
-def _explained(rejection: RejectionError, text: str) -> str:
+def _explain(rejection: RejectionError, text: str) -> str:
     if rejection.position is None:
         return f"{rejection.detail} ({rejection.code})"
     position = rejection.position + len(text) - len(text.lstrip(WHITE_SPACE))

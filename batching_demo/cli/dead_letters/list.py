@@ -5,14 +5,13 @@ import asyncio
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.dead_letters.printing import as_json as letter_json
-from batching_demo.cli.dead_letters.printing import print_json, print_table
+from batching_demo.cli.dead_letters.printing import letter_as_json, print_json, print_table
 from batching_demo.cli.dead_letters.selection import (
-    describe,
-    letters_database,
-    selected,
-    selecting,
-    selection_of,
+    SelectionOptions,
+    dead_letters_database,
+    find_selected,
+    no_letters,
+    selection_options,
 )
 from batching_demo.database.dead_letter_queries import (
     Selection,
@@ -27,45 +26,38 @@ ALL = "all"
 
 
 @click.command("list")
-@selecting
-@click.option(
+@selection_options
+@options.option(
     "--status",
     type=click.Choice([*(status.value for status in Status), ALL]),
     default=Status.OPEN.value,
-    show_default=True,
-    help="Letters in this state, where no ids are given.",
+    help="Dead letters in this state; ignored where ids are given.",
 )
 @options.option(
     "--limit",
     type=click.IntRange(min=1),
     default=DEFAULT_LIMIT,
-    help="Letters to list, at most.",
+    help="Dead letters to list, at most.",
 )
 @options.as_json
 @click.pass_obj
 def list_command(
-    settings: Settings,
-    ids: tuple[int, ...],
-    source: str | None,
-    reason: str | None,
-    status: str,
-    limit: int,
-    as_json: bool,
+    settings: Settings, chosen: SelectionOptions, status: str, limit: int, as_json: bool
 ) -> None:
-    """List letters without what they hold, the oldest first.
+    """List dead letters without their records, the oldest first.
 
     \b
     Examples:
       batching-demo dead-letters list
       batching-demo dead-letters list --source orders.ndjson --reason conflict --status all
     """
-    selection = selection_of(ids, source, reason, None if status == ALL else Status(status))
-    letters, more = asyncio.run(_list(settings, selection, limit))
+    selection = chosen.select(None if status == ALL else Status(status))
+    letters, more = asyncio.run(_find(settings, selection, limit))
     if as_json:
-        print_json([letter_json(letter) for letter in letters], more=more)
+        print_json([letter_as_json(letter) for letter in letters], more=more)
         return
     if not letters:
-        click.echo(f"no {describe(selection)}")
+        click.echo(no_letters(selection))
         return
     print_table(letters, with_status=selection.status is None)
     if more:
@@ -73,11 +65,12 @@ def list_command(
         click.echo(f"{len(letters)} of {total}; --limit {total} shows {more} more")
 
 
-async def _list(
+async def _find(
     settings: Settings, selection: Selection, limit: int
 ) -> tuple[list[StoredDeadLetter], int]:
-    async with letters_database(settings) as engine:
-        letters = await selected(engine, selection, limit)
+    """Return the first dead letters of a selection, and how many more it has."""
+    async with dead_letters_database(settings) as engine:
+        letters = await find_selected(engine, selection, limit)
         if len(letters) < limit:
             return letters, 0
         return letters, max(0, await count_dead_letters(engine, selection) - len(letters))

@@ -1,4 +1,4 @@
-"""How dead letters are shown: a table without what they hold, all of one, or JSON."""
+"""Print dead letters: as a table without their records, one with everything, or as JSON."""
 
 import json
 import sys
@@ -15,11 +15,11 @@ from rich.text import Text
 from batching_demo.database.dead_letter_queries import StoredDeadLetter
 
 WIDE = 2_000
-"""Columns where nothing is to be folded, for grep has a line a letter."""
+"""Columns of a table that is not for a terminal: no line is folded, for grep's sake."""
 
 
 def print_table(letters: Sequence[StoredDeadLetter], *, with_status: bool) -> None:
-    """Print letters without their records."""
+    """Print a line for each dead letter, without its record."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "reason", "sqlstate", "key", "source"):
         table.add_column(name, overflow="fold")
@@ -36,28 +36,28 @@ def print_table(letters: Sequence[StoredDeadLetter], *, with_status: bool) -> No
 
 def _cells(letter: StoredDeadLetter) -> Iterator[str]:
     yield str(letter.id)
-    yield printable(letter.reason)
+    yield terminal_safe(letter.reason)
     yield letter.sqlstate or ""
-    yield printable(letter.key or "")
-    yield printable(letter.source)
+    yield terminal_safe(letter.key or "")
+    yield terminal_safe(letter.source)
     yield str(letter.line)
     yield str(letter.attempts)
     yield f"{letter.last_seen.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def print_letter(letter: StoredDeadLetter, record: str) -> None:
-    """Print everything of a letter."""
-    click.echo(f"letter {letter.id}")
+    """Print everything of a dead letter."""
+    click.echo(f"dead letter {letter.id}")
     for name, value in asdict(letter).items():
         if name != "id" and value not in (None, ""):
-            click.echo(f"  {name.replace('_', ' '):<10}  {printable(str(value))}")
+            click.echo(f"  {name.replace('_', ' '):<10}  {terminal_safe(str(value))}")
     note = ", only its beginning" if letter.truncated else ""
     click.echo(f"  record, {len(record)} characters as kept{note}:")
-    click.echo(printable(record, keep="\n\t"))
+    click.echo(terminal_safe(record, keep="\n\t"))
 
 
-def as_json(letter: StoredDeadLetter) -> dict[str, Any]:
-    """Make a letter, without its record, of what JSON can hold."""
+def letter_as_json(letter: StoredDeadLetter) -> dict[str, Any]:
+    """Return a dead letter without its record as plain values."""
     return {
         **asdict(letter),
         "batch_id": str(letter.batch_id) if letter.batch_id else None,
@@ -67,12 +67,12 @@ def as_json(letter: StoredDeadLetter) -> dict[str, Any]:
 
 
 def print_json(letters: Sequence[dict[str, Any]], **more: Any) -> None:
-    """Print letters as one JSON object."""
+    """Print dead letters as one JSON object."""
     click.echo(json.dumps({"letters": letters, **more}, indent=2))
 
 
-def printable(text: str, *, keep: str = "") -> str:
-    """Escape what would steer a terminal."""
+def terminal_safe(text: str, *, keep: str = "") -> str:
+    """Escape the characters that would steer a terminal."""
     return "".join(
         character if character.isprintable() or character in keep else ascii(character)[1:-1]
         for character in text

@@ -1,4 +1,4 @@
-"""What came of the letters that a retry was asked for, in words, JSON and an exit code."""
+"""What a retry did with each dead letter: as a line, as JSON, and in an exit code."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from batching_demo.database.dead_letter_queries import StoredDeadLetter
 
 @dataclass(frozen=True)
 class RetriedLetter:
-    """What came of one letter."""
+    """One dead letter after its retry; with neither result nor error it is stored already."""
 
     letter: StoredDeadLetter
     result: RetryResult | None = None
@@ -22,8 +22,8 @@ class RetriedLetter:
     """Why it has no verdict."""
 
     @property
-    def word(self) -> str:
-        """Name it, for counts and for JSON."""
+    def outcome(self) -> str:
+        """A word for counts and for JSON: the verdict, or why there is none."""
         if self.result:
             return self.result.verdict.value
         if self.failed:
@@ -32,31 +32,31 @@ class RetriedLetter:
 
     @property
     def error(self) -> str:
-        """Say why there is no verdict, if there is none."""
+        """Why there is no verdict; empty if nothing went wrong."""
         return self.refused or self.failed
 
     @property
     def line(self) -> str:
-        """Say it in one line."""
-        letter, result = self.letter, self.result
+        """The line that is printed of it."""
+        name, result = f"dead letter {self.letter.id}", self.result
         if result is None:
-            return self.error or f"letter {letter.id}: is retried already, its record is stored"
-        said = f"letter {letter.id}: {result.verdict.value}"
+            return self.error or f"{name}: is retried already, its record is stored"
+        line = f"{name}: {result.verdict.value}"
         if result.verdict.is_stored:
-            return said
-        said += f": {result.detail or result.reason}"
+            return line
+        line += f": {result.detail or result.reason}"
         if result.sqlstate:
-            said += f" (SQLSTATE {result.sqlstate})"
-        if result.kept_as not in (None, letter.id):
-            said += f"; what was submitted is letter {result.kept_as}"
-        return f"{said}; letter {letter.id} stays {letter.status}"
+            line += f" (SQLSTATE {result.sqlstate})"
+        if result.kept_as not in (None, self.letter.id):
+            line += f"; the submitted record is dead letter {result.kept_as}"
+        return f"{line}; dead letter {self.letter.id} stays {self.letter.status}"
 
     def as_json(self) -> dict[str, Any]:
-        """Say all of it."""
+        """Return all of it as plain values."""
         result = self.result
         return {
             "id": self.letter.id,
-            "outcome": self.word,
+            "outcome": self.outcome,
             "reason": result.reason if result else "",
             "detail": result.detail if result else self.error,
             "sqlstate": result.sqlstate if result else None,
@@ -65,18 +65,18 @@ class RetriedLetter:
         }
 
 
-def summary(outcomes: Sequence[RetriedLetter]) -> str:
-    """Count letters by what came of them."""
-    counts = Counter(outcome.word for outcome in outcomes)
-    counted = ", ".join(f"{number} {word}" for word, number in counts.items())
-    return f"{len(outcomes)} letters: {counted}"
+def retry_summary(retried: Sequence[RetriedLetter]) -> str:
+    """Count dead letters by their outcome."""
+    counts = Counter(one.outcome for one in retried)
+    counted = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    return f"{len(retried)} dead letters: {counted}"
 
 
-def exit_code(outcomes: Sequence[RetriedLetter]) -> int:
-    """Tell failures from input that was refused, and from records that are still not stored."""
-    words = {outcome.word for outcome in outcomes}
-    if "failed" in words:
+def retry_exit_code(retried: Sequence[RetriedLetter]) -> int:
+    """Choose the exit code: failures first, then input that was refused, then missing records."""
+    outcomes = {one.outcome for one in retried}
+    if "failed" in outcomes:
         return FAILED
-    if words == {"refused"}:
+    if outcomes == {"refused"}:
         return REFUSED
-    return NOT_ALL_STORED if words & {"refused", "rejected", "conflict"} else 0
+    return NOT_ALL_STORED if outcomes & {"refused", "rejected", "conflict"} else 0

@@ -1,4 +1,4 @@
-"""`batching-demo dead-letters retry`: submit records that could not be stored once more."""
+"""`batching-demo dead-letters retry`: submit the records of dead letters once more."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from batching_demo.batcher_service.retry.record import RetryRefusedError, record
 from batching_demo.cli import options
 from batching_demo.cli.dead_letters.edited_payload import read_payload
 from batching_demo.cli.dead_letters.printing import print_json
-from batching_demo.cli.dead_letters.retried import RetriedLetter, exit_code, summary
+from batching_demo.cli.dead_letters.retried import RetriedLetter, retry_exit_code, retry_summary
 from batching_demo.cli.dead_letters.selection import (
-    describe,
-    letters_database,
-    required_selection,
-    selected,
-    selecting,
+    SelectionOptions,
+    dead_letters_database,
+    find_selected,
+    no_letters,
+    selection_options,
 )
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
@@ -30,7 +30,11 @@ from batching_demo.database.dead_letter_queries import (
     read_dead_letter,
 )
 from batching_demo.operator import shards
-from batching_demo.operator.retries import RetryFailedError, RetryRequest, retry_dead_letter
+from batching_demo.operator.retries import (
+    RetryFailedError,
+    RetryRequest,
+    retry_dead_letter,
+)
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, has_pollers
 
@@ -39,84 +43,89 @@ AT_ONCE = 100
 
 
 @click.command()
-@selecting
-@click.option(
+@selection_options
+@options.option(
     "--edit",
     type=click.File("rb"),
     metavar="FILE",
-    help="Submit the JSON object of this file in place of the record; - is standard input.",
+    help="Submit the JSON object in this file instead; - is standard input. [default: the record"
+    " as it was kept]",
 )
-@click.option("--key", metavar="TEXT", help="Submit it under this idempotency key.")
+@options.option(
+    "--key",
+    metavar="TEXT",
+    help="Submit it under this idempotency key. [default: the key as it was kept]",
+)
 @options.as_json
 @click.pass_obj
 def retry(
     settings: Settings,
-    ids: tuple[int, ...],
-    source: str | None,
-    reason: str | None,
+    chosen: SelectionOptions,
     edit: IO[bytes] | None,
     key: str | None,
     as_json: bool,
 ) -> None:
-    """Submit the records of letters once more, and wait for their verdicts.
+    """Submit the records of dead letters once more.
 
-    By source or reason it takes open letters. --edit and --key are for one letter at a time. A
-    record that is refused again leaves its letter open; interrupted, run it again to wait on.
+    It waits for their verdicts. By --source or --reason it takes open ones. --edit and --key are
+    for one dead letter at a time. If a record is refused again, its dead letter stays open. If you
+    interrupt this command, the retries go on; the same command waits for them.
 
     \b
     Examples:
       batching-demo dead-letters retry --reason refused_by_postgres
       batching-demo dead-letters retry 17 --edit corrected.json --key order-17
     """
-    selection = required_selection(ids, source, reason, Status.OPEN)
+    selection = chosen.select_some()
     if (edit or key is not None) and len(selection.ids) != 1:
-        raise click.UsageError("--edit and --key are for one letter, named by its id")
+        raise click.UsageError("--edit and --key are for one dead letter, named by its id")
     edited = read_payload(edit) if edit else None
     run = _Run(edited, key, quiet=as_json)
-    outcomes = asyncio.run(run.outcomes(settings, selection))
+    retried = asyncio.run(run.retry_all(settings, selection))
     if as_json:
-        print_json([outcome.as_json() for outcome in outcomes])
-    elif not outcomes:
-        click.echo(f"no {describe(selection)}")
-    elif len(outcomes) > 1:
-        click.echo(summary(outcomes))
-    raise SystemExit(exit_code(outcomes))
+        print_json([one.as_json() for one in retried])
+    elif not retried:
+        click.echo(no_letters(selection))
+    elif len(retried) > 1:
+        click.echo(retry_summary(retried))
+    raise SystemExit(retry_exit_code(retried))
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One call of the command; each outcome is printed when it is known."""
+    """One call of the command; prints each dead letter as soon as it knows what became of it."""
 
     edited: str | None
     key: str | None
     quiet: bool
 
-    async def outcomes(self, settings: Settings, selection: Selection) -> list[RetriedLetter]:
-        """Retry letters, many at a time so that they share batches."""
-        async with letters_database(settings) as engine:
-            letters = await selected(engine, selection)
-            settled = {letter.id: await self._check(engine, letter) for letter in letters}
-        if all(settled.values()):
-            return [outcome for outcome in settled.values() if outcome]
+    async def retry_all(self, settings: Settings, selection: Selection) -> list[RetriedLetter]:
+        """Retry dead letters, many at a time so that they share batches."""
+        async with dead_letters_database(settings) as engine:
+            letters = await find_selected(engine, selection)
+            not_submitted = {letter.id: await self._check(engine, letter) for letter in letters}
+        if all(not_submitted.values()):
+            return [one for one in not_submitted.values() if one]
         client = await connect(settings)
         linger = await _linger_of_batcher(client)
         turn = asyncio.Semaphore(AT_ONCE)
 
-        async def outcome_of(letter: StoredDeadLetter) -> RetriedLetter:
-            if outcome := settled[letter.id]:
-                return outcome
+        async def retry_one(letter: StoredDeadLetter) -> RetriedLetter:
+            if one := not_submitted[letter.id]:
+                return one
             async with turn:
                 return await self._retry(client, letter, linger)
 
-        return await asyncio.gather(*map(outcome_of, letters))
+        return await asyncio.gather(*map(retry_one, letters))
 
     async def _check(self, engine: AsyncEngine, letter: StoredDeadLetter) -> RetriedLetter | None:
-        """Find out, before any workflow is started, whether a letter can be submitted."""
+        """Return why a dead letter is not submitted, before any workflow starts; None if it is."""
         found = await read_dead_letter(engine, letter.id)
         if letter.status == Status.RETRIED:
             return self._report(RetriedLetter(letter))
         if found is None:
-            return self._report(RetriedLetter(letter, refused=f"letter {letter.id} was deleted"))
+            refused = f"dead letter {letter.id} was deleted"
+            return self._report(RetriedLetter(letter, refused=refused))
         try:
             record_again(*found, key=self.key, edited=self.edited)
         except RetryRefusedError as refusal:
@@ -131,19 +140,20 @@ class _Run:
         try:
             result = await retry_dead_letter(client, RetryRequest(retry_input, edited))
         except RetryFailedError as error:
-            return self._report(RetriedLetter(letter, failed=f"letter {letter.id}: {error}"))
+            failed = f"dead letter {letter.id}: {error}"
+            return self._report(RetriedLetter(letter, failed=failed))
         return self._report(RetriedLetter(letter, result))
 
-    def _report(self, outcome: RetriedLetter) -> RetriedLetter:
-        if outcome.error:
-            click.echo(f"Error: {outcome.error}", err=True)
+    def _report(self, retried: RetriedLetter) -> RetriedLetter:
+        if retried.error:
+            click.echo(f"Error: {retried.error}", err=True)
         elif not self.quiet:
-            click.echo(outcome.line)
-        return outcome
+            click.echo(retried.line)
+        return retried
 
 
 async def _linger_of_batcher(client: Client) -> float:
-    """Ask how long it lets records wait; warn of what is missing, which the retries wait for."""
+    """Read how long the batcher lets records wait; warn if it or its worker does not run."""
     if not await has_pollers(client, BATCHER_TASK_QUEUE):
         click.echo(
             f"no worker polls {BATCHER_TASK_QUEUE}; waiting for one:"
@@ -156,4 +166,4 @@ async def _linger_of_batcher(client: Client) -> float:
         click.echo(
             "no batcher runs; waiting for it: start it with `batching-demo batcher start`", err=True
         )
-        return BatcherSettings().linger_seconds
+        return BatcherSettings.linger_seconds

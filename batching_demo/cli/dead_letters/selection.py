@@ -1,12 +1,13 @@
-"""Which dead letters a command is about."""
+"""The dead letters that a command is about."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.cli import options
 from batching_demo.database.dead_letter_queries import (
     Selection,
     Status,
@@ -18,42 +19,50 @@ from batching_demo.database.errors import database_errors
 from batching_demo.settings import Settings
 
 LARGEST_ID = 2**63 - 1
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def selecting(command: Command) -> Command:
-    """Declare how letters are selected."""
-    for declare in (
-        click.option("--reason", metavar="CODE", help="Letters of this reason."),
-        click.option("--source", metavar="NAME", help="Letters of this source."),
-        click.argument("ids", nargs=-1, type=click.IntRange(1, LARGEST_ID), metavar="[ID]..."),
-    ):
-        command = declare(command)
-    return command
+@dataclass(frozen=True)
+class SelectionOptions:
+    """What the user says of the dead letters to select."""
+
+    ids: Sequence[int]
+    source: str | None
+    reason: str | None
+
+    def select(self, status: Status | None) -> Selection:
+        """Select by id, whatever the status is, or by the other criteria.
+
+        Raises:
+            UsageError: both are given.
+        """
+        if self.ids and (self.source is not None or self.reason is not None):
+            raise click.UsageError("give either ids, or --source and --reason")
+        if self.ids:
+            return Selection(ids=tuple(dict.fromkeys(self.ids)))
+        return Selection(source=self.source, reason=self.reason, status=status)
+
+    def select_some(self) -> Selection:
+        """Select by id, or open ones by the other criteria, of which one has to be given.
+
+        Raises:
+            UsageError: nothing is given; that never means everything.
+        """
+        if not self.ids and self.source is None and self.reason is None:
+            raise click.UsageError("name the dead letters: ids, --source NAME or --reason CODE")
+        return self.select(Status.OPEN)
 
 
-def selection_of(
-    ids: Sequence[int], source: str | None, reason: str | None, status: Status | None
-) -> Selection:
-    """Select by id, whatever a letter's status, or by the other criteria."""
-    if ids and (source is not None or reason is not None):
-        raise click.UsageError("give either ids, or --source and --reason")
-    if ids:
-        return Selection(ids=tuple(dict.fromkeys(ids)))
-    return Selection(source=source, reason=reason, status=status)
-
-
-def required_selection(
-    ids: Sequence[int], source: str | None, reason: str | None, status: Status | None
-) -> Selection:
-    """Select, but never everything by saying nothing."""
-    if not ids and source is None and reason is None:
-        raise click.UsageError("say which letters: ids, --source NAME or --reason CODE")
-    return selection_of(ids, source, reason, status)
+selection_options = options.as_one(
+    "chosen",
+    SelectionOptions,
+    click.argument("ids", nargs=-1, type=click.IntRange(1, LARGEST_ID), metavar="[ID]..."),
+    options.option("--source", metavar="NAME", help="Dead letters of this source."),
+    options.option("--reason", metavar="CODE", help="Dead letters with this reason."),
+)
 
 
 @asynccontextmanager
-async def letters_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def dead_letters_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """Open the database of the settings."""
     engine = create_engine(
         settings.required_database_url, application_name="batching-demo dead-letters"
@@ -65,32 +74,32 @@ async def letters_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-async def selected(
+async def find_selected(
     engine: AsyncEngine, selection: Selection, limit: int | None = None
 ) -> list[StoredDeadLetter]:
-    """Find the letters of a selection.
+    """Find the dead letters of a selection.
 
     Raises:
-        ClickException: there is no letter of one of the ids.
+        ClickException: one of the ids is the id of none.
     """
     letters = await find_dead_letters(engine, selection, limit)
-    if unknown := set(selection.ids) - {letter.id for letter in letters}:
-        await _refuse_unknown(engine, sorted(unknown))
+    if missing := set(selection.ids) - {letter.id for letter in letters}:
+        await _refuse_unknown(engine, sorted(missing))
     return letters
 
 
-async def selected_or_said(
+async def find_selected_or_print_none(
     engine: AsyncEngine, selection: Selection, *, quiet: bool
 ) -> list[StoredDeadLetter]:
-    """Find the letters of a selection; print a line if there are none."""
-    letters = await selected(engine, selection)
+    """Find the dead letters of a selection; print a line if there are none."""
+    letters = await find_selected(engine, selection)
     if not letters and not quiet:
-        click.echo(f"no {describe(selection)}")
+        click.echo(no_letters(selection))
     return letters
 
 
 async def _refuse_unknown(engine: AsyncEngine, ids: Sequence[int]) -> None:
-    """Name the ids that no letter has; a limit may have hidden some that one has."""
+    """Refuse the ids that are of no dead letter; those that a limit left out are fine."""
     known = {letter.id for letter in await find_dead_letters(engine, Selection(ids=tuple(ids)))}
     if unknown := [str(one) for one in ids if one not in known]:
         raise click.ClickException(
@@ -99,9 +108,10 @@ async def _refuse_unknown(engine: AsyncEngine, ids: Sequence[int]) -> None:
         )
 
 
-def describe(selection: Selection) -> str:
-    """Say what a selection that is not by id selects."""
+def no_letters(selection: Selection) -> str:
+    """Format the line for a selection that selects nothing."""
     words = [
+        "no",
         *([selection.status.value] if selection.status else []),
         "dead letters",
         *([f"of source {selection.source}"] if selection.source is not None else []),

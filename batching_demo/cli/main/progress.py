@@ -1,4 +1,4 @@
-"""The progress bar of a run of the starter."""
+"""The progress bar of `main start`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,16 +19,16 @@ from batching_demo.main_service.summary import Summary
 
 
 class RateColumn(ProgressColumn):
-    """Records a second, lately."""
+    """Records a second, over the last seconds."""
 
     def render(self, task: Task) -> Text:
-        """Show the rate once there is one."""
+        """Show the rate as soon as there is one."""
         return Text(f"{task.speed:,.0f} records/s" if task.speed else "", style="cyan")
 
 
 @contextmanager
 def verdict_progress(total: int, *, shown: bool) -> Iterator[Callable[[Summary], None]]:
-    """Show on standard error how many records have which verdict, how fast, and what is left."""
+    """Show on standard error how many records have which verdict, and how fast it goes."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),

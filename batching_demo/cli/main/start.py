@@ -1,4 +1,4 @@
-"""`batching-demo main start`: start main workflows and report what became of their records."""
+"""`batching-demo main start`: start main workflows and count the verdicts of their records."""
 
 import asyncio
 import secrets
@@ -11,14 +11,15 @@ import click
 from batching_demo.cli import options
 from batching_demo.cli.input_options import InputOptions, input_options, read_input
 from batching_demo.cli.main.progress import verdict_progress
-from batching_demo.cli.main.summary import exit_code, print_summary
+from batching_demo.cli.main.summary import print_summary, run_exit_code
 from batching_demo.cli.running_batchers import (
     BatcherOptions,
     batcher_options,
     choose_for_paths,
 )
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
-from batching_demo.main_service.files.reading import Inspected, slices
+from batching_demo.main_service.files.inspect import Inspected
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import choose_max_open, records_per_slice
 from batching_demo.main_service.starter import Starter
@@ -47,8 +48,8 @@ LONGEST_LABEL = 100
     is_flag=False,
     flag_value=NEW_LABEL,
     metavar="[LABEL]",
-    help="Load what was loaded before once more, under a new run label, which is printed; give"
-    " that label to go on with such a run. Keys stay the same: nothing is stored twice.",
+    help="Load the input once more, under a new run label, which is printed. Give that label to go"
+    " on with such a run. Keys stay the same, so nothing is stored twice.",
 )
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for all verdicts.")
 @options.max_open
@@ -56,7 +57,7 @@ LONGEST_LABEL = 100
     "--deadline",
     type=options.Seconds(min_open=True),
     metavar="SECONDS",
-    help="Give up waiting for verdicts after this long. [default: never]",
+    help="Seconds after which a workflow ends without its missing verdicts. [default: never]",
 )
 @options.as_json
 @click.pass_obj
@@ -73,9 +74,10 @@ def start(
     deadline: float | None,
     as_json: bool,
 ) -> None:
-    """Start main workflows over an input file, and count what became of its records.
+    """Start main workflows over an input file.
 
-    Run again, it attaches to what still runs and starts nothing that has completed.
+    It counts the verdicts of the records. Run it again, and it attaches to workflows that still run
+    and starts none that has completed.
 
     \b
     Examples:
@@ -108,7 +110,7 @@ def start(
         click.echo("what was started goes on; the same command attaches to it", err=True)
         raise
     print_summary(summary, waited=wait, as_json=as_json)
-    raise SystemExit(exit_code(summary))
+    raise SystemExit(run_exit_code(summary))
 
 
 async def _run(

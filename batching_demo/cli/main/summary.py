@@ -46,7 +46,7 @@ def _workflows(number: int) -> str:
     return f"{number} workflow{'' if number == 1 else 's'}"
 
 
-def exit_code(summary: Summary) -> int:
+def run_exit_code(summary: Summary) -> int:
     """Choose the exit code of a run."""
     if summary.failures:
         return FAILED

@@ -14,7 +14,7 @@ from batching_demo.main_service.worker import (
     build_worker,
 )
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect_patiently, run_until_stopped
+from batching_demo.temporal import connect_with_retries, run_until_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def worker(
 ) -> None:
     """Run a worker of the main service until it is told to stop.
 
-    It needs no database. The first SIGTERM or Ctrl-C finishes what is running, the second leaves
+    It needs no database. The first SIGTERM or Ctrl-C lets it finish what runs, the second ends it
     at once.
 
     \b
@@ -57,7 +57,7 @@ def worker(
 
 
 async def _work(settings: Settings, threads: int, workflow_slots: int, pollers: int) -> None:
-    client = await connect_patiently(settings)
+    client = await connect_with_retries(settings)
     await run_until_stopped(
         build_worker(client, threads=threads, workflow_slots=workflow_slots, pollers=pollers),
         started=lambda: logger.info("main worker polls %s", MAIN_TASK_QUEUE),
