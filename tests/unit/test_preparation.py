@@ -3,6 +3,7 @@ import io
 import json
 import string
 import tempfile
+from functools import cache
 from hashlib import sha256
 from itertools import pairwise, product
 from pathlib import Path
@@ -254,6 +255,7 @@ def test_a_rejected_record_is_cut_too() -> None:
 TEMPLATE = SubmissionHeader("main-1", "main-1", 0, 0, "input.csv")
 
 
+@cache
 def record_of(size: int, number: int = 0) -> PreparedRecord:
     empty = PreparedRecord(f"{number:06}", number, "", b"h" * 32)
     noise = Random(number).choices(string.printable, k=size - encoded_size(empty))
