@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from batching_demo.contracts.errors import UserError
+
 DATABASE_URL = "DATABASE_URL"
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting is missing or wrong; the message names what to do."""
 
 

@@ -18,6 +18,7 @@ from temporalio.service import GrpcCompression, RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings, SettingsError
 
 TEMPORAL_ADDRESS = "TEMPORAL_ADDRESS"
@@ -35,7 +36,7 @@ COLLECTION_THRESHOLDS = 700, 3, 1
 logger = logging.getLogger(__name__)
 
 
-class TemporalUnavailableError(Exception):
+class TemporalUnavailableError(UserError):
     """Temporal does not answer; the message names the address and what to do."""
 
 

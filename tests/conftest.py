@@ -32,15 +32,15 @@ SESSION = pytest.StashKey[pytest.Session]()
 TEMPLATE = "template_batching_demo"
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = parts.in_order(items)
+    items[:] = parts.fast_first(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.section("parts")
-    for line in parts.lines(terminalreporter.stats):
-        terminalreporter.write_line(line)
+    lines = list(parts.describe(terminalreporter.stats))
+    if len(lines) > 1:
+        terminalreporter.section("parts")
+        terminalreporter.write("".join(f"{line}\n" for line in lines))
 
 
 @pytest.hookimpl(trylast=True)

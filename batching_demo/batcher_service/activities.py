@@ -25,7 +25,7 @@ from batching_demo.contracts.batches import (
 )
 from batching_demo.contracts.encoding import split
 from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
-from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
+from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.rows import BatchInfo
 from batching_demo.database.target import RECORDS, Target
@@ -33,8 +33,6 @@ from batching_demo.database.writes import write_batch, write_unbatched
 
 HEARTBEATS_IN_TIMEOUT = 3
 LONGEST_SILENCE_SECONDS = 10.0
-LOG_FIELDS = "fields"
-"""Attribute of a log record that --log-format json puts into its line."""
 logger = logging.getLogger(__name__)
 
 

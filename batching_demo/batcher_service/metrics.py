@@ -9,9 +9,9 @@ from temporalio.common import MetricMeter
 from temporalio.runtime import Runtime
 
 from batching_demo.contracts.batches import BatchHeader, BatchResult
+from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.errors import is_outage
 
 FLUSHES = "batching_flushes"
 BATCH_RECORDS = "batching_batch_records"
@@ -77,7 +77,7 @@ class WorkerMetrics:
             self.database_is_up(True)
         except Exception as error:
             outcome = "failed"
-            if is_outage(error):
+            if isinstance(error, UserError) and error.is_outage:
                 self.database_is_up(False)
             raise
         finally:

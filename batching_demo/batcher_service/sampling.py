@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.database.dead_letter_queries import count_by_status
 from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import DatabaseFailedError, database_errors, is_outage
+from batching_demo.database.errors import DatabaseFailedError, database_errors
 
 SAMPLE_SECONDS = 15.0
 SHARE = 0.05
@@ -58,7 +58,7 @@ async def _sample(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
                 metrics.dead_letters(await count_by_status(engine))
         except DatabaseFailedError as error:
             # A missing table or privilege is for the writes to report.
-            if is_outage(error):
+            if error.is_outage:
                 metrics.database_is_up(False)
         else:
             metrics.database_is_up(True)

@@ -3,51 +3,69 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 from temporalio.service import RPCError
 
 from batching_demo.cli import options
-from batching_demo.cli.batcher.group import batcher
-from batching_demo.cli.compare import compare_command
-from batching_demo.cli.db import db
-from batching_demo.cli.dead_letters.group import dead_letters
-from batching_demo.cli.demo import demo
-from batching_demo.cli.dev import dev
-from batching_demo.cli.doctor import doctor
-from batching_demo.cli.exit_codes import FAILED, INTERRUPTED, REFUSED
+from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
 from batching_demo.cli.logs import configure_logging
-from batching_demo.cli.main.group import main_group
-from batching_demo.cli.psql import psql
-from batching_demo.comparison.compare import ComparisonError
-from batching_demo.database.engine import describe_url
-from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.main_service.files.reading import SourceError
-from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal import TemporalUnavailableError
+from batching_demo.contracts.errors import UserError
+from batching_demo.settings import Settings
+
+COMMANDS = {
+    "batcher": "batcher.group.batcher",
+    "compare": "compare.compare_command",
+    "db": "db.db",
+    "dead-letters": "dead_letters.group.dead_letters",
+    "demo": "demo.demo",
+    "dev": "dev.dev",
+    "doctor": "doctor.doctor",
+    "main": "main.group.main_group",
+    "psql": "psql.psql",
+}
+"""Where each command is. It is loaded when it is used: a main worker needs no SQLAlchemy."""
 
 
 class CommandGroup(click.Group):
-    """A group whose commands may raise the errors of every layer below."""
+    """The commands, which may raise the errors of every layer below."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].rpartition(".")
+        command: click.Command = getattr(import_module(f"batching_demo.cli.{module}"), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error with a message for the user ends it with that line."""
         try:
             return super().invoke(ctx)
-        except SourceError as error:
-            raise CommandFailure(str(error), REFUSED) from None
-        except (SettingsError, TemporalUnavailableError, ComparisonError) as error:
-            raise CommandFailure(str(error), FAILED) from None
-        except DatabaseFailedError as error:
-            place = describe_url(ctx.obj.required_database_url)
-            raise CommandFailure(f"{error} ({place})", FAILED) from None
+        except UserError as error:
+            raise CommandFailure(f"{error}{_place(error, ctx.obj)}", error.exit_code) from None
         except RPCError as error:
             raise CommandFailure(
                 f"Temporal: {error.message} ({error.status.name})", FAILED
             ) from None
         except KeyboardInterrupt:
             raise CommandFailure("interrupted", INTERRUPTED) from None
+
+
+def _place(error: UserError, settings: Settings) -> str:
+    """Name the database that failed."""
+    from batching_demo.database.engine import describe_url
+    from batching_demo.database.errors import DatabaseFailedError
+
+    if not isinstance(error, DatabaseFailedError):
+        return ""
+    return f" ({describe_url(settings.required_database_url)})"
 
 
 class CommandFailure(click.ClickException):
@@ -79,10 +97,6 @@ def app(ctx: click.Context, log_format: str) -> None:
     """
     configure_logging(log_format)
     ctx.obj = Settings.from_environment(os.environ)
-
-
-for command in (dev, db, psql, main_group, batcher, dead_letters, compare_command, demo, doctor):
-    app.add_command(command)
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -87,10 +87,10 @@ def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison
 @options.as_json
 @click.pass_obj
 def compare_command(settings: Settings, chosen: ComparisonOptions, as_json: bool) -> None:
-    """Run the same records through each write path and show what each path cost.
+    """Run the same records through each write path.
 
-    Every path prefixes its keys with a run label of its own. Postgres itself counts commits and
-    WAL, so nothing else should use the database meanwhile.
+    It shows what each path cost. Every path prefixes its keys with a run label of its own. Postgres
+    itself counts commits and WAL, so nothing else should use the database meanwhile.
 
     \b
     Example: batching-demo compare --records 1000

@@ -37,7 +37,9 @@ def upgrade_command(settings: Settings) -> None:
 @db.command("url")
 @click.pass_obj
 def url_command(settings: Settings) -> None:
-    """Print the URL of the database with its password, for psql or an export.
+    """Print the URL of the database.
+
+    It has the password in it, for psql or an export.
 
     \b
     Example: psql "$(batching-demo db url)"

@@ -36,10 +36,11 @@ LONGEST_START_SECONDS = 30.0
 @click.option("--keep", is_flag=True, help="Leave servers and workers running.")
 @click.pass_obj
 def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: bool) -> None:
-    """Start all that is needed, compare the write paths, print the table, and clean up.
+    """Compare the write paths, from a machine where nothing runs.
 
     This starts the embedded servers, unless the environment names others, then both workers and
-    the batchers. Servers that ran before keep running.
+    the batchers. It prints the comparison and stops what it started; servers that ran before keep
+    running.
 
     \b
     Examples:

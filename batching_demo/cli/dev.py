@@ -12,9 +12,10 @@ from batching_demo.settings import Settings
 
 @click.group()
 def dev() -> None:
-    """Run a real Postgres and a real Temporal dev server on this machine.
+    """Run a Postgres and a Temporal of your own on this machine.
 
-    All other commands find them by themselves. DATABASE_URL and TEMPORAL_ADDRESS win over them.
+    Both are the real servers; Temporal's is its dev server. All other commands find them by
+    themselves. DATABASE_URL and TEMPORAL_ADDRESS win over them.
 
     \b
     Example:
@@ -54,7 +55,9 @@ def status(settings: Settings) -> None:
 @dev.command()
 @click.pass_obj
 def down(settings: Settings) -> None:
-    """Stop both servers and the workers started with them; the data stays.
+    """Stop both servers and the workers beside them.
+
+    The data stays.
 
     \b
     Example:

@@ -17,9 +17,9 @@ from batching_demo.settings import Settings
 @options.as_json
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> None:
-    """Check this machine, Temporal, Postgres, workers and batchers, and name what to type next.
+    """Check servers, workers, batchers and this machine.
 
-    It changes nothing. The exit code is 0 if all is well, else 1.
+    It names what to type next, and changes nothing. The exit code is 0 if all is well, else 1.
 
     \b
     Example: batching-demo doctor

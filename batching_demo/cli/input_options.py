@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from batching_demo.cli import options
-from batching_demo.main_service.files.reading import Inspected, inspect
+from batching_demo.main_service.files.inspect import Inspected, inspect
 from batching_demo.main_service.files.spool import readable
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights

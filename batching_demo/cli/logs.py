@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio import activity, workflow
 
-from batching_demo.batcher_service.activities import LOG_FIELDS
+from batching_demo.contracts.names import LOG_FIELDS
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 

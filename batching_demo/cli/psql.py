@@ -16,7 +16,9 @@ from batching_demo.settings import Settings
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def psql(settings: Settings, arguments: tuple[str, ...]) -> None:
-    """Open psql on the project's database; what follows `--` goes to psql.
+    """Open psql on the project's database.
+
+    What follows `--` goes to psql.
 
     \b
     Example:

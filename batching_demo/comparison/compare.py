@@ -16,9 +16,10 @@ from batching_demo.comparison.temporal_counts import (
     batcher_runs,
     events_per_workflow,
 )
+from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
@@ -27,7 +28,7 @@ from batching_demo.main_service.summary import SliceResult, Summary
 OnChange = Callable[[WritePath, Summary], None]
 
 
-class ComparisonError(Exception):
+class ComparisonError(UserError):
     """The comparison did not finish; the message gives the reason."""
 
 

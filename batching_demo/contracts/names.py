@@ -18,6 +18,8 @@ VERDICTS_SIGNAL = "batching_verdicts"
 BUSY_SIGNAL = "batching_busy"
 """Signal of a requester. Its one argument is a `Busy`."""
 
+LOG_FIELDS = "fields"
+"""Attribute of a log record that --log-format json puts into its line."""
 DEFAULT_RUN_LABEL = "first"
 COMMON_SHARD = 0
 """Every set of batchers has it. It takes the records of shards that do not run: any shard may write

@@ -8,6 +8,8 @@ from enum import StrEnum
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from batching_demo.contracts.errors import UserError
+
 
 class FailureKind(StrEnum):
     """Who has to act on a failed statement."""
@@ -29,17 +31,13 @@ class Failure:
     sqlstate: str | None = None
 
 
-class DatabaseFailedError(Exception):
+class DatabaseFailedError(UserError):
     """Postgres did not do what was asked; the message carries none of what was to be stored."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.reason)
         self.failure = failure
-
-
-def is_outage(error: BaseException) -> bool:
-    """Return whether the database was away, rather than wrong or asked for something wrong."""
-    return isinstance(error, DatabaseFailedError) and error.failure.kind is FailureKind.OUTAGE
+        self.is_outage = failure.kind is FailureKind.OUTAGE
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.contracts.encoding import pack
-from batching_demo.main_service.files.reading import SourceError, read_slice
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.messages import (
     LOAD_RECORDS,
     PREPARE_RECORDS,

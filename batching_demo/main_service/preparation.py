@@ -8,7 +8,7 @@ from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import shard_for
 from batching_demo.main_service.files import csv_format, ndjson_format
-from batching_demo.main_service.files.reading import is_oversized
+from batching_demo.main_service.files.read import is_oversized
 from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import MainInput, RunOptions, Slice, Source
 from batching_demo.records.json_text import canonical, parse_object

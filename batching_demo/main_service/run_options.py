@@ -8,7 +8,8 @@ from math import ceil
 from batching_demo.contracts.encoding import encode_records
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.names import WritePath
-from batching_demo.main_service.files.reading import read_slice, slices
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.preparation import prepare
 

@@ -11,7 +11,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
-from batching_demo.main_service.files.reading import SourceError, inspect
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.files.spool import readable
 from tests.support.database import fetch, scalar
 from tests.support.preparing import CASES

@@ -1,10 +1,9 @@
 """What a user meets: help, refusals, missing servers. One line each, no traceback."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import click
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,15 +13,8 @@ from batching_demo.cli.app import app
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
-from tests.support.commands import aside, assert_one_line, run
+from tests.support.commands import aside, assert_one_line, run, tree
 from tests.support.services import both_services
-
-
-def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
-        yield (*path, name)
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
 
 
 @pytest.fixture
@@ -34,7 +26,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", nothing)
 
 
-@pytest.mark.parametrize("path", [(), *commands(app)], ids=" ".join)
+@pytest.mark.parametrize("path", [path for path, _ in tree(app)], ids=" ".join)
 def test_every_command_has_help(path: Sequence[str]) -> None:
     result = run(*path, "--help")
     assert result.exit_code == 0

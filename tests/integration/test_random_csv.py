@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batching_demo.main_service.files.reading import SourceError
+from batching_demo.main_service.files.source_file import SourceError
 from tests.support.random_files import (
     Files,
     Reading,

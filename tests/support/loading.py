@@ -6,7 +6,8 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from batching_demo.main_service.files.reading import inspect, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import MOST_OPEN
 from batching_demo.main_service.starter import Starter

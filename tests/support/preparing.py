@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batching_demo.contracts.encoding import PreparedRecord, decode_records, encode_records
-from batching_demo.main_service.files.reading import Inspected, inspect, read_slice, slices
+from batching_demo.main_service.files.inspect import Inspected, inspect
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.preparation import prepare
 

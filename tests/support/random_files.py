@@ -1,4 +1,4 @@
-"""What random files share: to store one, and to say what should have become of it."""
+"""Store a random file, and work out what Postgres should hold afterwards."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from uuid import uuid4
 from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.main_service.files.reading import inspect
+from batching_demo.main_service.files.inspect import inspect
 from batching_demo.main_service.files.spool import readable
 from tests.support.storing import Load, Stored, store, stored
 
@@ -31,8 +31,8 @@ Reading = tuple[int, str, object | Rejected]
 
 
 @dataclass
-class Outcome:
-    """What has to become of a file."""
+class Expected:
+    """What Postgres should hold of a file, and the verdicts."""
 
     stored: Stored
     codes: str
@@ -59,28 +59,28 @@ class Files:
             path.unlink()
 
 
-def in_order(readings: list[Reading]) -> Outcome:
-    """Decide what becomes of records that come in this order, a key at most once."""
-    outcome = Outcome(Stored(), "")
+def in_order(readings: list[Reading]) -> Expected:
+    """Return what is stored of records that come in this order, each key at most once."""
+    expected = Expected(Stored(), "")
     by_key: dict[str, object] = {}
     conflicts: set[tuple[str, str]] = set()
     for line, key, value in readings:
         if isinstance(value, Rejected):
-            outcome.stored.letters[line] = value.reason
-            outcome.codes += "r"
+            expected.stored.letters[line] = value.reason
+            expected.codes += "r"
         elif key not in by_key:
             by_key[key] = value
-            outcome.stored.records[line] = (key, value)
-            outcome.codes += "w"
+            expected.stored.records[line] = (key, value)
+            expected.codes += "w"
         elif by_key[key] == value:
-            outcome.codes += "d"
+            expected.codes += "d"
         else:
-            outcome.codes += "c"
-            # The same record refused on several lines is one letter.
+            expected.codes += "c"
+            # The same record in conflict on several lines is one dead letter.
             if (key, repr(value)) not in conflicts:
-                outcome.stored.letters[line] = "conflict"
+                expected.stored.letters[line] = "conflict"
             conflicts.add((key, repr(value)))
-    return outcome
+    return expected
 
 
 def rejection_of_key(key: str) -> Rejected | None:

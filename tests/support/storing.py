@@ -14,7 +14,9 @@ from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_RECORD_BYTES, MA
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.writes import write_batch
-from batching_demo.main_service.files.reading import Inspected, read_slice, slices
+from batching_demo.main_service.files.inspect import Inspected
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import MainInput, RunOptions
 from batching_demo.main_service.preparation import prepare_slice
 from tests.support.database import execute

@@ -8,7 +8,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from batching_demo.main_service.activities import load_records
-from batching_demo.main_service.files.reading import inspect, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import Slice, Source
 
 

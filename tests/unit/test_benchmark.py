@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batching_demo.devstack.ports import find_free_port
-from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.files.slice import slices
 from tests.support.waiting import eventually, in_time
 from tools.benchmark.harness.flights import SERIAL, write_flights
 from tools.benchmark.results.report import plot, write_html

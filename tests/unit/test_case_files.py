@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.main_service.files.reading import SourceError, inspect
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.source_file import SourceError
 from tests.support.preparing import CASES, code, prepared, stored_hash
 
 

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from batching_demo.cli.app import app
+from tests.support.commands import tree
 from tests.support.documents import PAGES, ROOT, Page, read
 from tools.benchmark.__main__ import main as benchmark
 from tools.chaos.__main__ import main as chaos
@@ -17,15 +18,6 @@ from tools.chaos.__main__ import main as chaos
 OTHERS = {"--", "--help", "--address", "--sql"}
 """Of all commands, of the Temporal CLI, and of Alembic."""
 _CALL = re.compile(r"(?:^|[\s/])batching-demo ([-a-z].*)|\$\(batching-demo ([^)]*)\)")
-
-
-def tree(
-    command: click.Command, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    yield path, command
-    if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from tree(inner, (*path, name))
 
 
 TREE = dict(tree(app))

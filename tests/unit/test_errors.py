@@ -4,7 +4,7 @@ import pytest
 from asyncpg import ConnectionDoesNotExistError, InterfaceError, PostgresError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from batching_demo.database.errors import DatabaseFailedError, database_errors, is_outage
+from batching_demo.database.errors import DatabaseFailedError, database_errors
 
 SECRET = "hunter2"
 A_RECORD, A_PERSON, NOBODY = "poison", "operator", "outage"
@@ -66,7 +66,7 @@ def test_the_sqlstate_says_who_has_to_act(sqlstate: str, who: str) -> None:
     failed = failure_of(error)
     assert failed.failure.kind == who
     assert failed.failure.sqlstate == sqlstate
-    assert is_outage(failed) is (who == NOBODY)
+    assert failed.is_outage is (who == NOBODY)
     assert SECRET not in str(failed) + repr(failed.failure)
 
 
@@ -88,7 +88,7 @@ def test_without_a_sqlstate_the_database_was_away(error: Exception) -> None:
 
 
 def test_a_connection_that_asyncpg_lost_is_an_outage() -> None:
-    assert is_outage(failure_of(ConnectionDoesNotExistError("closed in the middle")))
+    assert failure_of(ConnectionDoesNotExistError("closed in the middle")).is_outage
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,3 @@ def test_a_refused_record_is_told_by_the_name_of_the_condition() -> None:
 def test_any_other_error_is_left_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError), database_errors():
         raise ZeroDivisionError
-    assert not is_outage(ZeroDivisionError())

@@ -3,6 +3,7 @@ import io
 import json
 import string
 import tempfile
+from functools import cache
 from hashlib import sha256
 from itertools import pairwise, product
 from pathlib import Path
@@ -21,7 +22,10 @@ from batching_demo.contracts.encoding import (
 from batching_demo.contracts.limits import MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import shard_for
-from batching_demo.main_service.files.reading import SourceError, inspect, read_slice, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import MainInput, RunOptions
 from batching_demo.main_service.preparation import prepare, prepare_slice
@@ -39,7 +43,7 @@ def prepared_text(
 ) -> list[PreparedRecord]:
     """Prepare a file that is read in the smallest pieces, so that every edge is met."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("batching_demo.main_service.files.scanning.CHUNK_BYTES", chunk)
+        patch.setattr("batching_demo.main_service.files.source_file.CHUNK_BYTES", chunk)
         path = Path(directory) / name
         path.write_bytes(text.encode())
         return prepared(path, key_columns, records_per_workflow)
@@ -251,6 +255,7 @@ def test_a_rejected_record_is_cut_too() -> None:
 TEMPLATE = SubmissionHeader("main-1", "main-1", 0, 0, "input.csv")
 
 
+@cache
 def record_of(size: int, number: int = 0) -> PreparedRecord:
     empty = PreparedRecord(f"{number:06}", number, "", b"h" * 32)
     noise = Random(number).choices(string.printable, k=size - encoded_size(empty))

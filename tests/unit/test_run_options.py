@@ -10,7 +10,9 @@ from batching_demo.contracts.encoding import pack, unpack
 from batching_demo.contracts.limits import MAX_SLICE_BYTES
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.main_service.files.reading import inspect, read_slice, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import MainInput, RunOptions, Source
 from batching_demo.main_service.preparation import prepare_slice
 from batching_demo.main_service.run_options import records_per_slice, run_id

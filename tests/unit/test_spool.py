@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.main_service.files.reading import SourceError, inspect, read_slice, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.files.spool import Readable, readable
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -124,7 +127,7 @@ def test_the_line_is_right_in_encodings_that_have_a_state(
     bad = {"utf-16-be": b"\xdc\0\0a", "utf-32-be": b"\x7f\0\0\0"}.get(codec, b"\xff")
     path = write(tmp_path / "a.csv", mark + "日本\r\n本\n日\r".encode(codec) + bad)
     for size in range(1, 40):
-        monkeypatch.setattr("batching_demo.main_service.files.scanning.CHUNK_BYTES", size)
+        monkeypatch.setattr("batching_demo.main_service.files.source_file.CHUNK_BYTES", size)
         with pytest.raises(SourceError, match=r"a\.csv, line 4: byte 0x.. is not"):
             readable(path, encoding, state)
 

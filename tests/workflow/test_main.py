@@ -11,7 +11,8 @@ from temporalio.service import RPCError
 
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.main_service.files.reading import inspect, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batching_demo.main_service.files.reading import inspect
+from batching_demo.main_service.files.inspect import inspect
 from tools.benchmark.harness.flights import SERIAL, write_flights
 from tools.benchmark.parts.growth import Load
 from tools.benchmark.parts.paths import ONE_BY_ONE

@@ -9,7 +9,8 @@ from temporalio.client import Client
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
-from batching_demo.main_service.files.reading import inspect, slices
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.slice import slices
 from batching_demo.operator.start import start_batchers
 from tools.chaos.checks import Check, check, read_tables
 from tools.chaos.faults import inject

@@ -18,9 +18,10 @@ DRAINED = (
 @options.timeout
 @click.pass_obj
 def drain(settings: Settings, shard: int | None, timeout: float) -> None:
-    """Answer senders busy, write all that waits, and return when every record has its verdict.
+    """Write all that waits, and take nothing more.
 
-    Senders submit again until `resume` lets them in.
+    The batcher answers senders busy. The command returns when every accepted record has its
+    verdict. Senders submit again until `resume` lets them in.
 
     \b
     Example: batching-demo batcher drain --timeout 300

@@ -40,7 +40,9 @@ def pause(settings: Settings, shard: int | None) -> None:
 @options.shard
 @click.pass_obj
 def resume(settings: Settings, shard: int | None) -> None:
-    """Take and flush records again, after `pause`, `drain` or an unfinished `stop`.
+    """Take and flush records again.
+
+    This ends a `pause`, a `drain` or an unfinished `stop`.
 
     \b
     Example: batching-demo batcher resume

@@ -27,10 +27,11 @@ from batching_demo.temporal import connect
 @options.timeout
 @click.pass_obj
 def reshard(settings: Settings, shards: int, timeout: float) -> None:
-    """Change the number of batchers to SHARDS while records wait, losing and doubling none.
+    """Change the number of batchers to SHARDS.
 
-    Missing batchers start with the settings of shard 0. Those too many are drained, then end.
-    Workflows under way go on: a submission that finds its shard closed goes to shard 0.
+    Records may wait meanwhile: none is lost, none is written twice. Missing batchers start with the
+    settings of shard 0. Those too many are drained, then end. Workflows under way go on: a
+    submission that finds its shard closed goes to shard 0.
 
     \b
     Example: batching-demo batcher reshard 4

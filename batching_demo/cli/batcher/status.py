@@ -31,9 +31,10 @@ LABEL_WIDTH = 14
 @options.as_json
 @click.pass_obj
 def status(settings: Settings, shard: int | None, watch: bool, every: float, as_json: bool) -> None:
-    """Show what waits, what is being written, the verdicts so far, and what is wrong.
+    """Show what each batcher does.
 
-    It changes nothing. The exit code is 0 if every batcher runs and answers.
+    That is what waits, what is being written, the verdicts so far, and what is wrong. It changes
+    nothing. The exit code is 0 if every batcher runs and answers.
 
     \b
     Examples:

@@ -10,7 +10,9 @@ from batching_demo.cli.dead_letters.show import show
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """List, show, retry and discard records that could not be stored as they are.
+    """List, show, retry and discard dead letters.
+
+    A dead letter is a record that could not be stored as it is, kept with the reason.
 
     \b
     Example: batching-demo dead-letters list

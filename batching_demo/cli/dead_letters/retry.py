@@ -65,11 +65,11 @@ def retry(
     key: str | None,
     as_json: bool,
 ) -> None:
-    """Submit the records of dead letters once more, and wait for their verdicts.
+    """Submit the records of dead letters once more.
 
-    By --source or --reason it takes open ones. --edit and --key are for one dead letter at a time.
-    If a record is refused again, its dead letter stays open. If you interrupt this command, the
-    retries go on; the same command waits for them.
+    It waits for their verdicts. By --source or --reason it takes open ones. --edit and --key are
+    for one dead letter at a time. If a record is refused again, its dead letter stays open. If you
+    interrupt this command, the retries go on; the same command waits for them.
 
     \b
     Examples:

@@ -18,7 +18,8 @@ from batching_demo.cli.running_batchers import (
     choose_for_paths,
 )
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
-from batching_demo.main_service.files.reading import Inspected, slices
+from batching_demo.main_service.files.inspect import Inspected
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import choose_max_open, records_per_slice
 from batching_demo.main_service.starter import Starter
@@ -73,9 +74,10 @@ def start(
     deadline: float | None,
     as_json: bool,
 ) -> None:
-    """Start main workflows over an input file, and count the verdicts of its records.
+    """Start main workflows over an input file.
 
-    Run it again, and it attaches to workflows that still run and starts none that has completed.
+    It counts the verdicts of the records. Run it again, and it attaches to workflows that still run
+    and starts none that has completed.
 
     \b
     Examples:

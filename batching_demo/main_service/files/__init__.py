@@ -1,1 +1,5 @@
-"""Input files: inspect one as a whole, cut it into slices, read a slice."""
+"""Input files, step by step.
+
+`spool` makes a UTF-8 file of any input, `inspect` checks a file as a whole, `slice` cuts it for the
+workflows, and `read` reads one slice. `csv_format` and `ndjson_format` find records.
+"""

@@ -3,116 +3,125 @@
 import csv
 import io
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.main_service.files.scanning import FILLER, StructureError
+from batching_demo.main_service.files.structure import EncodingError, Record, StructureError
 from batching_demo.records.rejection import shown
 
-# The module's own limit is a half of ours, and it is one for the whole process.
-csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
+if TYPE_CHECKING:
+    from _csv import Reader
+
+LONGEST_RECORD_BYTES = 16 * 1024 * 1024
+"""Of what csv.reader holds in memory; an open quote makes one record of the rest of a file."""
 
 _SHORT_ESCAPES = b'"\\\b\t\n\f\r'
 _LONG_ESCAPES = bytes(set(range(0x20)) - set(_SHORT_ESCAPES))
-# A group is repeated a hundred times at most, as re keeps state to come back to each time, and not
-# possessively, which goes wrong before Python 3.11.5.
-_QUOTES_INSIDE = re.compile(rb'(?:""[^"]*+){1,100}')
 
 
-class CsvGrammar:
-    """Records of a CSV file, for one scan."""
+def records(parts: Iterable[bytes], offset: int, delimiter: str) -> Iterator[Record]:
+    """Yield the records of a file; blank lines are none.
 
-    def __init__(self, delimiter: str) -> None:
-        self._delimiter = delimiter.encode()
-        special = re.escape(self._delimiter) + rb"\r\n"
-        # Plain text, then a whole quoted field or a quote inside an unquoted one, and so on. Each
-        # excludes the other, or a record without an end would match in another reading.
-        quoted = rb'(?<![^SPECIAL]")[^"]*+"(?:(?=[SPECIAL])|(?:"[^"]*+"){1,100}(?=[SPECIAL]))'
-        inside = rb'(?<=[^SPECIAL]")'
-        fields = rb'[^"\r\n]*+(?:(?=[\r\n])|(?:"(?:%b|%b)[^"\r\n]*+){0,100})' % (quoted, inside)
-        fields = fields.replace(b"SPECIAL", special)
-        self._special = re.compile(rb"[%b]" % special)
-        self._fields = re.compile(fields)
-        # The LF of a CRLF that is cut in two is a blank line to the scan.
-        self.record = re.compile(rb"(%b)(?:\r\n?|\n)" % fields)
-        self._carried = b""
-        self._opened = 0
+    Args:
+        parts: the text in pieces of any size, none of them empty.
+        offset: where the first piece begins in the file.
+        delimiter: what stands between two fields.
 
-    def reach(self, buffer: bytes, position: int) -> int:
-        """Pass all whole fields, of any number and with any number of quotes inside."""
-        while match := self._fields.match(buffer, position):
-            end = match.end()
-            if end == position:
-                end = self._pass_quoted(buffer, position)
-            if end == position:
-                break
-            position = end
-        return position
-
-    def _pass_quoted(self, buffer: bytes, position: int) -> int:
-        if buffer.startswith(b'"', position):
-            end = _closing_quote(buffer, position) + 1
-            if self._special.match(buffer, end):
-                return end
-        return position
-
-    def carry(self, buffer: bytes, position: int, reached: int, base: int) -> bytes:
-        """Keep a delimiter, a filler, an open quote or an open and a closed one."""
-        self._carried = self._state(buffer, position, reached, base)
-        return self._carried
-
-    def _state(self, buffer: bytes, position: int, reached: int, base: int) -> bytes:
-        if reached < len(buffer):
-            return self._quoted_state(buffer, reached, base)
-        last = buffer[max(position, reached - 1) :]
-        return last if last in (b"", self._delimiter) else FILLER
-
-    def _quoted_state(self, buffer: bytes, opening: int, base: int) -> bytes:
-        if opening or not self._carried.startswith(b'"'):
-            self._opened = base + opening
-        end = _closing_quote(buffer, opening)
-        if end == len(buffer):
-            return b'"'
-        if end + 1 == len(buffer):
-            return b'""'
-        raise StructureError(
-            base + end + 1,
-            "text follows a closing quote; write a quote inside a quoted field twice",
-        )
-
-    def unfinished(self) -> StructureError:
-        """Point at the quote that the file leaves open."""
-        return StructureError(
-            self._opened,
-            "a quote opened here is never closed; close it, or quote the whole field and write"
-            " a quote inside it twice",
-        )
-
-    def line_ends(self, data: bytes, previous: bytes) -> int:
-        """Count LF, CRLF and lone CR."""
-        pairs = data.count(b"\r\n") + (data.startswith(b"\n") and previous.endswith(b"\r"))
-        return data.count(b"\n") + data.count(b"\r") - pairs
+    Raises:
+        StructureError: a quote is wrong, a record is too long, or the text is not UTF-8.
+    """
+    lines = _Lines(parts, offset)
+    reader = _reader(lines, delimiter)
+    try:
+        for fields in reader:
+            if lines.is_quote_open:
+                raise _unclosed(reader.line_num - _line_count(fields[-1]))
+            end, last = lines.end, lines.last
+            if fields:
+                text_end = end - len(last) + len(last.rstrip(b"\r\n"))
+                yield lines.record_line, lines.record_start, text_end
+            lines.record_line, lines.record_start = reader.line_num + 1, end
+    except UnicodeDecodeError as error:
+        raise EncodingError(reader.line_num + 1, error) from None
+    except csv.Error:
+        cause = "text follows a closing quote; write a quote inside a quoted field twice"
+        raise StructureError(reader.line_num, cause) from None
 
 
-def _closing_quote(buffer: bytes, opening: int) -> int:
-    """Find the quote that closes a field, or else the end of the buffer."""
-    position = buffer.find(b'"', opening + 1)
-    if position < 0:
-        return len(buffer)
-    while match := _QUOTES_INSIDE.match(buffer, position):
-        position = match.end()
-    return position
+class _Lines:
+    """The lines of a file for csv.reader, which takes one only when its record goes on."""
+
+    def __init__(self, parts: Iterable[bytes], offset: int) -> None:
+        self._parts = parts
+        self.last = b""
+        self.end = self.record_start = offset
+        self.record_line = 1
+        self.is_quote_open = False
+
+    def __iter__(self) -> Iterator[str]:
+        for line in _split(self._parts):
+            self.last = line
+            is_first = self.record_start == self.end
+            self.end += len(line)
+            if self.end - self.record_start > LONGEST_RECORD_BYTES:
+                raise _too_long(self.record_line)
+            text = line.decode()
+            # A first line without a quote is a whole record, or blank. csv.reader is spared its
+            # fields, which makes reading twice as fast.
+            yield text[:1] if is_first and '"' not in text else text
+        if self.record_start < self.end:
+            # One more quote, and csv.reader returns the field, which shows where it began.
+            self.is_quote_open = True
+            yield '"'
 
 
-def header(text: str, delimiter: str) -> list[str]:
-    """Read the column names, trimmed.
+def _split(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines, and of one that is too long only a beginning that is too long."""
+    tail = b""
+    for part in parts:
+        # The last line may go on: a CR may be half of a CRLF.
+        *lines, tail = (tail + part).splitlines(keepends=True)
+        yield from lines
+        if len(tail) > LONGEST_RECORD_BYTES:
+            break
+    if tail:
+        yield tail
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> "Reader":
+    # Without it a field of more than 128 KiB is an error. All readers of the process share the
+    # limit, so it is never lowered.
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_RECORD_BYTES))
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _unclosed(line: int) -> StructureError:
+    return StructureError(
+        line,
+        "a quote opened here is never closed; close it, or quote the whole field and write"
+        " a quote inside it twice",
+    )
+
+
+def _too_long(line: int) -> StructureError:
+    return StructureError(
+        line,
+        f"the record that begins here is longer than {LONGEST_RECORD_BYTES} bytes; close an open"
+        " quote, or take the record out",
+    )
+
+
+def _line_count(field: str) -> int:
+    return len(field.encode().splitlines()) or 1
+
+
+def column_names(text: str, delimiter: str) -> list[str]:
+    """Return the names in a header, trimmed.
 
     Raises:
         ValueError: the names cannot name columns; the message says why.
     """
-    lines = io.StringIO(text, newline="")
-    names = [name.strip() for name in next(csv.reader(lines, delimiter=delimiter, strict=True))]
+    names = [name.strip() for name in next(_reader(_lines_of(text), delimiter))]
     seen: set[str] = set()
     for position, name in enumerate(names):
         if not name:
@@ -127,8 +136,8 @@ def header(text: str, delimiter: str) -> list[str]:
 
 def rows(text: str, delimiter: str, line: int) -> Iterator[tuple[int, str, list[str]]]:
     """Yield line, raw text and fields of each row; blank lines are no rows."""
-    lines = io.StringIO(text, newline="").readlines()
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    lines = _lines_of(text)
+    reader = _reader(lines, delimiter)
     start = 0
     for fields in reader:
         if fields:
@@ -136,17 +145,21 @@ def rows(text: str, delimiter: str, line: int) -> Iterator[tuple[int, str, list[
         start = reader.line_num
 
 
+def _lines_of(text: str) -> list[str]:
+    return io.StringIO(text, newline="").readlines()
+
+
 def _without_line_end(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
 def names_size(columns: list[str]) -> int:
-    """Tell how many bytes a JSON object of these columns has besides its values' text."""
+    """Return how many bytes a JSON object of these columns has besides its values' text."""
     return len(json.dumps(dict.fromkeys(columns, ""), ensure_ascii=False).encode())
 
 
 def escapes_size(data: bytes) -> int:
-    """Tell by how many bytes JSON escapes can lengthen this text at most."""
+    """Return by how many bytes JSON escapes can lengthen this text at most."""
     short = len(data) - len(data.translate(None, _SHORT_ESCAPES))
     long = len(data) - len(data.translate(None, _LONG_ESCAPES))
     return short + 5 * long

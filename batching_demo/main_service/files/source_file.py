@@ -1,25 +1,34 @@
-"""Open the file of a source, and say in one line why it cannot be used."""
+"""Open a file, read its bytes and find its records."""
 
+import codecs
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
-from batching_demo.main_service.files.csv_format import CsvGrammar
-from batching_demo.main_service.files.ndjson_format import NdjsonGrammar
-from batching_demo.main_service.files.scanning import Grammar
+from batching_demo.contracts.errors import InputError
+from batching_demo.main_service.files import csv_format, ndjson_format
+from batching_demo.main_service.files.structure import Record
 
+CHUNK_BYTES = 256 * 1024
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 GZIP_SUFFIX = ".gz"
 LONGEST_NAME = 255
 
 
-class SourceError(Exception):
+class SourceError(InputError):
     """An input that is refused as a whole; its text is one line for the user."""
 
 
-class Stamp(NamedTuple):
+class Hash(Protocol):
+    """A checksum that bytes are added to."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
+
+
+class FileStamp(NamedTuple):
     """What changes when a file is written to or replaced."""
 
     device: int
@@ -28,10 +37,10 @@ class Stamp(NamedTuple):
     modified_ns: int
 
 
-def stamp_of(file: BinaryIO) -> Stamp:
-    """Tell in which state an open file is."""
+def stamp_of(file: BinaryIO) -> FileStamp:
+    """Return the stamp of an open file."""
     status = os.fstat(file.fileno())
-    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return FileStamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @contextmanager
@@ -39,7 +48,7 @@ def opened(path: str, advice: str) -> Iterator[BinaryIO]:
     """Open a file to read it.
 
     Raises:
-        SourceError: it cannot be opened or read; the message ends with the advice.
+        SourceError: the file cannot be opened or read; the message ends with the advice.
     """
     try:
         with open(path, "rb") as file:
@@ -51,7 +60,7 @@ def opened(path: str, advice: str) -> Iterator[BinaryIO]:
 
 
 def printable(path: str) -> str:
-    """Write a path as one line of text, whatever bytes it is made of."""
+    """Return a path as one line of text, whatever bytes it is made of."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
@@ -60,29 +69,59 @@ def printable(path: str) -> str:
 
 
 def name_of(path: str) -> str:
-    """Name a file for people; of a name too long for messages, its end."""
+    """Return the name of a file for people; of a name too long for messages, its end."""
     return printable(Path(path).name)[-LONGEST_NAME:]
 
 
 def is_gzip(name: str) -> bool:
-    """Tell by its suffix whether a file is compressed."""
+    """Return whether the suffix is that of a compressed file."""
     return name.lower().endswith(GZIP_SUFFIX)
 
 
 def format_of(name: str) -> str:
-    """Tell by its suffix whether a file is csv or ndjson, else give an empty text."""
+    """Return the format that the suffix stands for, csv or ndjson, or an empty text."""
     plain = name[: -len(GZIP_SUFFIX)] if is_gzip(name) else name
     return FORMATS.get(Path(plain).suffix.lower(), "")
 
 
-def grammar_for(source_format: str, delimiter: str) -> Grammar:
-    """Give what a scan must know of a format.
+def chunks(file: BinaryIO, length: int | None = None) -> Iterator[bytes]:
+    """Yield the bytes from here to the end of a file, or `length` of them."""
+    left = length
+    while left is None or left > 0:
+        chunk = file.read(CHUNK_BYTES if left is None else min(left, CHUNK_BYTES))
+        if not chunk:
+            return
+        yield chunk
+        left = None if left is None else left - len(chunk)
+
+
+def hashed(parts: Iterable[bytes], digest: Hash) -> Iterator[bytes]:
+    """Yield pieces unchanged, after adding them to a digest."""
+    for part in parts:
+        digest.update(part)
+        yield part
+
+
+def find_records(
+    file: BinaryIO, source_format: str, delimiter: str, digest: Hash
+) -> Iterator[Record]:
+    """Yield the records of a file from its beginning, the header of CSV included.
+
+    Args:
+        file: is read by nobody else meanwhile.
+        source_format: csv or ndjson.
+        delimiter: between the fields of CSV.
+        digest: has the whole file added to it by the time all records are found.
 
     Raises:
-        SourceError: no CSV can have this delimiter.
+        StructureError: the file is not what the format allows.
     """
-    if source_format == "ndjson":
-        return NdjsonGrammar()
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
-        raise SourceError(f"delimiter {delimiter!r}: give one ASCII character, such as , ; or tab")
-    return CsvGrammar(delimiter)
+    file.seek(0)
+    mark = file.read(len(codecs.BOM_UTF8))
+    start = len(mark) if mark == codecs.BOM_UTF8 else 0
+    file.seek(start)
+    digest.update(mark[:start])
+    parts = hashed(chunks(file), digest)
+    if source_format == "csv":
+        return csv_format.records(parts, start, delimiter)
+    return ndjson_format.records(parts, start)

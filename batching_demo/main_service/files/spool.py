@@ -1,4 +1,4 @@
-"""Keep inputs that workers cannot seek in, or that are no UTF-8, as UTF-8 files that they can."""
+"""Copy an input to a UTF-8 file, if it is not UTF-8 or if workers cannot seek in it."""
 
 import codecs
 import gzip
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from batching_demo.main_service.files.scanning import chunks, hashed
 from batching_demo.main_service.files.source_file import (
     SourceError,
+    chunks,
+    hashed,
     is_gzip,
     name_of,
     opened,
@@ -26,7 +27,7 @@ from batching_demo.main_service.files.source_file import (
 STANDARD_INPUT = "-"
 UTF_8 = "utf-8"
 SPOOL = "spool"
-"""Name of the directory that copies are kept in."""
+"""Name of the directory for copies."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Readable:
     name: str
     """Of the original."""
     encoding: str = UTF_8
-    """Of the original, the same for all spellings of its name."""
+    """Of the original; all spellings of one encoding are the same text here."""
 
 
 def readable(path: str, encoding: str, state_directory: Path) -> Readable:
-    """Give a file as it is if it is plain UTF-8, otherwise a copy named by its content.
+    """Return a file as it is if it is plain UTF-8, otherwise a copy named by its content.
 
     Raises:
         SourceError: the input cannot be read, decompressed or decoded.
@@ -63,7 +64,7 @@ def readable(path: str, encoding: str, state_directory: Path) -> Readable:
 
 def _codec(encoding: str) -> str:
     try:
-        # It looks a codec up, and refuses those that do not decode bytes into text.
+        # Unlike a mere look-up, this refuses codecs that do not turn bytes into text.
         io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         return codecs.lookup(encoding).name
     except LookupError:
@@ -110,7 +111,7 @@ def _recoded(name: str, parts: Iterable[bytes], codec: str) -> Iterator[bytes]:
             last = text[-1:] or last
         yield decoder.decode(b"", final=True).encode()
     except UnicodeDecodeError as error:
-        # What comes before it is decoded again as it was, say in the order that a mark asked for.
+        # The bytes before it are decoded again, in the state that a byte-order mark may have set.
         decoder.setstate((b"", state))
         line = lines + _line_ends(decoder.decode(error.object[: error.start]), last)
         byte = error.object[error.start]
@@ -120,13 +121,13 @@ def _recoded(name: str, parts: Iterable[bytes], codec: str) -> Iterator[bytes]:
 
 
 def _line_ends(text: str, last: str) -> int:
-    """Count LF, CRLF and lone CR, each as one, where CRLF may be cut in two."""
+    """Count LF, CRLF and lone CR, each as one. A CRLF may be cut in two."""
     count = text.count("\n") + text.count("\r") - text.count("\r\n")
     return count - (last == "\r" and text.startswith("\n"))
 
 
 def _store(parts: Iterable[bytes], directory: Path) -> Path:
-    """Write a file whose name is its content's digest; the same content is the same file."""
+    """Write a file named by the digest of its content; the same content is the same file."""
     digest = hashlib.sha256()
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -144,7 +145,7 @@ def _store(parts: Iterable[bytes], directory: Path) -> Path:
 
 
 def _named(partial: Path, stored: Path) -> Path:
-    """Give a copy its name, unless it is there already and a starter may be reading it."""
+    """Rename a copy, unless the same one is there already, which a starter may be reading."""
     if stored.exists() and stored.stat().st_size == partial.stat().st_size:
         partial.unlink()
     else:

@@ -29,7 +29,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
-from batching_demo.main_service.files.reading import slices
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter

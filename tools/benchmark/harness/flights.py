@@ -4,7 +4,7 @@ import csv
 from itertools import chain, islice, repeat
 from pathlib import Path
 
-from batching_demo.main_service.files.reading import inspect
+from batching_demo.main_service.files.inspect import inspect
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.samples import flights
 

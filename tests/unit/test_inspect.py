@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.main_service.files.reading import (
-    SourceError,
-    inspect,
-    read_slice,
-    slices,
-)
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from tests.support.preparing import prepared, write
 
@@ -105,7 +103,7 @@ def test_a_small_buffer_refuses_the_same(tmp_path: Path, monkeypatch: pytest.Mon
     path = write(tmp_path / "x.csv", content)
     expected = refusal(path)
     for size in range(1, 12):
-        monkeypatch.setattr("batching_demo.main_service.files.scanning.CHUNK_BYTES", size)
+        monkeypatch.setattr("batching_demo.main_service.files.source_file.CHUNK_BYTES", size)
         assert refusal(path) == expected
     assert "line 5" in expected
 

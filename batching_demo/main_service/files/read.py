@@ -1,30 +1,29 @@
-"""Input files: check one as a whole, cut it into slices, read a slice."""
+"""Read the bytes of one slice, in the worker."""
 
 import hashlib
 import zlib
 from pathlib import Path
 
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.main_service.files.inspection import Inspected, inspect
-from batching_demo.main_service.files.scanning import chunks, hashed
-from batching_demo.main_service.files.slicing import slices
-from batching_demo.main_service.files.source_file import SourceError, opened, printable
+from batching_demo.main_service.files.source_file import (
+    SourceError,
+    chunks,
+    hashed,
+    opened,
+    printable,
+)
 from batching_demo.main_service.files.spool import SPOOL
 from batching_demo.main_service.messages import Slice, Source
 from batching_demo.records.rejection import TRUNCATED_BYTES
 
-__all__ = ["Inspected", "SourceError", "inspect", "is_oversized", "read_slice", "slices"]
-
 
 def is_oversized(slice_: Slice) -> bool:
-    """Tell whether a slice is one record over the limit, which is never read whole."""
+    """Return whether a slice is one record over the limit, which is never read whole."""
     return slice_.records == 1 and slice_.length > MAX_RECORD_BYTES
 
 
 def read_slice(source: Source, slice_: Slice) -> bytes:
-    """Read a slice's own bytes.
-
-    Of a record over the limit only its SHA-256 (32 bytes) and its beginning are returned.
+    """Return the bytes of a slice, or of a record over the limit its SHA-256 and its beginning.
 
     Raises:
         SourceError: the file cannot be read here, or it has changed since it was sliced.

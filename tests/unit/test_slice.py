@@ -2,6 +2,8 @@
 
 import hashlib
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +11,14 @@ import pytest
 
 from batching_demo.contracts.encoding import encoded_size
 from batching_demo.contracts.limits import MAX_RECORD_BYTES, MAX_SLICE_BYTES
-from batching_demo.main_service.files.reading import (
-    SourceError,
-    inspect,
-    is_oversized,
-    read_slice,
-    slices,
-)
+from batching_demo.main_service.files.csv_format import LONGEST_RECORD_BYTES
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.read import is_oversized, read_slice
+from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.preparation import prepare
-from tests.support.preparing import prepared, write
+from tests.support.preparing import code, prepared, write
 
 
 def test_slices(tmp_path: Path) -> None:
@@ -164,24 +164,52 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         next(slices(elsewhere, 1))
 
 
+@contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < limit
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     ("name", "unit"),
     [
-        ("field.csv", "xé\n"),
-        ("quotes.csv", '""'),
-        ("lines.csv", "\r\n"),
+        ("rows.csv", "é" * 100 + ',"' + "\n" * 10 + '"\r\n'),
+        ("fields.csv", '"' + "x" * 9_000 + '""","",\r'),
+        ("blank.csv", "\r\n" * 10 + "x" * 100 + "\r\n"),
         ("line.ndjson", "xé"),
         ("blank.ndjson", " "),
     ],
 )
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str, unit: str) -> None:
-    start, end = ('a\n"', '"\n') if name.endswith(".csv") else ("", "\n")
-    path = write(tmp_path / name, start + unit * (8_000_000 // len(unit)) + end)
-    tracemalloc.start()
-    try:
+def test_memory_does_not_grow_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, unit: str
+) -> None:
+    monkeypatch.setattr("batching_demo.main_service.files.source_file.CHUNK_BYTES", 10_000)
+    path = write(tmp_path / name, "a\n" + unit * (1_000_000 // len(unit)) + "\n")
+    with memory_below(400_000):
         source = inspect(path).source
-        for slice_ in slices(source, 200):
+        for slice_ in slices(source, 10):
             read_slice(source, slice_)
-        assert tracemalloc.get_traced_memory()[1] < 3_000_000
-    finally:
-        tracemalloc.stop()
+
+
+def test_the_longest_record_of_csv_is_rejected(tmp_path: Path) -> None:
+    longest = "2," + "x" * (LONGEST_RECORD_BYTES - 3)
+    path = write(tmp_path / "x.csv", f"key,b\n1,\n{longest}\n3,\n")
+    with memory_below(12 * LONGEST_RECORD_BYTES):
+        records = prepared(path, ["key"])
+    assert [(record.line, code(record)) for record in records] == [
+        (2, ""),
+        (3, "too_large"),
+        (4, ""),
+    ]
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000, "x" * 999 + "\n"])
+def test_an_open_quote_does_not_fill_the_memory(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "x.csv", 'key\r\n1\r\n"' + text * 60_000)
+    cause = r"x\.csv, line 3: the record that begins here is longer"
+    with memory_below(5 * LONGEST_RECORD_BYTES), pytest.raises(SourceError, match=cause):
+        inspect(path)
