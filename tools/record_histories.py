@@ -43,10 +43,13 @@ from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.requests import ask_status, request
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
+from examples.orders.worker import TASK_QUEUE as ORDERS_TASK_QUEUE
+from examples.orders.worker import build_worker as orders_worker
+from examples.orders.workflow import Order, OrderWorkflow
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
-NAMESPACES = ("plain", "outage", "retry", "control")
+NAMESPACES = ("plain", "outage", "retry", "control", "orders")
 QUICK = BatcherSettings(max_records=5, linger_seconds=0.5)
 
 
@@ -135,6 +138,17 @@ async def record_control(servers: Servers) -> None:
         await save_first_and_last_run(client, "batcher_control")
 
 
+async def record_orders(servers: Servers) -> None:
+    """Have a workflow of one's own store a record that is in conflict."""
+    async with services(servers, "orders") as client, orders_worker(client):
+        # A replay has the history's name for its workflow id, which names submissions.
+        for name, item in (("first", "apple"), ("own_workflow", "pear")):
+            await client.execute_workflow(
+                OrderWorkflow.run, Order("1", item, 1), id=name, task_queue=ORDERS_TASK_QUEUE
+            )
+        await save(client, "own_workflow", "own_workflow")
+
+
 async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
     """Load records, and return the ids of the main workflows."""
     source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
@@ -193,6 +207,7 @@ async def main() -> None:
         await record_outage(servers)
         await record_retry(servers)
         await record_control(servers)
+        await record_orders(servers)
     await engine.dispose()
     postgres.stop()
     shutil.rmtree(directory)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from batching_demo.contracts.encoding import EncodingError, RecordColumns, decode_records
 from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
+from batching_demo.database.row_writer import WriteResult
 from batching_demo.database.rows import Rows
-from batching_demo.database.writes import WriteResult
 
 SHOWN_OF_MALFORMED = 4096
 """Bytes of a malformed submission that its dead letter keeps."""

@@ -68,12 +68,9 @@ class BatcherWorkflow:
             while batch := self._next_batch():
                 tasks.append(asyncio.create_task(self._write(batch)))
         if not self._is_stopped():
-            settings = self._buffer.settings
+            settings, cause = self._buffer.settings, self._length.cause(is_idle=self._is_idle)
             workflow.continue_as_new(
-                args=[
-                    BatcherInput(self._shard, settings),
-                    pack_state(self._state, self._length.cause(is_idle=self._is_idle)),
-                ],
+                args=[BatcherInput(self._shard, settings), pack_state(self._state, cause)],
                 # Unless it is named, the next run gets the memo that the first was started with.
                 memo={SETTINGS_MEMO: asdict(settings)},
             )
@@ -254,7 +251,9 @@ class BatcherWorkflow:
         self._is_answering = False
 
     def _is_over(self) -> bool:
-        return self._is_stopped() or self._may_continue_as_new()
+        """Return whether this run may end: nothing runs, or its history is too long to wait."""
+        may_continue = self._length.must_end or (self._is_idle and self._length.should_end)
+        return may_continue or self._is_stopped()
 
     def _is_stopped(self) -> bool:
         """Return whether it was stopped and everybody has been answered.
@@ -264,10 +263,6 @@ class BatcherWorkflow:
         """
         is_stopping = self._control.mode is Mode.STOPPING
         return is_stopping and self._is_idle and not len(self._buffer)
-
-    def _may_continue_as_new(self) -> bool:
-        """Return whether this run may end: nothing runs, or its history is too long to wait."""
-        return self._length.must_end or (self._is_idle and self._length.should_end)
 
     @property
     def _is_idle(self) -> bool:

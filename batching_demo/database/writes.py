@@ -1,192 +1,15 @@
-"""The only INSERTs of the project, and the verdicts that follow from them.
+"""The only INSERTs of records in the project."""
 
-A verdict is a function of the table and the record alone, so that any write may be repeated or
-overlap another one: a key that was not inserted is looked up in a statement of its own (READ
-COMMITTED; within one statement, rows that others commit meanwhile stay invisible).
-"""
-
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from uuid import uuid4
 
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.contracts.messages import Problem, Verdict
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
-from batching_demo.database.errors import Failure, FailureKind, classify, database_errors
+from batching_demo.database.errors import database_errors
+from batching_demo.database.row_writer import RowWriter, WriteResult
 from batching_demo.database.rows import BatchInfo, Rows
 from batching_demo.database.target import RECORDS, Target
-
-WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
-REFUSED = "refused_by_postgres"
-NO_NUL = "22021"
-"""The SQLSTATE that Postgres answers a NUL with."""
-LARGEST_LINE = 2**63 - 1
-OTHER_CONTENT = ("conflict", "the key is stored with other content")
-
-
-Insert = Callable[[Sequence[int]], Awaitable[set[str]]]
-"""Inserts rows whose keys all differ, sorted by key; returns the keys that were new."""
-
-
-@dataclass(frozen=True)
-class WriteResult:
-    """The verdict of every row of a write."""
-
-    codes: list[str]
-    """A character of `VERDICT_BY_CODE` for each row."""
-    problems: dict[int, Problem]
-    """Of the rows that are not stored, by their number."""
-    bisect_statements: int
-    """INSERTs that isolated bad records."""
-
-
-class _Write:
-    """One write under way: codes and problems fill up until every row has its verdict."""
-
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        target: Target,
-        rows: Rows,
-        insert: Insert,
-        rows_per_statement: int,
-    ) -> None:
-        self._connection = connection
-        self._target = target
-        self._rows = rows
-        self._insert = insert
-        self._rows_per_statement = rows_per_statement
-        self._codes: list[str] = [""] * len(rows)
-        self._problems: dict[int, Problem] = {}
-        self._bisect_statements = 0
-
-    async def run(self, batch: BatchInfo | None, *, look_first: bool = False) -> WriteResult:
-        """Decide every row, and keep what cannot be stored as dead letters."""
-        await self._decide(look_first=look_first)
-        batch_id = batch.batch_id if batch else None
-        await insert_dead_letters(self._connection, self._dead_letters(), batch_id)
-        return WriteResult(self._codes, self._problems, self._bisect_statements)
-
-    async def _decide(self, *, look_first: bool) -> None:
-        """Insert each key once, look up what was not inserted, repeat."""
-        undecided = self._decide_rejections()
-        # Sorted, so that two batches with the same keys lock them in the same order.
-        undecided.sort(key=self._rows.keys.__getitem__)
-        if look_first and undecided:
-            undecided = await self._look_up(undecided)
-        while undecided:
-            await self._insert_once(self._first_of_each_key(undecided))
-            undecided = self._still_undecided(undecided)
-            if undecided:
-                undecided = await self._look_up(undecided)
-
-    def _decide_rejections(self) -> list[int]:
-        """Decide what can never be stored; return the others in submission order."""
-        undecided = []
-        for row, rejection in enumerate(self._rows.rejections):
-            if rejection:
-                reason, _, detail = rejection.partition(": ")
-                self._refuse(row, REJECTED, reason, detail)
-            elif "\0" in self._rows.keys[row]:
-                # Postgres takes it in no statement, so that not even a look-up is possible.
-                self._refuse(row, REJECTED, REFUSED, "a NUL in the key", NO_NUL)
-            else:
-                undecided.append(row)
-        return undecided
-
-    def _first_of_each_key(self, rows: Sequence[int]) -> list[int]:
-        keys = self._rows.keys
-        return [row for at, row in enumerate(rows) if at == 0 or keys[rows[at - 1]] != keys[row]]
-
-    def _still_undecided(self, rows: Sequence[int]) -> list[int]:
-        return [row for row in rows if not self._codes[row]]
-
-    async def _insert_once(self, rows: Sequence[int]) -> None:
-        for at in range(0, len(rows), self._rows_per_statement):
-            part = rows[at : at + self._rows_per_statement]
-            if failure := await self._try(part):
-                await self._isolate(part, failure)
-
-    async def _try(self, rows: Sequence[int]) -> Failure | None:
-        """Insert rows; a failure that a record may have caused is returned, any other raised."""
-        try:
-            inserted = await self._insert(rows)
-        except SQLAlchemyError as error:
-            failure = classify(error)
-            if failure.kind is FailureKind.POISON:
-                return failure
-            raise
-        for row in rows:
-            if self._rows.keys[row] in inserted:
-                self._codes[row] = WRITTEN
-        return None
-
-    async def _isolate(self, bad: Sequence[int], failure: Failure) -> None:
-        """Bisect rows known to hold a bad one, each half its own statement."""
-        if len(bad) == 1:
-            self._refuse(bad[0], REJECTED, REFUSED, failure.reason, failure.sqlstate)
-            return
-        left, right = bad[: len(bad) // 2], bad[len(bad) // 2 :]
-        left_failure = await self._try_half(left)
-        if left_failure is None:
-            # The failure came from the right half, so it is not tried whole.
-            await self._isolate(right, failure)
-            return
-        await self._isolate(left, left_failure)
-        if right_failure := await self._try_half(right):
-            await self._isolate(right, right_failure)
-
-    async def _try_half(self, rows: Sequence[int]) -> Failure | None:
-        self._bisect_statements += 1
-        return await self._try(rows)
-
-    async def _look_up(self, rows: list[int]) -> list[int]:
-        """Decide rows whose keys are stored; return the others."""
-        keys = self._first_of_each_key(rows)
-        result = await self._connection.execute(
-            self._target.select_stored, {"keys": [self._rows.keys[row] for row in keys]}
-        )
-        stored = {key: (content, name, at) for key, content, name, at in result}
-        for row in rows:
-            if found := stored.get(self._rows.keys[row]):
-                self._compare(row, *found)
-        return self._still_undecided(rows)
-
-    def _compare(self, row: int, content_hash: bytes, submission_id: str, position: int) -> None:
-        values = self._rows.values
-        if content_hash != values["content_hash"][row]:
-            self._refuse(row, CONFLICT, *OTHER_CONTENT)
-        elif (submission_id, position) == (values["submission_id"][row], values["position"][row]):
-            self._codes[row] = WRITTEN
-        else:
-            self._codes[row] = DUPLICATE
-
-    def _refuse(
-        self, row: int, code: str, reason: str, detail: str, sqlstate: str | None = None
-    ) -> None:
-        self._codes[row] = code
-        self._problems[row] = Problem(self._rows.values["position"][row], reason, detail, sqlstate)
-
-    def _dead_letters(self) -> list[DeadLetter]:
-        """Return a dead letter for every record that was not stored."""
-        values = self._rows.values
-        return [
-            DeadLetter(
-                key=values["idempotency_key"][row],
-                source=values["source"][row],
-                line=min(values["line"][row], LARGEST_LINE),
-                record=values["payload"][row],
-                reason=problem.reason,
-                detail=problem.detail,
-                sqlstate=problem.sqlstate,
-                requester=values["requester"][row],
-                run_label=values["run_label"][row],
-            )
-            for row, problem in self._problems.items()
-        ]
 
 
 async def write_batch(
@@ -222,7 +45,7 @@ async def write_batch(
                 return set((await connection.execute(target.insert_rows, parameters)).scalars())
 
             per_statement = rows_per_statement or max(1, len(rows))
-            write = _Write(connection, target, rows, insert, per_statement)
+            write = RowWriter(connection, target, rows, insert, per_statement)
             return await write.run(batch, look_first=look_first)
 
 
@@ -240,4 +63,4 @@ async def write_unbatched(engine: AsyncEngine, rows: Rows, target: Target = RECO
                 parameters = target.scalars(rows, chosen[0], batch)
                 return set((await connection.execute(target.insert_row, parameters)).scalars())
 
-            return await _Write(connection, target, rows, insert, 1).run(None)
+            return await RowWriter(connection, target, rows, insert, 1).run(None)

