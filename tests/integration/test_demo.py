@@ -6,8 +6,6 @@ import os
 import sys
 from typing import Any
 
-import pytest
-
 
 async def demo(servers: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
@@ -23,12 +21,14 @@ async def demo(servers: dict[str, str], *arguments: str) -> list[dict[str, Any]]
     return results
 
 
-@pytest.mark.timeout(180)
 async def test_paths_that_batch_do_so_by_the_same_rules(servers: dict[str, str]) -> None:
-    results = await demo(servers, "--records", "25", "--max-records", "10", "--linger", "5")
-    counted = [(one["write_path"], one["batches"], one["tail_records"]) for one in results]
-    assert counted == [("batched", 3, 5), ("unbatched", 25, 0), ("coalesced", 3, 5)]
-    for path in (results[0], results[2]):
+    results = await demo(servers, "--records", "25", "--max-records", "10", "--linger", "3")
+    batched, unbatched, coalesced = results
+    assert (unbatched["batches"], unbatched["tail_records"]) == (25, 0)
+    for path in (batched, coalesced):
+        # Three, or more where a linger ends before all records have come; 25 if bytes counted.
+        assert 3 <= path["batches"] < 15
+        assert path["tail_records"] < 10
         # From the first start to the last verdict; the last batch waits a whole linger.
-        assert path["seconds"] + path["tail_seconds"] >= 5
+        assert path["seconds"] + path["tail_seconds"] >= 3
         assert path["records"] == path["written"] == 25
