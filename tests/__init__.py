@@ -1,5 +1,1 @@
 """Tests on real servers."""
-
-import pytest
-
-pytest.register_assert_rewrite("tests.support")

@@ -14,6 +14,7 @@ from uuid import uuid4
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.core.buffer import Identity, identity_of
 from batching_demo.core.flusher import Batch, Flusher
 from batching_demo.database.errors import DatabaseFailedError
 
@@ -30,7 +31,7 @@ class Coalescer:
     def __init__(self, settings: BatcherSettings, write: Write) -> None:
         self._write_batch = write
         self._flusher = Flusher(settings)
-        self._answers: dict[str, asyncio.Future[Verdicts]] = {}
+        self._answers: dict[Identity, asyncio.Future[Verdicts]] = {}
         self._writes: set[asyncio.Task[None]] = set()
         self._wake_up: asyncio.TimerHandle | None = None
 
@@ -53,14 +54,13 @@ class Coalescer:
     def drain(self) -> None:
         """Let nothing wait any longer, now or later: the worker stops."""
         self._flusher.control.drain(time.time())
-        self._flusher.health.retry_now()
         self._flush_in(0.0)
 
     def _park(self, submission: Submission, attempt: int) -> asyncio.Future[Verdicts]:
-        name = submission.header.submission_id
+        identity = identity_of(submission)
         if self._flusher.buffer.add(submission, attempt):
-            self._answers[name] = asyncio.get_running_loop().create_future()
-        return self._answers[name]
+            self._answers[identity] = asyncio.get_running_loop().create_future()
+        return self._answers[identity]
 
     def _flush_in(self, seconds: float) -> None:
         """Flush what is due after some time; at once is after all calls that came together."""
@@ -74,6 +74,9 @@ class Coalescer:
     def _flush(self) -> None:
         """Start whatever writes are due, and wake up when time makes another one due."""
         now = time.time()
+        if self._flusher.control.is_closed:
+            # A worker that stops has no time to wait for a database, whatever is wrong with it.
+            self._flusher.health.retry_now()
         while reason := self._flusher.due(now):
             batch = self._flusher.take(str(uuid4()), reason)
             task = asyncio.create_task(self._write(batch))
@@ -88,8 +91,8 @@ class Coalescer:
         self._flush_in(0.0)
 
     async def _write(self, batch: Batch) -> None:
-        names = [submission.header.submission_id for submission in batch.submissions]
-        waiting = [self._answers[name] for name in names]
+        identities = [identity_of(submission) for submission in batch.submissions]
+        waiting = [self._answers[identity] for identity in identities]
         try:
             answers = await self._write_batch(batch.header, batch.submissions)
         except Exception as error:  # whatever it is, those who wait have to hear of it
@@ -101,12 +104,10 @@ class Coalescer:
             self._flusher.wrote(batch, time.time(), all_refused=all_refused)
             for future, answer in zip(waiting, answers, strict=True):
                 future.set_result(answer)
-        for name in names:
-            del self._answers[name]
+        for identity in identities:
+            del self._answers[identity]
 
     def _failed(self, batch: Batch, error: Exception) -> None:
         sqlstate = error.failure.sqlstate if isinstance(error, DatabaseFailedError) else None
         # Not requeued: the server retries each of the calls.
         self._flusher.failed(batch, str(error), sqlstate, time.time(), requeue=False)
-        if self._flusher.control.is_closed:
-            self._flusher.health.retry_now()

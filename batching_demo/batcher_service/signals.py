@@ -16,8 +16,8 @@ from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL
 
 SHOWN_CHARACTERS = 4096
-LONGEST_NAME = 1_000
-"""Characters. No workflow id is longer."""
+LONGEST_NAME = 1_100
+"""Characters. No workflow id has more than 1,000, and a submission id adds some to it."""
 MOST_NAMED = 100
 """Requesters of one malformed signal that are answered."""
 MOST_RECORDS = 10_000

@@ -54,6 +54,8 @@ _RAISED_BY_A_TRIGGER = "P0001"
 _OPERATOR_ADVICE = {
     "42P01": "the schema is not migrated: run `batching-demo db upgrade`",
     "42703": "the schema is older than this worker: run `batching-demo db upgrade`",
+    "42P10": "the key of the table has no unique constraint of its own: add one",
+    "42804": "the type of a column is not that of its value: change it, or cast in the target",
     "42501": "the database role lacks a privilege: grant INSERT and SELECT on the tables",
     "28P01": "the password in DATABASE_URL is wrong",
     "28000": "the role in DATABASE_URL may not log in",

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Select,
+    String,
     Table,
     Text,
     any_,
@@ -45,7 +46,7 @@ class Target:
             order that batches are sorted in.
 
     Raises:
-        ValueError: The table lacks a column.
+        ValueError: The table lacks a column, or its key cannot get the idempotency key.
     """
 
     table: Table
@@ -58,6 +59,11 @@ class Target:
         ]
         if missing:
             raise ValueError(f"table {self.table.name} has no column {', '.join(missing)}")
+        if self.key in self.columns or not isinstance(self._key.type, String):
+            raise ValueError(
+                f"column {self.key} of table {self.table.name} gets the idempotency key: it has to"
+                " be text, and columns may not say otherwise"
+            )
 
     @cached_property
     def insert_rows(self) -> ReturningInsert[str]:
@@ -110,12 +116,12 @@ class Target:
         """Return what each column gets."""
         payload = cast(sent["payload"], JSONB) if "payload" in sent else None
         filled: dict[str, ColumnElement[Any]] = {self.key: sent["idempotency_key"]}
-        for name in [column.name for column in self.table.c]:
+        for name in self.table.c.keys():  # noqa: SIM118
             if name in self.columns and payload is not None:
                 filled[name] = self.columns[name](payload)
             elif name == "payload" and payload is not None:
                 filled[name] = payload
-            elif name in sent and name != "idempotency_key":
+            elif name in sent:
                 filled[name] = sent[name]
             elif name in BATCH_VALUES:
                 filled[name] = bindparam(name, type_=BATCH_VALUES[name])

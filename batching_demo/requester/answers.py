@@ -64,8 +64,11 @@ class Answers:
     def sending(self, submissions: Sequence[Submission]) -> None:
         """Remember submissions that are on their way."""
         for submission in submissions:
-            self._due_at[submission.header.submission_id] = math.inf
-            self._unanswered.discard(submission.header.submission_id)
+            submission_id = submission.header.submission_id
+            self._due_at[submission_id] = math.inf
+            self._unanswered.discard(submission_id)
+            # Whatever came so far does not fit, and would be kept in place of what does.
+            self._taken.pop(submission_id, None)
 
     def sent(self, submissions: Sequence[Submission], again_at: float) -> None:
         """Set when to send submissions again, unless a busy answer said so meanwhile."""

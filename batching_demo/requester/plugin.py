@@ -4,11 +4,13 @@ import asyncio
 from dataclasses import replace
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from batching_demo.contracts.encoding import pack
+from batching_demo.contracts.limits import MAX_WRITE_BYTES
 from batching_demo.requester.messages import PREPARE_ACTIVITY
 from batching_demo.requester.records import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
@@ -39,7 +41,16 @@ class BatchingPlugin(SimplePlugin):
 @activity.defn(name=PREPARE_ACTIVITY)
 async def prepare(texts: RecordTexts) -> bytes:
     """Prepare records that are too large for workflow code, and return packed submissions."""
-    return pack(await asyncio.to_thread(prepare_submissions, texts))
+    packed = pack(await asyncio.to_thread(prepare_submissions, texts))
+    if len(packed) > MAX_WRITE_BYTES:
+        raise ApplicationError(
+            f"{len(texts.keys)} records take {len(packed)} bytes, at most {MAX_WRITE_BYTES} are"
+            " written in one call: write them in several",
+            type="Record",
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        )
+    return packed
 
 
 def _with_passthrough(runner: WorkflowRunner | None) -> WorkflowRunner:

@@ -54,7 +54,7 @@ class RecordResult:
 
 
 class RecordError(ValueError):
-    """A record whose payload is no JSON; the message names it."""
+    """A record that cannot be turned into texts; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,39 @@ def record_texts(
     records have the same name in every attempt, and other records another one.
 
     Raises:
-        RecordError: A payload is neither a text nor a mapping of what JSON knows.
+        RecordError: A key is no text, or a payload neither a text nor a mapping of what JSON knows.
     """
     keys = [record.key for record in records]
     payloads = [_payload_text(index, record) for index, record in enumerate(records)]
-    digest = hashlib.sha256(json.dumps([keys, payloads]).encode()).hexdigest()[:16]
+    # Cut otherwise, their submissions are others.
+    decides = json.dumps([keys, payloads, max_records])
+    digest = hashlib.sha256(decides.encode()).hexdigest()[:16]
     named = replace(template, submission_id=f"{template.submission_id}/{digest}")
     return RecordTexts(keys, payloads, named, max_records)
 
 
 def _payload_text(index: int, record: Record) -> str:
+    if not isinstance(record.key, str):
+        raise RecordError(
+            f"records[{index}]: the key {record.key!r} is {type(record.key).__name__}, not text;"
+            " convert it with str() first"
+        )
     if isinstance(record.payload, str):
         return _utf8(record.payload)
     try:
-        return _utf8(json.dumps(record.payload, ensure_ascii=False))
-    except (TypeError, ValueError) as error:
+        return _utf8(json.dumps(record.payload, ensure_ascii=False, default=_as_dict))
+    except (TypeError, ValueError, RecursionError) as error:
         raise RecordError(
             f"records[{index}], key {record.key!r}: the payload is no JSON ({error});"
             " convert it to text, numbers, lists and dicts first"
         ) from None
+
+
+def _as_dict(value: object) -> dict[object, object]:
+    """Return a mapping as a dict, the only one that JSON's encoder knows."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _utf8(text: str) -> str:

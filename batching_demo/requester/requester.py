@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.encoding import unpack
@@ -68,12 +68,13 @@ class Requester:
         records are stored once.
 
         Args:
-            records: Any number.
+            records: Any number that take at most 1 MiB as they travel, encoded and deflated.
             deadline_seconds: When to stop waiting. By default it waits until all are decided.
 
         Raises:
-            ApplicationError: A payload is no JSON, or the deadline passed; the message names the
-                records. Those without a verdict may be stored or not.
+            ApplicationError: A key is no text, a payload no JSON, there is too much for one call,
+                or the deadline passed; the message names the records. Those without a verdict may
+                be stored or not.
         """
         if not records:
             return []
@@ -104,13 +105,18 @@ class Requester:
         )
 
     async def _prepare_by_activity(self, texts: RecordTexts) -> bytes:
-        packed: bytes = await workflow.execute_local_activity(
-            PREPARE_ACTIVITY,
-            texts,
-            result_type=bytes,
-            start_to_close_timeout=LONGEST_PREPARATION,
-            summary=f"{len(texts.keys)} records",
-        )
+        try:
+            packed: bytes = await workflow.execute_local_activity(
+                PREPARE_ACTIVITY,
+                texts,
+                result_type=bytes,
+                start_to_close_timeout=LONGEST_PREPARATION,
+                summary=f"{len(texts.keys)} records",
+            )
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError):
+                raise error.cause from None
+            raise
         return packed
 
     async def submit(
@@ -125,7 +131,7 @@ class Requester:
         Raises:
             ApplicationError: The deadline passed; the message names records without a verdict.
         """
-        if self._write_path is WritePath.BATCHED:
+        if self._write_path == WritePath.BATCHED:
             return await self._signals.write(submissions, deadline_seconds=deadline_seconds)
         return await write_by_activity(
             self._write_path,

@@ -59,11 +59,14 @@ class Message:
 
 
 def group(submissions: Sequence[Submission]) -> list[Message]:
-    """Group submissions into messages, in their order, while a message stays under the largest."""
+    """Group submissions into messages, in their order, while a message stays under the largest.
+
+    Headers count: of many small submissions they are most of a message.
+    """
     messages: list[Message] = []
     last_of_shard: dict[int, tuple[Message, int]] = {}
     for submission in submissions:
-        shard, size = submission.header.shard, len(submission.records)
+        shard, size = submission.header.shard, submission.size
         message, before = last_of_shard.get(shard, (None, 0))
         if message is None or before + size > MAX_BATCH_BYTES:
             message, before = Message(shard, []), 0

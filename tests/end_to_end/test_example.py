@@ -1,4 +1,4 @@
-"""The code of examples/orders, as docs/adapt.md shows it, on real servers."""
+"""The code of examples/orders, as docs/workflows.md and docs/tables.md show it, on real servers."""
 
 import asyncio
 import os
@@ -30,7 +30,8 @@ from tests.support.records import record, submission
 from tests.support.services import batcher_service
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "adapt.md"
+PAGES = {"README.md": 1, "docs/workflows.md": 3, "docs/tables.md": 3}
+"""With the number of their blocks of Python."""
 QUICK = BatcherSettings(linger_seconds=1)
 
 
@@ -125,12 +126,11 @@ def test_the_migration_follows_the_newest_one() -> None:
     assert create_orders.down_revision == newest_revision()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-
-
-def test_the_page_shows_the_code_that_is_tested() -> None:
+@pytest.mark.parametrize(("page", "number"), PAGES.items())
+def test_a_page_shows_the_code_that_is_tested(page: str, number: int) -> None:
     files = [path.read_text() for path in sorted((ROOT / "examples").rglob("*.py"))]
-    assert len(blocks("python")) >= 3
-    for block in blocks("python"):
+    text = (ROOT / page).read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == number
+    for block in blocks:
         assert any(block in text for text in files), block

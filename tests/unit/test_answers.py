@@ -127,3 +127,11 @@ def test_a_time_that_no_timer_can_run_is_refused(seconds: float) -> None:
     assert answers.read_busy([Busy(["s"], seconds)], 100.0)
     assert answers.due_at(sent()) == 60.0
     assert answers.is_overdue(sent())
+
+
+def test_an_answer_that_does_not_fit_is_replaced_once_the_submission_is_sent_again() -> None:
+    answers = told(Verdicts("s", "w"), Verdicts("s", "ww"))
+    assert answers.answer_to(sent()) is None
+    answers.sending([sent()])
+    answers.take([Verdicts("s", "ww")])
+    assert answers.answer_to(sent()) == Verdicts("s", "ww")

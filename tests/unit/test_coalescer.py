@@ -7,8 +7,9 @@ import pytest
 
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.contracts.batches import BatchHeader
-from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdicts
+from batching_demo.contracts.messages import Problem, Submission, SubmissionHeader, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.core.health import REFUSALS_BEFORE_HOLDING
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 
 FAR_AWAY = BatcherSettings(max_records=4, linger_seconds=60)
@@ -130,3 +131,48 @@ async def test_one_write_at_a_time_probes_a_database_that_fails() -> None:
     assert writer.names == [["a"], ["b"]]
     writer.may_finish.set()
     await asyncio.gather(*waiting)
+
+
+async def test_a_worker_that_stops_waits_for_no_database_that_fails() -> None:
+    writer = Writer()
+    writer.failures = [OUTAGE] * 5
+    coalescer = Coalescer(BatcherSettings(max_records=1, linger_seconds=0), writer)
+    calls = [call(coalescer, name) for name in "abcde"]
+    await asyncio.sleep(0.02)
+    coalescer.drain()
+    async with asyncio.timeout(1):
+        assert await asyncio.gather(*calls, return_exceptions=True) == [OUTAGE] * 5
+    await asyncio.sleep(0.02)
+    assert len(writer.batches) == 5
+
+
+async def test_a_worker_that_stops_holds_no_writes_after_refusals() -> None:
+    written: list[BatchHeader] = []
+
+    async def refuse(batch: BatchHeader, submissions: Sequence[Submission]) -> list[Verdicts]:
+        written.append(batch)
+        refused = [Problem(0, "refused_by_postgres", sqlstate="23514")]
+        return [Verdicts(one.header.submission_id, "r", None, refused) for one in submissions]
+
+    settings = BatcherSettings(max_records=1, linger_seconds=0, max_in_flight=1)
+    coalescer = Coalescer(settings, refuse)
+    calls = [call(coalescer, f"call {number}") for number in range(20)]
+    while len(written) < REFUSALS_BEFORE_HOLDING:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.02)
+    assert len(written) == REFUSALS_BEFORE_HOLDING
+    coalescer.drain()
+    async with asyncio.timeout(1):
+        await asyncio.gather(*calls)
+
+
+async def test_malformed_calls_of_one_name_each_hear_their_answer() -> None:
+    coalescer = Coalescer(BatcherSettings(max_records=2, linger_seconds=60), Writer())
+
+    def malformed(reason: str) -> Submission:
+        return Submission(SubmissionHeader("a", "requester", 1, 0, malformed=reason), b"")
+
+    calls = (coalescer.submit([malformed(reason)]) for reason in ("short", "long"))
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*calls)
+    assert [codes for (codes,) in answers] == [Verdicts("a", "w")] * 2

@@ -95,7 +95,8 @@ def test_verdict_times_are_those_of_workflows() -> None:
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.integers(1, 99))
 def test_a_percentile_lies_within_its_values(values: list[float], percent: int) -> None:
     found = percentile(values, percent)
-    assert min(values) <= found <= max(values) or found == pytest.approx(min(values))
+    _, nearest, _ = sorted((min(values), found, max(values)))
+    assert found == pytest.approx(nearest)  # interpolation may miss by its last digit
     assert percentile(sorted(values, reverse=True), percent) == found
 
 

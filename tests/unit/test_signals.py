@@ -119,7 +119,7 @@ def test_whoever_names_itself_is_answered(
     assert (name, "main-7") in {(header.submission_id, header.requester) for header, _ in found}
 
 
-@pytest.mark.parametrize("name", ["", None, 7, "x" * 1_001, "a\0", "\ud800", ["an id"]])
+@pytest.mark.parametrize("name", ["", None, 7, "x" * 1_101, "a\0", "\ud800", ["an id"]])
 @pytest.mark.parametrize("field", ["submission_id", "requester"])
 def test_a_name_that_is_none_is_answered_to_nobody(field: str, name: object) -> None:
     sender = {"submission_id": "an id", "requester": "main-1", field: name}
@@ -180,3 +180,11 @@ def test_one_larger_than_a_batch_is_refused_and_its_neighbour_is_not() -> None:
     assert kept == (small.header, small.records)
     assert (refused.submission_id, len(shown)) == ("large", SHOWN_BYTES)
     assert "at most 524288" in refused.malformed
+
+
+def test_the_submission_of_the_longest_workflow_id_is_read() -> None:
+    workflow_id = "w" * 1_000
+    name = f"{workflow_id}/write-1000/0123456789abcdef/1000"
+    made = submission(name, [record("k")], workflow_id, source=workflow_id)
+    headers, records = join([made])
+    assert read([asdict(header) for header in headers], records) == [(made.header, made.records)]

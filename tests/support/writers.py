@@ -1,0 +1,119 @@
+"""Workflows that write records, as adopters have them. PYTEST_DONT_REWRITE"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from temporalio import workflow
+
+from batching_demo import BatcherSettings, Record, RecordResult, Requester, WritePath
+
+
+@dataclass
+class Job:
+    """What to write, and how."""
+
+    records: list[Record]
+    settings: BatcherSettings = field(default_factory=lambda: BatcherSettings(linger_seconds=0.2))
+    write_path: WritePath = WritePath.BATCHED
+    deadline_seconds: float | None = None
+    next: list[Record] = field(default_factory=list)
+    """To be written later, or in another run."""
+
+
+def requester(job: Job) -> Requester:
+    return Requester(job.settings, write_path=job.write_path)
+
+
+def verdicts(results: list[RecordResult]) -> dict[str, str]:
+    return {result.key: result.verdict for result in results}
+
+
+@workflow.defn
+class WriteOnce:
+    @workflow.run
+    async def run(self, job: Job) -> list[RecordResult]:
+        return await requester(job).write(job.records, deadline_seconds=job.deadline_seconds)
+
+
+@workflow.defn
+class WriteAtOnce:
+    """Two requesters, made in `init` and in `run`, and a call for every record."""
+
+    @workflow.init
+    def __init__(self, job: Job) -> None:
+        self.first = requester(job)
+
+    @workflow.run
+    async def run(self, job: Job) -> dict[str, str]:
+        requesters = (self.first, requester(job))
+        writes = (
+            requesters[number % 2].write([record]) for number, record in enumerate(job.records)
+        )
+        return verdicts([result for results in await asyncio.gather(*writes) for result in results])
+
+
+@workflow.defn
+class WriteInTwoRuns:
+    @workflow.run
+    async def run(self, job: Job) -> dict[str, str]:
+        results = await requester(job).write(job.records)
+        if job.next:
+            workflow.continue_as_new(Job(job.next, job.settings))
+        return verdicts(results)
+
+
+@workflow.defn
+class WriteTwice:
+    """Has signals of its own, named as a requester's once were; the second write waits for them."""
+
+    @workflow.init
+    def __init__(self, job: Job) -> None:
+        self.requester = requester(job)
+        self.told: set[str] = set()
+
+    @workflow.signal
+    def verdicts(self, name: str) -> None:
+        self.told.add(name)
+
+    @workflow.signal
+    def busy(self, name: str) -> None:
+        self.told.add(name)
+
+    @workflow.run
+    async def run(self, job: Job) -> dict[str, str]:
+        results = await self.requester.write(job.records)
+        await workflow.wait_condition(lambda: self.told == {"verdicts", "busy"})
+        return verdicts(results + await self.requester.write(job.next))
+
+
+@workflow.defn
+class WriteMuch:
+    """Makes its records itself: they do not fit into the input of a workflow."""
+
+    @workflow.run
+    async def run(self, records: int, characters: int) -> list[str]:
+        random = workflow.random()
+        made = [
+            Record(f"k{number}", {"text": random.randbytes(characters // 2).hex()})
+            for number in range(records)
+        ]
+        results = await Requester(BatcherSettings(linger_seconds=0.2)).write(made)
+        assert [result.key for result in results] == [record.key for record in made]
+        return sorted({result.verdict for result in results})
+
+
+@workflow.defn
+class WriteNumberedKey:
+    @workflow.run
+    async def run(self, key: int) -> None:
+        await Requester().write([Record(key, {})])  # type: ignore[arg-type]  # a mistake of a user
+
+
+WRITERS = (
+    WriteOnce,
+    WriteAtOnce,
+    WriteInTwoRuns,
+    WriteTwice,
+    WriteMuch,
+    WriteNumberedKey,
+)

@@ -1,0 +1,141 @@
+"""The public names: docs/api.md describes each, and a workflow file loads no database driver."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from enum import EnumType
+from operator import attrgetter
+from types import NoneType
+
+import pytest
+
+import batching_demo
+from tests.support.documents import ROOT, read
+
+NAMES = sorted(batching_demo.__all__)
+PAGE = ROOT / "docs" / "api.md"
+ENUMERATIONS = [name for name in NAMES if isinstance(getattr(batching_demo, name), EnumType)]
+CODES = re.findall(r"`(\w+)`", PAGE.read_text().partition("| reason |")[2].partition("\n\n")[0])
+SOME_DEFAULT = "some default, which is no constant"
+OF_THE_DATABASE = ("sqlalchemy", "asyncpg")
+
+
+def declared() -> Iterator[tuple[str, object]]:
+    """Find the names that type checkers see, and what each of them is."""
+    tree = ast.parse((ROOT / "batching_demo" / "__init__.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("batching_demo."):
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                yield alias.asname or alias.name, getattr(module, alias.name)
+
+
+def test_every_name_is_what_type_checkers_see() -> None:
+    found = dict(declared())
+    assert sorted(found) == NAMES
+    for name in NAMES:
+        assert getattr(batching_demo, name) is found[name]
+
+
+def test_dir_names_all() -> None:
+    assert set(NAMES) <= set(dir(batching_demo))
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Nobody'"):
+        _ = batching_demo.Nobody
+
+
+def test_the_page_has_a_heading_for_each_name() -> None:
+    assert re.findall(r"^## `(\w+)`$", PAGE.read_text(), re.MULTILINE) == NAMES
+
+
+def shown_signatures() -> dict[str, ast.FunctionDef]:
+    """Parse the signatures of the page, by name."""
+    found = {}
+    for block in read(PAGE).blocks:
+        name, _, rest = block.strip().partition("(")
+        (definition,) = ast.parse(f"def shown({rest}: ...").body
+        assert isinstance(definition, ast.FunctionDef)
+        found[name] = definition
+    return found
+
+
+def shown_arguments(definition: ast.FunctionDef) -> list[tuple[str, str, object]]:
+    """List the arguments of a definition: name, kind and default."""
+    arguments, kinds = definition.args, inspect.Parameter
+    required = [None] * (len(arguments.args) - len(arguments.defaults))
+    positional = zip(arguments.args, [*required, *arguments.defaults], strict=True)
+    keyword = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return [
+        *((one.arg, kinds.POSITIONAL_OR_KEYWORD.name, shown_default(to)) for one, to in positional),
+        *((one.arg, kinds.KEYWORD_ONLY.name, shown_default(to)) for one, to in keyword),
+    ]
+
+
+def shown_default(default: ast.expr | None) -> object:
+    if isinstance(default, ast.Constant):
+        return default.value
+    return SOME_DEFAULT if default else inspect.Parameter.empty
+
+
+def real_default(default: object) -> object:
+    is_constant = default is inspect.Parameter.empty or type(default) in (int, float, str, NoneType)
+    return default if is_constant else SOME_DEFAULT
+
+
+@pytest.mark.parametrize(("name", "definition"), shown_signatures().items())
+def test_the_page_shows_the_arguments(name: str, definition: ast.FunctionDef) -> None:
+    parameters = inspect.signature(attrgetter(name)(batching_demo)).parameters.values()
+    assert shown_arguments(definition) == [
+        (one.name, one.kind.name, real_default(one.default))
+        for one in parameters
+        if one.name != "self"
+    ]
+
+
+def test_every_name_but_an_enumeration_has_a_signature() -> None:
+    shown = {name.partition(".")[0] for name in shown_signatures()}
+    assert sorted(shown | set(ENUMERATIONS)) == NAMES
+    assert len(ENUMERATIONS) == 2
+
+
+@pytest.mark.parametrize("name", ENUMERATIONS)
+def test_the_page_shows_every_value(name: str) -> None:
+    section = PAGE.read_text().partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
+    values = [value.value for value in getattr(batching_demo, name)]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == values
+
+
+def test_the_reasons_of_the_page_are_those_of_the_code() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "batching_demo").rglob("*.py"))
+    assert len(CODES) > 10
+    assert [one for one in CODES if not re.search(rf'"{one}[":]', code)] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import batching_demo.main_service.worker",
+        "import examples.orders.workflow, examples.orders.worker",
+        "from batching_demo import BatcherSettings, BatchingPlugin, Record, Requester, WritePath",
+    ],
+)
+def test_whoever_submits_loads_no_database_driver(statement: str) -> None:
+    program = f"{statement}\nimport sys\nprint(sorted({set(OF_THE_DATABASE)!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_batcher_worker_does_load_them() -> None:
+    program = "import batching_demo, sys; batching_demo.Target; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
