@@ -189,7 +189,7 @@ async def slow_down(engine: AsyncEngine, table: str) -> None:
         engine,
         "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END'",
-        f"CREATE TRIGGER dawdle AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION dawdle()",
+        f"CREATE TRIGGER dawdle BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION dawdle()",
     )
 
 
