@@ -16,7 +16,6 @@ from temporalio.client import Client, PayloadLimitsConfig
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings, SettingsError
@@ -111,17 +110,6 @@ async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0
     for task_queue in task_queues:
         while not await has_pollers(client, task_queue, since):
             await asyncio.sleep(0.05)
-
-
-def workflow_runner() -> SandboxedWorkflowRunner:
-    """Return a sandbox that does not import our modules again for every workflow.
-
-    Importing them took about a fifth of the CPU time that a short workflow costs its worker.
-    The linter checks what they import, and a replay of recorded histories whether they are
-    deterministic.
-    """
-    passed = SandboxRestrictions.default.with_passthrough_modules("batching_demo")
-    return SandboxedWorkflowRunner(restrictions=passed)
 
 
 async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:

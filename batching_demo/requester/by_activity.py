@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, TimeoutType
+from temporalio.exceptions import ActivityError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TimedOutError
 
 with workflow.unsafe.imports_passed_through():
@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.messages import Submission, Verdicts
     from batching_demo.contracts.names import BATCHER_TASK_QUEUE, WRITE_ACTIVITIES, WritePath
     from batching_demo.requester.submissions import Message, group
-    from batching_demo.requester.undecided import deadline_passed
+    from batching_demo.requester.undecided import deadline_passed, show_cancelled
 
 LONGEST_WRITE = timedelta(minutes=10)
 """A turn at a connection included. Heartbeats tell of a worker that died."""
@@ -60,7 +60,9 @@ async def write_by_activity(
 
     try:
         answered = await asyncio.gather(*map(write, group(submissions)))
-    except ActivityError as error:
+    except (asyncio.CancelledError, ActivityError) as error:
+        if is_cancelled_exception(error):
+            show_cancelled(submissions)
         if not _is_deadline(error):
             raise
         raise deadline_passed(submissions) from None
@@ -68,7 +70,8 @@ async def write_by_activity(
     return [by_id[submission.header.submission_id] for submission in submissions]
 
 
-def _is_deadline(error: ActivityError) -> bool:
+def _is_deadline(error: BaseException) -> bool:
     # The server takes the deadline for the longest time in the queue, too.
     ends = (TimeoutType.SCHEDULE_TO_CLOSE, TimeoutType.SCHEDULE_TO_START)
-    return isinstance(error.cause, TimedOutError) and error.cause.type in ends
+    cause = error.cause if isinstance(error, ActivityError) else None
+    return isinstance(cause, TimedOutError) and cause.type in ends

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.requester.answers import Answers
     from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
     from batching_demo.requester.submissions import Message, group
-    from batching_demo.requester.undecided import deadline_passed, describe_undecided
+    from batching_demo.requester.undecided import deadline_passed, show_cancelled
 
 SHORTEST_ACK_TIMEOUT_SECONDS = 60.0
 LONGEST_ACK_TIMEOUT_SECONDS = 600.0
@@ -52,16 +52,17 @@ class SignalWriter:
         Raises:
             ApplicationError: The deadline passed; the message names the records.
         """
+        details = workflow.get_current_details()
         try:
             async with asyncio.timeout(deadline_seconds):
                 await self._submit_until_answered(submissions)
         except TimeoutError:
             raise deadline_passed(self._unanswered(submissions)) from None
         except asyncio.CancelledError:
-            undecided = describe_undecided(self._unanswered(submissions))
-            workflow.set_current_details(f"cancelled: {undecided}")
-            workflow.logger.warning("cancelled: %s", undecided)
+            show_cancelled(self._unanswered(submissions))
             raise
+        # They were the workflow's own.
+        workflow.set_current_details(details)
         return self._answers.to(submissions)
 
     async def _submit_until_answered(self, submissions: Sequence[Submission]) -> None:

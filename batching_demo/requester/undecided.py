@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from batching_demo.contracts.encoding import decode_records
@@ -30,6 +31,13 @@ def describe_undecided(submissions: Iterable[Submission]) -> str:
         f"no verdict yet for {len(names)} records, which may be stored or not:"
         f" {', '.join(names[:NAMED])}{more}"
     )
+
+
+def show_cancelled(submissions: Iterable[Submission]) -> None:
+    """Show in the Web UI and in the log which records are undecided, for a write is cancelled."""
+    undecided = f"cancelled: {describe_undecided(submissions)}"
+    workflow.set_current_details(undecided)
+    workflow.logger.warning(undecided)
 
 
 def deadline_passed(submissions: Iterable[Submission]) -> ApplicationError:

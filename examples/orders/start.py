@@ -1,6 +1,7 @@
 """Start order workflows and count their verdicts: `python -m examples.orders.start 20`."""
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +26,9 @@ async def start(client: Client, orders: Sequence[Order]) -> Counter[str]:
 async def main(number: int) -> None:
     """Start so many orders, and print what became of them."""
     orders = [Order(f"A-{index}", "apple", index) for index in range(number)]
-    print(dict(await start(await connect(), orders)))  # noqa: T201
+    print(dict(await start(await connect(), orders)), flush=True)  # noqa: T201
+    # Python is not finalised, which a thread of Temporal's runtime may abort.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
-from batching_demo.contracts.names import BUSY_SIGNAL
+from batching_demo.contracts.names import BUSY_SIGNAL, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import expect_buffered, submit
@@ -85,4 +85,25 @@ async def test_a_cancelled_one_ends_cancelled_and_names_what_has_no_verdict(
         assert "may be stored or not: 'pear', 'plum'" in caplog.text
         details = str(await handle.query("__temporal_workflow_metadata"))
         assert "cancelled: no verdict yet for 2 records" in details
+        assert len((await loading).failures) == 1
+
+
+async def test_a_cancelled_call_names_its_records_too(
+    client: Client, engine: AsyncEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_ndjson(tmp_path / "a.ndjson", [{"id": "pear"}])
+    async with both_services(client, engine):
+        loading = asyncio.create_task(load(client, path, write_path=WritePath.COALESCED))
+        handle = client.get_workflow_handle(await eventually(lambda: main_workflow_id(client)))
+
+        async def is_called() -> None:
+            assert (await handle.describe()).raw_description.pending_activities
+
+        await eventually(is_called)
+        with caplog.at_level(logging.WARNING):
+            await handle.cancel()
+            with pytest.raises(WorkflowFailureError) as failed:
+                await handle.result()
+        assert isinstance(failed.value.cause, CancelledError)
+        assert "may be stored or not: 'pear'" in caplog.text
         assert len((await loading).failures) == 1

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from enum import EnumType
 from operator import attrgetter
+from types import NoneType
 
 import pytest
 
@@ -19,6 +20,7 @@ NAMES = sorted(batching_demo.__all__)
 PAGE = ROOT / "docs" / "api.md"
 ENUMERATIONS = [name for name in NAMES if isinstance(getattr(batching_demo, name), EnumType)]
 CODES = re.findall(r"`(\w+)`", PAGE.read_text().partition("| reason |")[2].partition("\n\n")[0])
+SOME_DEFAULT = "some default, which is no constant"
 OF_THE_DATABASE = ("sqlalchemy", "asyncpg")
 
 
@@ -63,24 +65,34 @@ def shown_signatures() -> dict[str, ast.FunctionDef]:
     return found
 
 
-def shown_arguments(definition: ast.FunctionDef) -> list[tuple[str, str, bool]]:
-    """List the arguments of a definition: name, kind and whether it has a default."""
+def shown_arguments(definition: ast.FunctionDef) -> list[tuple[str, str, object]]:
+    """List the arguments of a definition: name, kind and default."""
     arguments, kinds = definition.args, inspect.Parameter
-    first_default = len(arguments.args) - len(arguments.defaults)
+    required = [None] * (len(arguments.args) - len(arguments.defaults))
+    positional = zip(arguments.args, [*required, *arguments.defaults], strict=True)
+    keyword = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return [
-        (argument.arg, kinds.POSITIONAL_OR_KEYWORD.name, number >= first_default)
-        for number, argument in enumerate(arguments.args)
-    ] + [
-        (argument.arg, kinds.KEYWORD_ONLY.name, default is not None)
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        *((one.arg, kinds.POSITIONAL_OR_KEYWORD.name, shown_default(to)) for one, to in positional),
+        *((one.arg, kinds.KEYWORD_ONLY.name, shown_default(to)) for one, to in keyword),
     ]
+
+
+def shown_default(default: ast.expr | None) -> object:
+    if isinstance(default, ast.Constant):
+        return default.value
+    return SOME_DEFAULT if default else inspect.Parameter.empty
+
+
+def real_default(default: object) -> object:
+    is_constant = default is inspect.Parameter.empty or type(default) in (int, float, str, NoneType)
+    return default if is_constant else SOME_DEFAULT
 
 
 @pytest.mark.parametrize(("name", "definition"), shown_signatures().items())
 def test_the_page_shows_the_arguments(name: str, definition: ast.FunctionDef) -> None:
     parameters = inspect.signature(attrgetter(name)(batching_demo)).parameters.values()
     assert shown_arguments(definition) == [
-        (one.name, one.kind.name, one.default is not one.empty)
+        (one.name, one.kind.name, real_default(one.default))
         for one in parameters
         if one.name != "self"
     ]
