@@ -56,7 +56,7 @@ class Requester:
         self._write_path = write_path
         self._source = source
         self._inbox = Inbox.of_workflow()
-        self._signals = SignalWriter(self._inbox.answers, self._settings.linger_seconds)
+        self._signals = SignalWriter(self._inbox, self._settings.linger_seconds)
 
     async def write(
         self, records: Sequence[Record], *, deadline_seconds: float | None = None

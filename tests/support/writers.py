@@ -53,6 +53,20 @@ class WriteAtOnce:
 
 
 @workflow.defn
+class WriteWhileWriting:
+    """Begins a write while another one waits, and returns the details that remain after both."""
+
+    @workflow.run
+    async def run(self, job: Job) -> str:
+        workflow.set_current_details("its own")
+        first = asyncio.create_task(requester(job).write(job.records))
+        await workflow.wait_condition(lambda: workflow.get_current_details() != "its own")
+        await requester(job).write(job.next)
+        await first
+        return workflow.get_current_details()
+
+
+@workflow.defn
 class WriteInTwoRuns:
     @workflow.run
     async def run(self, job: Job) -> dict[str, str]:
@@ -112,6 +126,7 @@ class WriteNumberedKey:
 WRITERS = (
     WriteOnce,
     WriteAtOnce,
+    WriteWhileWriting,
     WriteInTwoRuns,
     WriteTwice,
     WriteMuch,

@@ -36,6 +36,7 @@ from tests.support.writers import (
     WriteNumberedKey,
     WriteOnce,
     WriteTwice,
+    WriteWhileWriting,
 )
 
 QUEUE = "writers"
@@ -232,6 +233,14 @@ async def test_a_cancelled_workflow_ends_cancelled_and_names_what_is_undecided(
             await handle.result()
         await details("cancelled: no verdict yet for 2 records")
     assert isinstance(failed.value.cause, CancelledError)
+
+
+async def test_a_workflow_has_its_own_details_again_after_its_last_write(
+    client: Client, engine: AsyncEngine
+) -> None:
+    job = Job(records("a"), next=records("b"))
+    async with writing(client, engine, BatcherSettings(linger_seconds=1)):
+        assert await written(client, WriteWhileWriting.run, job) == "its own"
 
 
 async def test_what_cannot_be_written_fails_the_call_and_says_why(
