@@ -1,5 +1,6 @@
 """What all requesters of a workflow share: its signal handlers, and its current details."""
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -19,6 +20,8 @@ class Inbox:
         self.answers = Answers()
         self.writes = 0
         """Calls of `Requester.write`, which gives each an id of its own."""
+        self.preparation = asyncio.Lock()
+        """Held while records are prepared by an activity."""
         self._waiting = 0
         self._details = ""
 
