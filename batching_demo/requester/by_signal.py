@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.encoding import join
     from batching_demo.contracts.messages import Submission, Verdicts
     from batching_demo.contracts.names import COMMON_SHARD, batcher_workflow_id
-    from batching_demo.requester.answers import Answers
+    from batching_demo.requester.inbox import Inbox
     from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
     from batching_demo.requester.submissions import Message, group
     from batching_demo.requester.undecided import deadline_passed, show_cancelled
@@ -30,12 +30,12 @@ class SignalWriter:
     """Submits by signal. An answer or a batcher may be lost; it never gives up on a maybe.
 
     Args:
-        answers: What the workflow's signal handlers have taken.
+        inbox: With the answers that the workflow's signal handlers have taken.
         linger_seconds: The batchers', to know when an answer is overdue.
     """
 
-    def __init__(self, answers: Answers, linger_seconds: float) -> None:
-        self._answers = answers
+    def __init__(self, inbox: Inbox, linger_seconds: float) -> None:
+        self._inbox, self._answers = inbox, inbox.answers
         self._ack_timeout = max(SHORTEST_ACK_TIMEOUT_SECONDS, 3 * linger_seconds)
         self._gather_seconds = min(LONGEST_GATHER_SECONDS, GATHER_SHARE * linger_seconds)
         self._pause = 1.0
@@ -52,17 +52,18 @@ class SignalWriter:
         Raises:
             ApplicationError: The deadline passed; the message names the records.
         """
-        details = workflow.get_current_details()
+        self._inbox.write_begins()
         try:
             async with asyncio.timeout(deadline_seconds):
                 await self._submit_until_answered(submissions)
         except TimeoutError:
+            self._inbox.write_ended()
             raise deadline_passed(self._unanswered(submissions)) from None
         except asyncio.CancelledError:
+            self._inbox.write_ended()
             show_cancelled(self._unanswered(submissions))
             raise
-        # They were the workflow's own.
-        workflow.set_current_details(details)
+        self._inbox.write_ended()
         return self._answers.to(submissions)
 
     async def _submit_until_answered(self, submissions: Sequence[Submission]) -> None:

@@ -1,5 +1,6 @@
-"""The signal handlers that all requesters of a workflow share."""
+"""What all requesters of a workflow share: its signal handlers, and its current details."""
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -19,6 +20,10 @@ class Inbox:
         self.answers = Answers()
         self.writes = 0
         """Calls of `Requester.write`, which gives each an id of its own."""
+        self.preparation = asyncio.Lock()
+        """Held while records are prepared by an activity."""
+        self._waiting = 0
+        self._details = ""
 
     @classmethod
     def of_workflow(cls) -> "Inbox":
@@ -31,6 +36,21 @@ class Inbox:
         workflow.set_signal_handler(VERDICTS_SIGNAL, inbox.take_verdicts)
         workflow.set_signal_handler(BUSY_SIGNAL, inbox.take_busy)
         return inbox
+
+    def write_begins(self) -> None:
+        """Keep the workflow's own current details: a write that waits shows others."""
+        if not self._waiting:
+            self._details = workflow.get_current_details()
+        self._waiting += 1
+
+    def write_ended(self) -> None:
+        """Put the workflow's own current details back after the last write.
+
+        Not from a `finally`: that of a workflow that its worker has dropped runs anywhere.
+        """
+        self._waiting -= 1
+        if not self._waiting:
+            workflow.set_current_details(self._details)
 
     def take_verdicts(self, *arguments: Any) -> None:
         """Take verdicts."""

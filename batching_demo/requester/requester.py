@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
 PREPARED_IN_WORKFLOW = 32 * 1024
 """Characters. Larger payloads are prepared by an activity: workflow code has no time to burn."""
 LONGEST_PREPARATION = timedelta(seconds=60)
+SHORTEST_TIMER = timedelta(milliseconds=1)
 
 
 class Requester:
@@ -56,7 +57,7 @@ class Requester:
         self._write_path = write_path
         self._source = source
         self._inbox = Inbox.of_workflow()
-        self._signals = SignalWriter(self._inbox.answers, self._settings.linger_seconds)
+        self._signals = SignalWriter(self._inbox, self._settings.linger_seconds)
 
     async def write(
         self, records: Sequence[Record], *, deadline_seconds: float | None = None
@@ -105,18 +106,24 @@ class Requester:
         )
 
     async def _prepare_by_activity(self, texts: RecordTexts) -> bytes:
-        try:
-            packed: bytes = await workflow.execute_local_activity(
-                PREPARE_ACTIVITY,
-                texts,
-                result_type=bytes,
-                start_to_close_timeout=LONGEST_PREPARATION,
-                summary=f"{len(texts.keys)} records",
-            )
-        except ActivityError as error:
-            if isinstance(error.cause, ApplicationError):
-                raise error.cause from None
-            raise
+        """Prepare records, of one call after the other.
+
+        One workflow task may record 4 MiB, several calls more. A timer ends the task.
+        """
+        async with self._inbox.preparation:
+            try:
+                packed: bytes = await workflow.execute_local_activity(
+                    PREPARE_ACTIVITY,
+                    texts,
+                    result_type=bytes,
+                    start_to_close_timeout=LONGEST_PREPARATION,
+                    summary=f"{len(texts.keys)} records",
+                )
+            except ActivityError as error:
+                if isinstance(error.cause, ApplicationError):
+                    raise error.cause from None
+                raise
+            await workflow.sleep(SHORTEST_TIMER, summary="end of the workflow task")
         return packed
 
     async def submit(

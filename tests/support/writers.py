@@ -1,6 +1,7 @@
 """Workflows that write records, as adopters have them. PYTEST_DONT_REWRITE"""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from temporalio import workflow
@@ -53,6 +54,20 @@ class WriteAtOnce:
 
 
 @workflow.defn
+class WriteWhileWriting:
+    """Begins a write while another one waits, and returns the details that remain after both."""
+
+    @workflow.run
+    async def run(self, job: Job) -> str:
+        workflow.set_current_details("its own")
+        first = asyncio.create_task(requester(job).write(job.records))
+        await workflow.wait_condition(lambda: workflow.get_current_details() != "its own")
+        await requester(job).write(job.next)
+        await first
+        return workflow.get_current_details()
+
+
+@workflow.defn
 class WriteInTwoRuns:
     @workflow.run
     async def run(self, job: Job) -> dict[str, str]:
@@ -91,15 +106,17 @@ class WriteMuch:
     """Makes its records itself: they do not fit into the input of a workflow."""
 
     @workflow.run
-    async def run(self, records: int, characters: int) -> list[str]:
+    async def run(self, calls: int, records: int, characters: int) -> dict[str, int]:
         random = workflow.random()
         made = [
             Record(f"k{number}", {"text": random.randbytes(characters // 2).hex()})
-            for number in range(records)
+            for number in range(calls * records)
         ]
-        results = await Requester(BatcherSettings(linger_seconds=0.2)).write(made)
-        assert [result.key for result in results] == [record.key for record in made]
-        return sorted({result.verdict for result in results})
+        written = Requester(BatcherSettings(linger_seconds=0.2)).write
+        writes = (written(made[call::calls]) for call in range(calls))
+        results = [result for results in await asyncio.gather(*writes) for result in results]
+        assert sorted(result.key for result in results) == sorted(record.key for record in made)
+        return dict(Counter(str(result.verdict) for result in results))
 
 
 @workflow.defn
@@ -112,6 +129,7 @@ class WriteNumberedKey:
 WRITERS = (
     WriteOnce,
     WriteAtOnce,
+    WriteWhileWriting,
     WriteInTwoRuns,
     WriteTwice,
     WriteMuch,

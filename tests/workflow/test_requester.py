@@ -36,6 +36,7 @@ from tests.support.writers import (
     WriteNumberedKey,
     WriteOnce,
     WriteTwice,
+    WriteWhileWriting,
 )
 
 QUEUE = "writers"
@@ -234,17 +235,32 @@ async def test_a_cancelled_workflow_ends_cancelled_and_names_what_is_undecided(
     assert isinstance(failed.value.cause, CancelledError)
 
 
+async def test_a_workflow_has_its_own_details_again_after_its_last_write(
+    client: Client, engine: AsyncEngine
+) -> None:
+    job = Job(records("a"), next=records("b"))
+    async with writing(client, engine, BatcherSettings(linger_seconds=1)):
+        assert await written(client, WriteWhileWriting.run, job) == "its own"
+
+
 async def test_what_cannot_be_written_fails_the_call_and_says_why(
     client: Client, engine: AsyncEngine
 ) -> None:
     async with writing(client, engine):
         numbered = await failure(await start(client, WriteNumberedKey.run, 5))
-        much = await failure(await start(client, WriteMuch.run, 3_000, 1_000))
-        assert await written(client, WriteMuch.run, 1_000, 1_000) == ["written"]
+        much = await failure(await start(client, WriteMuch.run, 1, 3_000, 1_000))
     assert (numbered.type, much.type) == ("Record", "Record")
     assert "records[0]: the key 5 is int, not text" in numbered.message
     assert "write them in several" in much.message
-    assert await rows(engine) == 1_000
+    assert await rows(engine) == 0
+
+
+async def test_calls_at_once_may_write_more_than_a_workflow_task_may_record(
+    client: Client, engine: AsyncEngine
+) -> None:
+    async with writing(client, engine, BatcherSettings(max_records=1_000, linger_seconds=0.2)):
+        found = await written(client, WriteMuch.run, 6, 8, 200_000)
+    assert found == {"written": 48}
 
 
 async def test_many_submissions_of_one_call_travel_in_messages_that_fit(
