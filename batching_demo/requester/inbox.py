@@ -12,13 +12,13 @@ with workflow.unsafe.imports_passed_through():
 class Inbox:
     """The signal handlers of a workflow, shared by all of its requesters.
 
-    They take any arguments: the SDK drops a signal that does not fit its handler's types.
+    They take any arguments: the SDK would drop a signal that does not fit the types of its handler.
     """
 
     def __init__(self) -> None:
         self.answers = Answers()
         self.writes = 0
-        """Calls of `Requester.write`, which gives each an id of its own."""
+        """Calls of `Requester.write` so far. The number is part of the ids of their submissions."""
 
     @classmethod
     def of_workflow(cls) -> "Inbox":
@@ -33,11 +33,11 @@ class Inbox:
         return inbox
 
     def take_verdicts(self, *arguments: Any) -> None:
-        """Take verdicts."""
+        """Handle a verdicts signal; log one that is malformed."""
         if problem := self.answers.read_verdicts(arguments):
             workflow.logger.warning("malformed verdicts signal: %s", problem)
 
     def take_busy(self, *arguments: Any) -> None:
-        """Take a busy answer: some submissions have to be sent again, later."""
+        """Handle a busy signal; log one that is malformed."""
         if problem := self.answers.read_busy(arguments, workflow.time()):
             workflow.logger.warning("malformed busy signal: %s", problem)
