@@ -19,7 +19,15 @@ from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_buffered, expect_error, status, submit
 from tests.support.collecting import collecting, expect_answers
-from tests.support.database import execute, execute_at, expect_dead_letters, expect_rows, scalar
+from tests.support.database import (
+    execute,
+    execute_at,
+    expect_dead_letters,
+    expect_rows,
+    expect_waiting_writes,
+    locked_table,
+    scalar,
+)
 from tests.support.loading import load, write_ndjson
 from tests.support.postgres import stopped
 from tests.support.records import record
@@ -124,6 +132,32 @@ async def test_a_write_left_behind_by_an_old_run_changes_no_verdict(
         await expect_answers(client, "one", {str(number): "w" for number in range(12)})
         assert (await batcher(client).describe()).run_id != first_run
     assert await scalar(engine, "SELECT count(*) FROM records") == 12
+
+
+async def test_a_write_left_behind_that_fails_is_repeated_by_the_next_run(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S04: its sessions are ended while they wait, when nobody listens to it any more."""
+    monkeypatch.setattr(run_length, "HARD_SIGNALS", 10)
+    await start_batchers(client, 1, QUICK)
+    first_run = (await batcher(client).describe()).run_id
+
+    async def next_run() -> None:
+        assert (await batcher(client).describe()).run_id != first_run
+
+    async with collecting(client, "one"), patchable_batcher_service(client, engine):
+        async with locked_table(engine):
+            await submit(client, ("0", [record("0")]), requester="one")
+            await expect_waiting_writes(engine, 1)
+            for number in range(1, 12):
+                await submit(client, (str(number), [record(str(number))]), requester="one")
+            await eventually(next_run)
+            await execute(
+                engine,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+        await expect_answers(client, "one", {str(number): "w" for number in range(12)})
 
 
 async def test_records_wait_for_a_schema(

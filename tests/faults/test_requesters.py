@@ -14,10 +14,10 @@ from temporalio.exceptions import CancelledError
 from batching_demo.contracts.names import BUSY_SIGNAL, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.support.batchers import expect_buffered, submit
+from tests.support.batchers import expect_buffered, status, submit
 from tests.support.loading import load, write_ndjson
 from tests.support.records import record
-from tests.support.services import both_services
+from tests.support.services import batcher_service, both_services
 from tests.support.waiting import eventually, in_time
 
 SLOW = BatcherSettings(linger_seconds=600)
@@ -86,6 +86,18 @@ async def test_a_cancelled_one_ends_cancelled_and_names_what_has_no_verdict(
         details = str(await handle.query("__temporal_workflow_metadata"))
         assert "cancelled: no verdict yet for 2 records" in details
         assert len((await loading).failures) == 1
+
+
+async def test_one_that_is_gone_holds_up_no_batch(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, BatcherSettings(linger_seconds=0.2))
+    async with batcher_service(client, engine):
+        await submit(client, ("s", [record("pear")]), requester="gone")
+
+        async def written_once() -> None:
+            assert (await status(client)).totals.batches == {"age": 1}
+
+        await eventually(written_once)
+        assert (await status(client)).consecutive_failures == 0
 
 
 async def test_a_cancelled_call_names_its_records_too(

@@ -91,6 +91,8 @@ async def test_what_is_refused_is_told_to_nobody_but_the_dead_letters(
             await execute(engine, "ALTER TABLE elsewhere RENAME TO records")
             await expect_answers(client, "one", {"bad": "rrrr"})
             await expect_dead_letters(engine, 5)
+            answers = await client.get_workflow_handle("one").fetch_history()
+    assert not any(b"hunter2" in event.SerializeToString() for event in answers.events)
     told = await failures(client, "batcher-0")
     assert told
     for text in (caplog.text, *told):

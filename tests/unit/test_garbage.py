@@ -38,9 +38,3 @@ def test_an_old_run_is_collected_soon() -> None:
     assert run() is not None
     work = [[n] for n in range(20_000)]
     assert run() is None, len(work)
-
-
-def test_by_default_it_is_not() -> None:
-    run = old_run()
-    work = [[n] for n in range(20_000)]
-    assert run() is not None, len(work)

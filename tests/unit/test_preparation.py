@@ -263,7 +263,7 @@ def record_of(size: int, number: int = 0) -> PreparedRecord:
 
 
 @given(
-    st.lists(st.sampled_from([100, 1_000, 20_000, 60_000, 200_000]), max_size=60),
+    st.lists(st.sampled_from([100, 1_000, 20_000, 60_000, 200_000]), max_size=25),
     st.integers(1, 20),
     st.integers(1, 3),
 )
