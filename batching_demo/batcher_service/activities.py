@@ -32,7 +32,7 @@ from batching_demo.database.target import RECORDS, Target
 from batching_demo.database.writes import write_batch, write_unbatched
 
 HEARTBEATS_IN_TIMEOUT = 3
-"""So one or two may get lost."""
+"""So a heartbeat that is late or lost causes no timeout."""
 LONGEST_SILENCE_SECONDS = 10.0
 """Between two heartbeats of an activity without a heartbeat timeout."""
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class WriteActivities:
         """Wait until submissions are written in batches with others, and return their verdicts.
 
         Args:
-            headers: Of the submissions of one call.
+            headers: The headers of the submissions of one call.
             records: The joined records.
         """
         if self._drains is None:
@@ -105,7 +105,7 @@ class WriteActivities:
         """Write each record with an INSERT and a commit of its own, and return the verdicts.
 
         Args:
-            headers: Of the submissions of one call.
+            headers: The headers of the submissions of one call.
             records: The joined records.
         """
         gathered = gather(split(headers, records))
@@ -123,7 +123,7 @@ class WriteActivities:
 
         Args:
             answers: At most one for each requester.
-            shard: Of the batcher that gives them.
+            shard: The shard of the batcher that gives them.
         """
         busy = {answer.requester: answer.busy for answer in answers}
         await send_to_all(self._client, BUSY_SIGNAL, busy)

@@ -53,7 +53,7 @@ def pack_state(state: State, cause: str) -> bytes:
     Batches in flight are requeued, since the next run does not see how their writes end.
 
     Args:
-        state: Of this run.
+        state: The state of this run.
         cause: The `Cause` for which this run ends.
     """
     waiting = list(state.flusher.requeue_in_flight())

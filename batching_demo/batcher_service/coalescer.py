@@ -46,7 +46,7 @@ class Coalescer:
         """Wait until submissions are written in batches with others, and return their verdicts.
 
         Args:
-            submissions: Of one call.
+            submissions: The submissions of one call.
             attempt: The attempt of the call, from 1.
 
         Raises:

@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.core.intake import Intake
 
 RETRY_WHILE_FAILING_SECONDS = 60.0
-"""The least retry_after while the database fails. The buffer does not empty sooner."""
+"""The least retry_after while the database fails. It may not be tried again sooner."""
 LONGEST_ACTIVITY = timedelta(seconds=60)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 # Workflow code cannot see the attempts that the server makes, so it makes further ones itself.
@@ -216,7 +216,7 @@ class BatcherWorkflow:
         return self._intake.has_turned_away and not self._is_answering
 
     def _wake_at(self) -> float | None:
-        """Return when time alone makes a write due; None if never, or if this run should end."""
+        """Return when to wake up if nothing else happens; None if never."""
         return None if self._length.should_end else self._flusher.wake_at(workflow.time())
 
     def _next_batch(self) -> Batch | None:
@@ -250,7 +250,7 @@ class BatcherWorkflow:
             now = workflow.time()
             self._totals.add(batch.header.reason, result)
             self._flusher.wrote(batch, now, all_refused=result.all_refused)
-            # So many writes overlap.
+            # That many writes share the time.
             seconds = (now - started) / self._buffer.settings.max_in_flight
             self._state.admission.wrote(batch.size, seconds)
         self._show()
@@ -317,7 +317,7 @@ def _cause_of(error: ActivityError) -> tuple[str, str | None]:
 
 
 def _unfinished(tasks: Sequence[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
-    """Return the tasks that still run. An error of one that has ended is raised."""
+    """Return the tasks that still run, and raise the error of one that has failed."""
     # A mistake in the code must fail the workflow task. Otherwise it would vanish with the task.
     for task in tasks:
         if task.done():

@@ -50,7 +50,7 @@ class BatchResult:
 
     @classmethod
     def of(cls, answers: Sequence[Verdicts]) -> "BatchResult":
-        """Return the counts of the records that some answers are about."""
+        """Return the number of records with each verdict in the answers of a batch."""
         problems = (problem for answer in answers for problem in answer.problems)
         refused = sum(problem.sqlstate is not None for problem in problems)
         return cls(**count_verdicts(answers), refused_by_postgres=refused)

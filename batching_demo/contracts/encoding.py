@@ -51,13 +51,13 @@ class EncodingError(ValueError):
 _PREFIX = struct.Struct("<BI")
 """The encoding, and the number of records."""
 _ENTRY = struct.Struct("<QIIHB")
-"""Of one record: the line, and the lengths of key, payload, rejection and hash."""
+"""The line of a record, and the lengths of its key, payload, rejection and hash."""
 # 1 and 2 were the formats of a time before the first release.
 _PLAIN, _DEFLATED = 3, 4
 _DEFLATE_LEVEL = 1
 """Flights shrink to a fifth in 1.5 us each; better levels take longer than they save."""
 _BEST_DEFLATE_RATIO = 1032
-"""No bytes shrink further. So a header cannot announce far more records than its bytes can hold."""
+"""No bytes shrink further. So the bytes of a submission bound the number of its records."""
 _LARGEST_PLAIN_BYTES = 1024 * KIB
 """Inflated bytes of a submission. The bound keeps a few bytes from filling the memory."""
 

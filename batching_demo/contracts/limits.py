@@ -4,14 +4,13 @@ KIB = 1024
 
 MAX_KEY_BYTES = 512
 MAX_RECORD_BYTES = 256 * KIB
-"""Of a record before it is deflated."""
+"""The largest record, before it is deflated."""
 MAX_SUBMISSION_BYTES = 128 * KIB
 """A record that is larger by itself, once it is deflated, is a submission alone."""
 MAX_BATCH_BYTES = 512 * KIB
 MAX_BATCH_RECORDS = 10_000
 MAX_WRITE_BYTES = 1024 * KIB
-"""Of the submissions of one `Requester.write`, headers included. They have to stay under the 2 MiB
-that a history takes at once. Beyond, the server does not fail the workflow: it tries the workflow
-task for ever."""
+"""The submissions of one `Requester.write`, headers included. A history takes less than 2 MiB at
+once. Beyond, the server does not fail the workflow: it tries the workflow task for ever."""
 MAX_SLICE_BYTES = 512 * KIB
-"""Of a slice of an input file, as it is read."""
+"""A slice of an input file, as it is read."""

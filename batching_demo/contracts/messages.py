@@ -40,7 +40,9 @@ class SubmissionHeader:
     length: int
     """Bytes of the encoded records."""
     source: str = ""
+    """Where the records come from, such as the name of a file."""
     run_label: str = DEFAULT_RUN_LABEL
+    """Which run of a starter they belong to."""
     shard: int = COMMON_SHARD
     """Which batcher it is for. Any shard may write any key."""
     malformed: str = ""

@@ -21,7 +21,7 @@ BUSY_SIGNAL = "batching_busy"
 LOG_FIELDS = "fields"
 """Attribute of a log record, a dict. `--log-format json` adds its items to the line."""
 DEFAULT_RUN_LABEL = "first"
-"""The run label of all records that do not come from a `main start --again`."""
+"""The run label of records that nobody has given another one."""
 COMMON_SHARD = 0
 """The shard that every set of batchers has. It takes the submissions of shards that do not run: any
 shard may write any key."""

@@ -40,6 +40,7 @@ class RetryResult:
     verdict: Verdict
     batch_id: str | None = None
     reason: str = ""
+    """Reason, detail and SQLSTATE are those of the `Problem`, if the record is not stored."""
     detail: str = ""
     sqlstate: str | None = None
     kept_as: int | None = None

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 LARGEST_BUFFER_BYTES = 512 * 1024
+"""Encoded bytes that a batcher buffers, headers included."""
 LONGEST_BACKLOG = 1_000
-"""Reservations. Submissions beyond it are told to come back as well, but get no reservation."""
+"""The most reservations. Further submissions are answered busy too, but get no reservation."""
 SHORTEST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 RESERVATION_KEPT_SECONDS = 10.0
 """How long a reservation is kept for a submission that is late."""
 EXPECTED_SOON_SECONDS = 1.0
-"""Room is kept for a submission that is expected within this time. Kept earlier, it would lie idle.
-"""
+"""Room is kept for a submission that is expected this soon. Kept earlier, it would lie idle."""
 OPTIMISM = 0.7
 """A submission comes back after this share of the time that the bytes before it should take. One
 that comes too early costs a message. One that comes too late leaves the buffer idle."""
@@ -74,7 +74,7 @@ class Admission:
         asks. One that is admitted gives its reservation up.
 
         Args:
-            submission_id: Of the submission.
+            submission_id: The same however often the submission asks.
             size: Bytes of the submission.
             buffered: Bytes that wait in the buffer.
             now: Seconds since the epoch.
@@ -143,6 +143,7 @@ class Admission:
         self._kept += sign * reservation.size if self._is_kept(reservation) else 0
 
     def _is_kept(self, reservation: Reservation) -> bool:
+        """Return whether room is kept for a reservation now."""
         return (
             reservation.has_returned or reservation.expected_at <= self._now + EXPECTED_SOON_SECONDS
         )

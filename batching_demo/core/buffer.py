@@ -31,8 +31,8 @@ Identity = str | tuple[str, str, bytes]
 def identity_of(submission: Submission) -> Identity:
     """Return what tells a submission from all others.
 
-    For a malformed submission the id is not enough. A malformed signal may name any id, that of a
-    buffered submission or of another malformed one, and must not be taken for it.
+    For a malformed submission the id is not enough. A malformed signal may name any id, such as
+    that of a buffered submission, and must not be taken for that submission.
     """
     header = submission.header
     if header.malformed:
@@ -82,12 +82,12 @@ class Buffer:
         return self._attempts[identity_of(submission)]
 
     def add(self, submission: Submission, attempt: int = 1) -> bool:
-        """Append a submission. Return whether that was done: one that is known already is not.
+        """Append a submission, and return True. If it is known already, return False.
 
         Args:
             submission: With the time when it was received.
             attempt: Which attempt the next write is. Above 1, an earlier one may have stored some
-                of the records.
+                of the records. A known submission keeps the higher attempt.
         """
         identity = identity_of(submission)
         known = self._attempts.get(identity, 0)
@@ -121,7 +121,7 @@ class Buffer:
         return None
 
     def take(self) -> list[Submission]:
-        """Return the submissions of the next batch, taken out; none if nothing waits.
+        """Take out the submissions of the next batch, and return them; none if nothing waits.
 
         They stay known until `ack` or `requeue`.
         """

@@ -69,7 +69,7 @@ class Control:
         return "paused: nothing is flushed, submissions are taken while there is room"
 
     def check_pause(self) -> None:
-        """Check that a pause would not open a batcher that a drain has closed.
+        """Check that the batcher is not closed: a pause would open it.
 
         Raises:
             ControlRefusedError: The batcher drains or stops.

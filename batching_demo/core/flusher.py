@@ -95,9 +95,9 @@ class Flusher:
         return self._reason(now)
 
     def wake_at(self, now: float) -> float | None:
-        """Return when to ask `due` again if nothing else happens before; None if never.
+        """Return when a write is due if nothing else happens before; None if none would be.
 
-        In seconds since the epoch.
+        The time is in seconds since the epoch.
         """
         due_at = self.buffer.due_at()
         if due_at is None or self._is_busy or self.control.is_paused:
@@ -108,7 +108,9 @@ class Flusher:
         return max(due_at, self.health.retry_at)
 
     def take(self, batch_id: str, reason: FlushReason) -> Batch:
-        """Return the next batch. It is out of the buffer and in flight until `wrote` or `failed`.
+        """Take the next batch out of the buffer, and return it.
+
+        It is in flight until `wrote` or `failed` is called with it.
 
         Args:
             batch_id: Names the batch.

@@ -72,7 +72,9 @@ class RowWriter:
         self._bisect_statements = 0
 
     async def run(self, batch: BatchInfo | None, *, look_first: bool = False) -> WriteResult:
-        """Decide every row, keep those that cannot be stored as dead letters, return all verdicts.
+        """Decide every row, and return the verdicts.
+
+        Rows that cannot be stored are kept as dead letters.
 
         Args:
             batch: Named by the dead letters; None on the unbatched path.
@@ -157,7 +159,7 @@ class RowWriter:
 
         Args:
             bad: Rows that one INSERT could not insert.
-            failure: Of that INSERT.
+            failure: The failure of that INSERT.
         """
         if len(bad) == 1:
             self._refuse(bad[0], REJECTED, REFUSED, failure.reason, failure.sqlstate)

@@ -87,7 +87,7 @@ class Target:
 
     @cached_property
     def select_stored(self) -> Select[str, bytes, str, int]:
-        """The SELECT of the stored ones of some keys, with hash, submission id and position."""
+        """The look-up. It returns the stored ones of some keys, with what verdicts follow from."""
         keys = bindparam("keys", type_=ARRAY(Text))
         deciding = (self.table.c[name] for name in DECIDING)
         return select(self._key, *deciding).where(self._key == any_(keys))
@@ -135,7 +135,7 @@ class Target:
         """
         payload = cast(sent["payload"], JSONB) if "payload" in sent else None
         filled: dict[str, ColumnElement[Any]] = {self.key: sent["idempotency_key"]}
-        for name in self.table.c.keys():  # noqa: SIM118
+        for name in self.table.c.keys():  # noqa: SIM118  # it would yield columns
             if name in self.columns and payload is not None:
                 filled[name] = self.columns[name](payload)
             elif name == "payload" and payload is not None:

@@ -23,8 +23,8 @@ async def write_batch(
 ) -> WriteResult:
     """Write rows with one bulk INSERT, and return the verdict of each.
 
-    Further statements follow only for keys that are stored already and for rows that Postgres
-    refuses. Rows that cannot be stored become dead letters.
+    Further statements follow only for keys that are stored already, for rows that Postgres refuses,
+    and for dead letters. Each row that cannot be stored becomes a dead letter.
 
     Args:
         engine: Commits every statement by itself.

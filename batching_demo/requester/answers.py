@@ -10,8 +10,7 @@ from batching_demo.contracts.messages import VERDICT_BY_CODE, Busy, Submission, 
 _verdicts = TypeAdapter(list[Verdicts])
 _busy = TypeAdapter(Busy)
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
-"""The longest wait that a busy answer may ask for. JSON can spell Infinity, which no timer takes.
-"""
+"""A busy answer that asks for more is malformed. JSON can spell Infinity, which no timer takes."""
 
 
 class Answers:
@@ -26,8 +25,8 @@ class Answers:
         """When each submission is to be sent, in seconds since the epoch; infinity while the
         activity that sends it runs."""
         self._unanswered: set[str] = set()
-        """Submissions that were sent and have not been answered busy since. Those with verdicts are
-        not taken out."""
+        """Submissions that were sent and have not been answered busy since. Some may have verdicts
+        by now."""
 
     def read_verdicts(self, arguments: Sequence[object]) -> str | None:
         """Take the arguments of a verdicts signal. Return what is wrong with them; None if nothing.
@@ -84,8 +83,8 @@ class Answers:
             submission_id = submission.header.submission_id
             self._due_at[submission_id] = math.inf
             self._unanswered.discard(submission_id)
-            # An answer that is here already does not fit the submission, else it would not be sent.
-            # The first answer is kept, so this one must not be in the place of a later one.
+            # An answer that is here already does not fit, or the submission would not be sent. It
+            # has to go, since `take` keeps the first answer, and a later one may fit.
             self._taken.pop(submission_id, None)
 
     def sent(self, submissions: Sequence[Submission], again_at: float) -> None:

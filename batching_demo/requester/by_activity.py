@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.requester.undecided import deadline_passed, show_cancelled
 
 LONGEST_WRITE = timedelta(minutes=10)
-"""Of one attempt, with the wait for a connection. It may be long, since missing heartbeats tell
+"""One attempt, with the wait for a connection. It may take long, since missing heartbeats tell
 sooner that a worker has died."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))

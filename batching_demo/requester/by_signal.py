@@ -19,14 +19,14 @@ with workflow.unsafe.imports_passed_through():
 
 SHORTEST_ACK_TIMEOUT_SECONDS = 60.0
 LONGEST_ACK_TIMEOUT_SECONDS = 600.0
-"""Of every wait but the first."""
+"""The longest wait after a resubmission."""
 LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
 """Between two attempts to reach a batcher that does not run."""
 GATHER_SHARE = 0.05
 """The share of the linger that a worker takes to gather a signal: so small that nobody notices."""
 LONGEST_GATHER_SECONDS = 0.25
 LONGEST_SUBMIT = timedelta(seconds=60)
-"""Of one attempt to send a signal, with the time to gather it."""
+"""One attempt to send a signal, with the time to gather it."""
 
 
 class SignalWriter:
@@ -72,7 +72,7 @@ class SignalWriter:
         except asyncio.CancelledError:
             show_cancelled(self._unanswered(submissions))
             raise
-        # While it waited, it showed its own details. These are those of the workflow.
+        # While it waited, it showed details of its own. Now the workflow gets its own back.
         workflow.set_current_details(details)
         return self._answers.to(submissions)
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from batching_demo.contracts.messages import SubmissionHeader
 
 SUBMIT_ACTIVITY = "submit_to_batcher"
-"""Activity that takes a `SubmitInput` and the joined records, and returns whether the batcher runs.
-"""
+"""Activity that takes a `SubmitInput` and joined records, and returns whether the batcher runs."""
 PREPARE_ACTIVITY = "prepare_submissions"
 """Activity that takes `RecordTexts`, and returns packed submissions."""
 
@@ -16,8 +15,8 @@ class SubmitInput:
     """A message without its records: where it goes, and how long it may wait for others.
 
     Attributes:
-        shard: Of the batcher that gets it.
-        headers: Of the submissions.
+        shard: The shard of the batcher that gets it.
+        headers: The headers of its submissions.
         gather_seconds: How long the worker may gather messages of other workflows.
     """
 

@@ -134,7 +134,7 @@ def _utf8(text: str) -> str:
 
 
 def prepare_submissions(texts: RecordTexts) -> list[Submission]:
-    """Return the submissions of records, in their order. They have bad records too, as rejected."""
+    """Return the submissions of records, in their order. Bad records are in them, as rejected."""
     pairs = zip(texts.keys, texts.payloads, strict=True)
     prepared = [_prepared(line, key, payload) for line, (key, payload) in enumerate(pairs, 1)]
     return cut({texts.template.shard: prepared}, texts.template, texts.max_records)

@@ -19,9 +19,9 @@ from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
 
 GATHERED_SUBMISSIONS = 100
-"""With so many submissions a signal gathers no more, and is sent."""
+"""A signal with so many submissions gathers no more, and is sent."""
 GATHERED_BYTES = 16 * KIB
-"""With so many bytes too. From there on signals cost by their bytes, so gathering saves nothing."""
+"""So is a signal with so many bytes. Larger ones cost by their bytes: to gather saves nothing."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from batching_demo.contracts.messages import Submission
 NAMED = 20
 """Records that a text names, at most."""
 SHOWN_CHARACTERS = 100
-"""Of a key, at most."""
+"""Characters of a key that a text shows, at most."""
 
 
 def describe_undecided(submissions: Iterable[Submission]) -> str:
