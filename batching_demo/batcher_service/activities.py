@@ -1,4 +1,4 @@
-"""Write a batch, and tell every requester what became of its records."""
+"""The activities that write records and send the answers."""
 
 import asyncio
 import logging
@@ -32,17 +32,21 @@ from batching_demo.database.target import RECORDS, Target
 from batching_demo.database.writes import write_batch, write_unbatched
 
 HEARTBEATS_IN_TIMEOUT = 3
+"""So a heartbeat that is late or lost causes no timeout."""
 LONGEST_SILENCE_SECONDS = 10.0
+"""Between two heartbeats of an activity without a heartbeat timeout."""
 logger = logging.getLogger(__name__)
 
 
 class WriteActivities:
-    """The activities of the batcher service, on one engine and one Temporal client.
+    """The activities that write, on one engine, and that answer, through one Temporal client.
+
+    Those that write raise an `ApplicationError`, with advice and SQLSTATE, if the database fails.
 
     Args:
-        engine: Writes, each statement committed by itself.
-        client: Sends verdicts.
-        connections: Of the engine, and writes at a time.
+        engine: Commits every statement by itself.
+        client: Sends verdicts and busy answers.
+        connections: Connections of the engine, and so writes at a time.
         coalescing: When the calls of the coalesced path are written.
         target: The table that records go to.
     """
@@ -59,14 +63,19 @@ class WriteActivities:
         self._client = client
         self._target = target
         self._metrics = WorkerMetrics.of(client)
-        # Activities outnumber connections: those that are coalesced mostly wait for each other.
+        # There are more activities than connections, since coalesced calls mostly wait for others.
         self._turn = asyncio.Semaphore(connections)
         self._coalescer = Coalescer(coalescing, self._write_coalesced)
         self._drains: asyncio.Task[None] | None = None
 
     @activity.defn(name=WRITE_BATCH)
     async def write_batch(self, batch: BatchHeader, records: bytes) -> BatchResult:
-        """Write a batch with one bulk INSERT, then send its verdicts to those who wait."""
+        """Write a batch, send the verdicts to its requesters, and return the number of each.
+
+        Args:
+            batch: The batch without its records.
+            records: The joined records of its submissions.
+        """
         async with _watched():
             submissions = split(batch.submissions, records)
             answers = await self._write(batch, submissions, WritePath.BATCHED)
@@ -77,7 +86,12 @@ class WriteActivities:
     async def write_coalesced(
         self, headers: list[SubmissionHeader], records: bytes
     ) -> list[Verdicts]:
-        """Wait until a batch with these submissions is written."""
+        """Wait until submissions are written in batches with others, and return their verdicts.
+
+        Args:
+            headers: The headers of the submissions of one call.
+            records: The joined records.
+        """
         if self._drains is None:
             self._drains = asyncio.create_task(self._drain_at_shutdown())
         async with _watched():
@@ -88,7 +102,12 @@ class WriteActivities:
     async def write_unbatched(
         self, headers: list[SubmissionHeader], records: bytes
     ) -> list[Verdicts]:
-        """Write each record with an INSERT and a commit of its own; the baseline."""
+        """Write each record with an INSERT and a commit of its own, and return the verdicts.
+
+        Args:
+            headers: The headers of the submissions of one call.
+            records: The joined records.
+        """
         gathered = gather(split(headers, records))
         async with _watched():
             with self._metrics.measured(None, WritePath.UNBATCHED):
@@ -100,7 +119,12 @@ class WriteActivities:
 
     @activity.defn(name=ANSWER_BUSY)
     async def answer_busy(self, answers: list[BusyAnswer], shard: int) -> None:
-        """Ask requesters to submit again later."""
+        """Send busy answers to requesters.
+
+        Args:
+            answers: At most one for each requester.
+            shard: The shard of the batcher that gives them.
+        """
         busy = {answer.requester: answer.busy for answer in answers}
         await send_to_all(self._client, BUSY_SIGNAL, busy)
         submissions = sum(len(answer.busy.submission_ids) for answer in answers)
@@ -114,6 +138,7 @@ class WriteActivities:
     async def _write(
         self, batch: BatchHeader, submissions: Sequence[Submission], path: WritePath
     ) -> list[Verdicts]:
+        """Write a batch, count and log it, and return the verdicts of each submission."""
         started = time.monotonic()
         gathered = gather(submissions)
         with self._metrics.measured(batch.shard, path, batch.reason):
@@ -140,7 +165,7 @@ class WriteActivities:
 
 @asynccontextmanager
 async def _watched() -> AsyncIterator[None]:
-    """Heartbeat, so that a dead worker is noticed; report what fails."""
+    """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database."""
     heartbeat = asyncio.create_task(_heartbeat())
     try:
         with database_failures_reported():
@@ -153,7 +178,8 @@ async def _heartbeat() -> None:
     timeout = activity.info().heartbeat_timeout
     every = timeout.total_seconds() / HEARTBEATS_IN_TIMEOUT if timeout else LONGEST_SILENCE_SECONDS
     while True:
-        # A short activity sends none: each costs the server as much as a result.
+        # First the wait: a short activity needs no heartbeat, which costs the server as much as a
+        # result.
         await asyncio.sleep(every)
         activity.heartbeat()
 

@@ -14,34 +14,48 @@ from batching_demo.core.flusher import Flusher, FlusherState
 
 @dataclass(frozen=True)
 class Carried:
-    """Everything but the records. New fields need defaults: an older run may have packed it."""
+    """The carried state as JSON has it, without the records.
+
+    New fields need defaults, since the run that has packed it may have had older code.
+    """
 
     submissions: list[SubmissionHeader] = field(default_factory=list)
+    """The submissions that wait, oldest first."""
     received_at: list[float] = field(default_factory=list)
+    """When each of them was received, in seconds since the epoch."""
     attempts: list[int] = field(default_factory=list)
+    """The attempt that the next write of each of them is."""
     backlog: list[Reservation] = field(default_factory=list)
     bytes_per_second: float = FIRST_GUESS_BYTES_PER_SECOND
     totals: Totals = field(default_factory=Totals)
     flusher: FlusherState = field(default_factory=FlusherState)
     continued_by: str = ""
-    """Why the run before ended; empty in a first run."""
+    """The `Cause` for which the run before ended; empty in a first run."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What a batcher has while it runs."""
+    """The same state as a run of a batcher uses it."""
 
     flusher: Flusher
     admission: Admission
     totals: Totals
     continued_by: str
+    """The `Cause` for which the run before ended; empty in a first run."""
 
 
 _carried = TypeAdapter(Carried)
 
 
 def pack_state(state: State, cause: str) -> bytes:
-    """Return everything that is not answered, and what is known, for the next run."""
+    """Return the state as bytes for the next run.
+
+    Batches in flight are requeued, since the next run does not see how their writes end.
+
+    Args:
+        state: The state of this run.
+        cause: The `Cause` for which this run ends.
+    """
     waiting = list(state.flusher.requeue_in_flight())
     headers, records = join(waiting)
     carried = Carried(
@@ -58,7 +72,15 @@ def pack_state(state: State, cause: str) -> bytes:
 
 
 def unpack_state(batcher_input: BatcherInput, packed: bytes) -> State:
-    """Return the state that an earlier run packed; a first run gets no bytes, and begins anew."""
+    """Return the state that the run before has packed, or a new state.
+
+    Args:
+        batcher_input: The shard and the settings.
+        packed: What `pack_state` has returned; empty in the first run.
+
+    Raises:
+        ValueError: The bytes are no packed state.
+    """
     header, records = unframe(packed)
     carried = _carried.validate_json(header) if header else Carried()
     flusher = Flusher(batcher_input.settings, batcher_input.shard, carried.flusher)
@@ -70,6 +92,7 @@ def unpack_state(batcher_input: BatcherInput, packed: bytes) -> State:
 
 
 def _received(submissions: Iterable[Submission], at: Iterable[float]) -> Iterable[Submission]:
+    """Return submissions with the times when they were received, which do not travel in headers."""
     return (
         replace(submission, received_at=received_at)
         for submission, received_at in zip(submissions, at, strict=True)

@@ -1,7 +1,7 @@
-"""Hold the calls of many workflows until a batch is due, write them together, answer each.
+"""Hold the calls of many workflows until a batch is due, write them together, and answer each.
 
-Nothing here is durable: the server retries the calls of a worker that died, and a verdict depends
-on the table alone.
+Nothing here is durable. If the worker dies, the server retries the calls, and the verdicts stay the
+same, since they depend on the table and the records alone.
 """
 
 import asyncio
@@ -19,13 +19,18 @@ from batching_demo.core.flusher import Batch, Flusher
 from batching_demo.database.errors import DatabaseFailedError
 
 Write = Callable[[BatchHeader, Sequence[Submission]], Awaitable[list[Verdicts]]]
-"""Writes a batch, and returns the answer to each of its submissions."""
+"""Writes a batch, and returns the verdicts of each of its submissions."""
 
 
 class Coalescer:
-    """Calls that wait, by the same policy as in a batcher.
+    """The calls that wait in a worker. They are flushed by the same policy as in a batcher.
 
-    A call that comes again while its first attempt still waits shares that one's answer.
+    If the server makes another attempt at a call while the first one still waits, both get the same
+    answer.
+
+    Args:
+        settings: When a batch is due.
+        write: Writes a batch.
     """
 
     def __init__(self, settings: BatcherSettings, write: Write) -> None:
@@ -38,10 +43,14 @@ class Coalescer:
     async def submit(
         self, submissions: Sequence[Submission], *, attempt: int = 1
     ) -> list[Verdicts]:
-        """Wait until submissions are written, each with whatever else comes meanwhile.
+        """Wait until submissions are written in batches with others, and return their verdicts.
+
+        Args:
+            submissions: The submissions of one call.
+            attempt: The attempt of the call, from 1.
 
         Raises:
-            DatabaseFailedError: The batch that one of them was in failed.
+            DatabaseFailedError: The write of a batch with one of them has failed.
         """
         now = time.time()
         answers = [
@@ -52,30 +61,34 @@ class Coalescer:
         return list(await asyncio.gather(*map(asyncio.shield, answers)))
 
     def drain(self) -> None:
-        """Let nothing wait any longer, now or later: the worker stops."""
+        """Write what waits, and whatever comes later, at once: the worker stops."""
         self._flusher.control.drain(time.time())
         self._flush_in(0.0)
 
     def _park(self, submission: Submission, attempt: int) -> asyncio.Future[Verdicts]:
+        """Buffer a submission unless it is known, and return the future of its answer."""
         identity = identity_of(submission)
         if self._flusher.buffer.add(submission, attempt):
             self._answers[identity] = asyncio.get_running_loop().create_future()
         return self._answers[identity]
 
     def _flush_in(self, seconds: float) -> None:
-        """Flush what is due after some time; at once is after all calls that came together."""
+        """Flush after some seconds what is due then.
+
+        Even 0 seconds let the calls that have come together get into the same batch.
+        """
         if self._wake_up:
             self._wake_up.cancel()
-        # In a context of its own: a batch belongs to no one of the calls that are in it.
+        # In a context of its own: a batch belongs to none of its calls, and must not log as one.
         self._wake_up = asyncio.get_running_loop().call_later(
             seconds, self._flush, context=Context()
         )
 
     def _flush(self) -> None:
-        """Start whatever writes are due, and wake up when time makes another one due."""
+        """Start the writes that are due, and set a timer for the next one."""
         now = time.time()
         if self._flusher.control.is_closed:
-            # A worker that stops has no time to wait for a database, whatever is wrong with it.
+            # A worker that stops cannot wait until a failing database is tried again.
             self._flusher.health.retry_now()
         while reason := self._flusher.due(now):
             batch = self._flusher.take(str(uuid4()), reason)
@@ -95,7 +108,7 @@ class Coalescer:
         waiting = [self._answers[identity] for identity in identities]
         try:
             answers = await self._write_batch(batch.header, batch.submissions)
-        except Exception as error:  # whatever it is, those who wait have to hear of it
+        except Exception as error:  # those who wait would wait for ever
             self._failed(batch, error)
             for future in waiting:
                 future.set_exception(error)
@@ -108,6 +121,7 @@ class Coalescer:
             del self._answers[identity]
 
     def _failed(self, batch: Batch, error: Exception) -> None:
+        """Note that a write has failed, and forget its batch."""
         sqlstate = error.failure.sqlstate if isinstance(error, DatabaseFailedError) else None
         # Not requeued: the server retries each of the calls.
         self._flusher.failed(batch, str(error), sqlstate, time.time(), requeue=False)

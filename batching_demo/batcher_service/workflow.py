@@ -1,4 +1,4 @@
-"""The batcher: collects submissions and has them written, one bulk INSERT a batch, for ever."""
+"""The batcher: a workflow that buffers submissions and has them written in batches, for ever."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,17 +29,18 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.core.intake import Intake
 
 RETRY_WHILE_FAILING_SECONDS = 60.0
-"""Who is turned away while the database fails stays away this long."""
+"""The least retry_after while the database fails. It may not be tried again sooner."""
 LONGEST_ACTIVITY = timedelta(seconds=60)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-# The workflow cannot see attempts that the server makes, so it makes them itself.
+# Workflow code cannot see the attempts that the server makes, so it makes further ones itself.
 ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
 
 
 @workflow.defn(name=BATCHER_WORKFLOW)
 class BatcherWorkflow:
-    """One shard. State is built before the first signal is handled, and never after."""
+    """The batcher of one shard."""
 
+    # In `run` it would be too late: signals that come with the start are handled before it.
     @workflow.init
     def __init__(self, batcher_input: BatcherInput, carried: bytes) -> None:
         self._shard = batcher_input.shard
@@ -55,7 +56,14 @@ class BatcherWorkflow:
 
     @workflow.run
     async def run(self, batcher_input: BatcherInput, carried: bytes) -> None:
-        """Write what is due until the history is long, then go on in a new run; end if stopped."""
+        """Have batches written when they are due, until this run's history is long.
+
+        Then it continues as new. It returns only if the batcher is stopped.
+
+        Args:
+            batcher_input: The shard and the settings.
+            carried: The packed state of the run before; empty in the first run.
+        """
         self._show()
         if self._state.continued_by:
             self._metrics.continued_as_new(self._state.continued_by)
@@ -77,7 +85,10 @@ class BatcherWorkflow:
 
     @workflow.signal(dynamic=True)
     def submit(self, name: str, arguments: Sequence[RawValue]) -> None:
-        """Buffer submissions. Whatever comes is taken raw: the SDK drops what it cannot decode."""
+        """Buffer the submissions of any signal.
+
+        The arguments are taken undecoded, since the SDK drops a signal that it cannot decode.
+        """
         self._length.signals += 1
         now = workflow.time()
         submissions = read_signal(
@@ -99,7 +110,7 @@ class BatcherWorkflow:
 
     @workflow.query
     def status(self) -> BatcherStatus:
-        """Return what waits, what is being written and what has been done."""
+        """Return what waits, what is in flight, and what has been done."""
         in_flight = self._flusher.in_flight
         return BatcherStatus(
             shard=self._shard,
@@ -119,7 +130,7 @@ class BatcherWorkflow:
 
     @workflow.update
     def flush(self) -> Done:
-        """Flush what waits now, full batch or not; while the database fails, try at once."""
+        """Flush what waits now, whether or not a batch is due."""
         records = self._buffer.records
         self._control.flush(workflow.time())
         return self._tried(f"flushing {records} records" if records else None, "nothing waits")
@@ -144,18 +155,18 @@ class BatcherWorkflow:
 
     @workflow.update
     def drain(self) -> Done:
-        """Answer submissions busy and flush all that waits."""
+        """Answer all submissions busy, and flush all that waits."""
         did = self._control.drain(workflow.time())
         return self._tried(did, f"already {self._control.mode}")
 
     @workflow.update
     def stop(self) -> Done:
-        """Drain, then end."""
+        """Drain, then end the workflow."""
         return self._tried(self._control.stop(workflow.time()), "already stopping")
 
     @workflow.update
     def configure(self, changes: Changes) -> Done:
-        """Change settings; they hold from the next batch on, in later runs too."""
+        """Change settings from the next batch on, in later runs too."""
         did = ", ".join(self._flusher.configure(changes))
         if did:
             workflow.upsert_memo({SETTINGS_MEMO: asdict(self._buffer.settings)})
@@ -166,11 +177,15 @@ class BatcherWorkflow:
         self._flusher.check(changes)
 
     def _did(self, did: str | None, otherwise: str) -> Done:
+        """Return what was done, or the other text if it is nothing."""
         self._show()
         return Done(did or otherwise, changed=bool(did))
 
     def _tried(self, did: str | None, otherwise: str) -> Done:
-        """Have a failing database tried at once: whoever asks may have mended it."""
+        """Return what was done, and have a failing database tried at once.
+
+        The operator who asks may just have mended it.
+        """
         self._health.retry_now()
         done = self._did(did, otherwise)
         if not self._health.is_failing:
@@ -179,7 +194,7 @@ class BatcherWorkflow:
         return replace(done, message=f"{done.message}; {failing}")
 
     async def _wait_for_work(self) -> None:
-        """Wait until there is something to do; a timer runs only while something waits."""
+        """Wait until there is something to do. No timer runs while nothing waits."""
         wake_at = self._wake_at()
         timeout = None if wake_at is None else max(0.0, wake_at - workflow.time())
         with suppress(TimeoutError):
@@ -191,18 +206,21 @@ class BatcherWorkflow:
 
     @property
     def _has_work(self) -> bool:
+        """Whether `run` has something to do."""
         has_write = not self._length.should_end and self._flusher.due(workflow.time()) is not None
         return has_write or self._has_answer or self._is_over()
 
     @property
     def _has_answer(self) -> bool:
+        """Whether a busy answer waits, and no activity is sending others."""
         return self._intake.has_turned_away and not self._is_answering
 
     def _wake_at(self) -> float | None:
+        """Return when to wake up if nothing else happens; None if never."""
         return None if self._length.should_end else self._flusher.wake_at(workflow.time())
 
     def _next_batch(self) -> Batch | None:
-        """Take the next batch if one is due, unless this run should end."""
+        """Return the next batch, in flight; None if none is due, or if this run should end."""
         reason = None if self._length.should_end else self._flusher.due(workflow.time())
         if reason is None:
             return None
@@ -211,7 +229,7 @@ class BatcherWorkflow:
         return batch
 
     async def _write(self, batch: Batch) -> None:
-        """Have a batch written, and learn from how it went."""
+        """Have a batch written, and note how that ended."""
         started = workflow.time()
         try:
             result = await workflow.execute_activity(
@@ -232,15 +250,16 @@ class BatcherWorkflow:
             now = workflow.time()
             self._totals.add(batch.header.reason, result)
             self._flusher.wrote(batch, now, all_refused=result.all_refused)
+            # That many writes share the time.
             seconds = (now - started) / self._buffer.settings.max_in_flight
             self._state.admission.wrote(batch.size, seconds)
         self._show()
 
     async def _answer_busy(self) -> None:
-        """Ask those who were turned away to come back later."""
+        """Have requesters told which submissions to send again later."""
         answers = self._intake.busy_answers()
         self._is_answering = True
-        with suppress(ActivityError):  # whoever is not told comes back by itself
+        with suppress(ActivityError):  # a requester that is not told submits again by itself
             await workflow.execute_activity(
                 ANSWER_BUSY,
                 args=[answers, self._shard],
@@ -251,39 +270,46 @@ class BatcherWorkflow:
         self._is_answering = False
 
     def _is_over(self) -> bool:
-        """Return whether this run may end: nothing runs, or its history is too long to wait."""
+        """Return whether this run may end.
+
+        It may if the batcher is stopped, or if the history is long and nothing is unfinished. If
+        the history is too long to wait for that, it may end at once.
+        """
         may_continue = self._length.must_end or (self._is_idle and self._length.should_end)
         return may_continue or self._is_stopped()
 
     def _is_stopped(self) -> bool:
-        """Return whether it was stopped and everybody has been answered.
+        """Return whether the batcher is stopped and all submissions are answered.
 
         A signal that comes while this run ends is not lost: the server then refuses the end, and
-        the workflow sees the signal first.
+        the workflow handles the signal first.
         """
         is_stopping = self._control.mode is Mode.STOPPING
         return is_stopping and self._is_idle and not len(self._buffer)
 
     @property
     def _is_idle(self) -> bool:
-        """Whether everything that was begun is finished."""
+        """Whether no write is in flight and no busy answer waits. The buffer may have records."""
         return not (self._flusher.in_flight or self._is_answering or self._intake.has_turned_away)
 
     def _show(self) -> None:
-        """Show how things are in Temporal's Web UI and in metrics; the history does not grow."""
+        """Show mode, totals and error in the Web UI, and the buffer in metrics.
+
+        This adds no events to the history.
+        """
         parts = (str(self._control.mode), self._totals.describe(), self._health.last_error)
         workflow.set_current_details("; ".join(part for part in parts if part))
         self._show_buffer()
 
     def _show_buffer(self) -> None:
-        """Show what waits in metrics."""
+        """Show the buffer in metrics."""
         buffer, now = self._buffer, workflow.time()
         linger = buffer.settings.linger_seconds
         self._metrics.show(buffer.records, buffer.bytes, buffer.oldest_at, linger, now)
 
 
 def _cause_of(error: ActivityError) -> tuple[str, str | None]:
-    """Return what failed, and the SQLSTATE if Postgres named one."""
+    """Return what failed, and the SQLSTATE; None for that if Postgres named none."""
     cause = error.cause
     if isinstance(cause, ApplicationError):
         return cause.message, next(iter(cause.details), None)
@@ -291,7 +317,8 @@ def _cause_of(error: ActivityError) -> tuple[str, str | None]:
 
 
 def _unfinished(tasks: Sequence[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
-    """Drop tasks that have ended; a mistake in one must fail the workflow task, not vanish."""
+    """Return the tasks that still run, and raise the error of one that has failed."""
+    # A mistake in the code must fail the workflow task. Otherwise it would vanish with the task.
     for task in tasks:
         if task.done():
             task.result()

@@ -8,7 +8,7 @@ from batching_demo.contracts.messages import Busy, SubmissionHeader, Verdicts, c
 WRITE_BATCH = "write_batch"
 """Activity that takes a `BatchHeader` and the joined records, and returns a `BatchResult`."""
 ANSWER_BUSY = "answer_busy"
-"""Activity that takes a list[BusyAnswer] and the batcher's shard."""
+"""Activity that takes a list[BusyAnswer] and the batcher's shard, and returns nothing."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,14 @@ class BatchHeader:
 
     batch_id: str
     reason: str
-    """A `FlushReason`."""
+    """The `FlushReason`."""
     submissions: list[SubmissionHeader]
     shard: int | None = None
-    """Of the batcher; None where no batcher is involved."""
+    """The shard of the batcher; None for a coalescer."""
     attempt: int = 1
-    """Of the submission in it that has been tried most often. Above 1, some may be stored."""
+    """The highest attempt of its submissions. Above 1, some of the records may be stored."""
     rows_per_statement: int | None = None
-    """Set where whole batches have run into the statement timeout."""
+    """Rows of each INSERT, set after statement timeouts; None for one INSERT of all rows."""
     oldest_at: float = 0.0
     """When its oldest record was received, in seconds since the epoch; 0 if unknown."""
 
@@ -36,25 +36,28 @@ class BatchHeader:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How many records of a batch got which verdict. The verdicts themselves go to requesters."""
+    """How many records of a batch got which verdict.
+
+    The verdicts themselves go to the requesters. The batcher needs only the numbers.
+    """
 
     written: int = 0
     duplicate: int = 0
     conflict: int = 0
     rejected: int = 0
     refused_by_postgres: int = 0
-    """Those of the rejected that preparation had passed."""
+    """Those of the rejected records that preparation had let pass."""
 
     @classmethod
     def of(cls, answers: Sequence[Verdicts]) -> "BatchResult":
-        """Count the records of a batch's answers."""
+        """Return the number of records with each verdict in the answers of a batch."""
         problems = (problem for answer in answers for problem in answer.problems)
         refused = sum(problem.sqlstate is not None for problem in problems)
         return cls(**count_verdicts(answers), refused_by_postgres=refused)
 
     @property
     def all_refused(self) -> bool:
-        """Whether Postgres refused every record that it was sent."""
+        """Whether Postgres was sent any record, and refused every one."""
         sent = self.written + self.duplicate + self.conflict + self.refused_by_postgres
         return self.refused_by_postgres == sent > 0
 

@@ -1,7 +1,8 @@
 """How records travel: as bytes that preparation encodes once and the write decodes once.
 
-Records of several submissions travel joined, their headers beside them. `join` and `split` go back
-and forth. Where only bytes can travel, as in an activity's result, `frame` puts headers in front.
+Several submissions travel together: their bytes joined, their headers beside them. `join` makes
+this of submissions, and `split` takes it apart. Where only one value can travel, as in the result
+of an activity, `frame` puts the headers in front of the bytes. `pack` joins and frames.
 """
 
 import json
@@ -26,14 +27,15 @@ class PreparedRecord:
     payload: str
     """JSON text of the object; of a rejected record the raw text."""
     content_hash: bytes = b""
-    """SHA-256 of the canonical payload; empty if that is the payload as it stands."""
+    """SHA-256 of the canonical payload. Empty if the payload is canonical as it stands: then
+    `decode_records` computes the hash, so that it need not travel."""
     rejection: str = ""
-    """A reason, a colon and a detail."""
+    """A reason, a colon and a detail; empty if the record is not rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordColumns:
-    """Decoded records, a list for every field, so that no object per record is made."""
+    """Decoded records, a list for each field: an object for each record would take longer."""
 
     keys: list[str]
     lines: list[int]
@@ -43,23 +45,27 @@ class RecordColumns:
 
 
 class EncodingError(ValueError):
-    """The bytes are not encoded records."""
+    """The bytes are no encoded records, or the headers do not fit them."""
 
 
 _PREFIX = struct.Struct("<BI")
+"""The encoding, and the number of records."""
 _ENTRY = struct.Struct("<QIIHB")
+"""The line of a record, and the lengths of its key, payload, rejection and hash."""
 # 1 and 2 were the formats of a time before the first release.
 _PLAIN, _DEFLATED = 3, 4
 _DEFLATE_LEVEL = 1
 """Flights shrink to a fifth in 1.5 us each; better levels take longer than they save."""
 _BEST_DEFLATE_RATIO = 1032
+"""No bytes shrink further. So the bytes of a submission bound the number of its records."""
 _LARGEST_PLAIN_BYTES = 1024 * KIB
+"""Inflated bytes of a submission. The bound keeps a few bytes from filling the memory."""
 
 
 def encode_records(records: Sequence[PreparedRecord]) -> bytes:
-    """Encode records: a prefix, an entry of lengths for each, then all their texts and hashes.
+    """Return records as bytes: a prefix, an entry of lengths for each, all their texts and hashes.
 
-    What follows the prefix is deflated where that makes it smaller.
+    What follows the prefix is deflated if that makes it smaller.
     """
     entries = []
     texts: list[bytes] = []
@@ -75,17 +81,18 @@ def encode_records(records: Sequence[PreparedRecord]) -> bytes:
 
 
 def encoded_size(record: PreparedRecord) -> int:
-    """Return how many bytes a record adds to its submission, before that is deflated."""
+    """Return how many bytes a record adds to its submission before the submission is deflated."""
     return _ENTRY.size + sum(map(len, _parts(record)))
 
 
 def _parts(record: PreparedRecord) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return key, payload, rejection and hash, in the order of the lengths of `_ENTRY`."""
     texts = record.key.encode(), record.payload.encode(), record.rejection.encode()
     return *texts, record.content_hash
 
 
 def decode_records(encoded: bytes) -> RecordColumns:
-    """Decode records into columns.
+    """Return the records that `encode_records` has encoded, with the hashes that did not travel.
 
     Raises:
         EncodingError: The bytes were not made by `encode_records`.
@@ -117,7 +124,11 @@ def _decode(encoded: bytes) -> RecordColumns:
 
 
 def _inflate(encoded: bytes, encoding: int) -> bytes:
-    """Return what follows the prefix."""
+    """Return what follows the prefix, inflated.
+
+    Raises:
+        EncodingError: The encoding is unknown, or the bytes are cut short or inflate too far.
+    """
     if encoding == _PLAIN:
         return encoded[_PREFIX.size :]
     if encoding != _DEFLATED:
@@ -130,16 +141,17 @@ def _inflate(encoded: bytes, encoding: int) -> bytes:
 
 
 def join(submissions: Sequence[Submission]) -> tuple[list[SubmissionHeader], bytes]:
-    """Return the headers of submissions, and their records joined."""
+    """Return the headers of submissions, and their records joined in the same order."""
     headers = [submission.header for submission in submissions]
     return headers, b"".join([submission.records for submission in submissions])
 
 
 def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[Submission]:
-    """Return the submissions that `join` joined.
+    """Return the submissions that `join` has joined.
 
     Raises:
-        EncodingError: The headers announce other lengths, or more records than fit into them.
+        EncodingError: The lengths in the headers do not add up to the bytes, or a header announces
+            more records than its bytes can hold.
     """
     submissions: list[Submission] = []
     position = 0
@@ -157,24 +169,24 @@ def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[Submissio
 
 
 def frame(header: object, records: bytes) -> bytes:
-    """Return bytes that begin with a line of JSON."""
+    """Return the header as a line of JSON, with the records behind it."""
     return json.dumps(header, separators=(",", ":")).encode() + b"\n" + records
 
 
 def unframe(framed: bytes) -> tuple[bytes, bytes]:
-    """Return the line of JSON, and the bytes behind it."""
+    """Return the line of JSON and the bytes behind it, as `frame` has put them together."""
     header, _, records = framed.partition(b"\n")
     return header, records
 
 
 def pack(submissions: Sequence[Submission]) -> bytes:
-    """Return submissions as bytes."""
+    """Return submissions as one value: the framed headers and the joined records."""
     headers, records = join(submissions)
     return frame([asdict(header) for header in headers], records)
 
 
 def unpack(packed: bytes) -> list[Submission]:
-    """Return the submissions that `pack` packed."""
+    """Return the submissions that `pack` has packed."""
     header, records = unframe(packed)
     return split(_headers.validate_json(header), records)
 

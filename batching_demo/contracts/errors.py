@@ -1,15 +1,15 @@
-"""Errors whose message is one line for the user: what is wrong, where, and what to do next."""
+"""Errors for the user. The message is one line: what is wrong, where, and what to do next."""
 
 
 class UserError(Exception):
-    """Ends a command with its message."""
+    """An error that ends a command. The command prints the message."""
 
     exit_code = 1
     is_outage = False
-    """Whether a server did not answer, so that the same may succeed later."""
+    """Whether a server did not answer. If so, the same command may succeed later."""
 
 
 class InputError(UserError):
-    """The input is refused as it is."""
+    """The input cannot be loaded as it is."""
 
     exit_code = 2

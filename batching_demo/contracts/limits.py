@@ -1,15 +1,16 @@
-"""How large things may be. Bytes of records are encoded bytes, as they travel."""
+"""How large things may be. Sizes of submissions, batches and writes are encoded bytes."""
 
 KIB = 1024
 
 MAX_KEY_BYTES = 512
 MAX_RECORD_BYTES = 256 * KIB
-"""Before it is deflated. A record over 128 KiB is a submission by itself."""
+"""The largest record, before it is deflated."""
 MAX_SUBMISSION_BYTES = 128 * KIB
+"""A record that is larger by itself, once it is deflated, is a submission alone."""
 MAX_BATCH_BYTES = 512 * KIB
 MAX_BATCH_RECORDS = 10_000
 MAX_WRITE_BYTES = 1024 * KIB
-"""Of one call of a requester, headers included. A workflow whose history would get more than 2 MiB
-at once is not failed by the server: its task is tried for ever."""
+"""The submissions of one `Requester.write`, headers included. A history takes less than 2 MiB at
+once. Beyond, the server does not fail the workflow: it tries the workflow task for ever."""
 MAX_SLICE_BYTES = 512 * KIB
-"""Of an input file, as it is read."""
+"""A slice of an input file, as it is read."""

@@ -19,50 +19,55 @@ class Verdict(StrEnum):
 
     @property
     def is_stored(self) -> bool:
-        """Whether the record is in Postgres."""
+        """Whether Postgres has the key with the content of this record."""
         return self in (Verdict.WRITTEN, Verdict.DUPLICATE)
 
 
 VERDICT_BY_CODE = {verdict.value[0]: verdict for verdict in Verdict}
-"""Verdicts travel as one character a record: w, d, c or r."""
+"""A verdict travels as one character: w, d, c or r."""
 
 
 @dataclass(frozen=True)
 class SubmissionHeader:
-    """What a batcher may know of a submission without reading its records."""
+    """What can be known of a submission without decoding its records."""
 
     submission_id: str
     """Made once, and kept on every resubmission."""
     requester: str
-    """Workflow id of whoever gets the verdicts."""
+    """Id of the workflow that gets the verdicts; empty if nobody does."""
     records: int
+    """How many records there are."""
     length: int
     """Bytes of the encoded records."""
     source: str = ""
+    """Where the records come from, such as the name of a file."""
     run_label: str = DEFAULT_RUN_LABEL
+    """Which run of a starter they belong to."""
     shard: int = COMMON_SHARD
-    """Of the batcher that it is sent to. Any shard may write any key."""
+    """Which batcher it is for. Any shard may write any key."""
     malformed: str = ""
-    """Why the batcher refuses it whole. Its bytes are then any text that shows what came."""
+    """Why the batcher refuses all of it; empty if it does not. The bytes of a malformed submission
+    are no records, but the beginning of what came."""
 
 
 _EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))
 _HEADER_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) + len("1234567")
-"""What a header's field names and numbers add to its texts."""
+"""Bytes of a header as JSON without its texts: the field names, and some digits more for the
+numbers, which are all 0 here."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """The records that one requester hands over together, as bytes that nobody looks into."""
+    """The records that one requester hands over together, encoded."""
 
     header: SubmissionHeader
     records: bytes
     received_at: float = 0.0
-    """When a buffer got it, in seconds since the epoch; 0 before."""
+    """When the batcher or coalescer received it, in seconds since the epoch; 0 before that."""
 
     @property
     def size(self) -> int:
-        """Bytes that it takes in a batch, header included."""
+        """Bytes that it takes in a buffer and in a batch, header included."""
         header = self.header
         texts = len(header.submission_id) + len(header.requester)
         texts += len(header.source) + len(header.run_label)
@@ -74,35 +79,42 @@ class Problem:
     """Why one record of a submission was not stored."""
 
     position: int
-    """Of the record in its submission, from 0."""
+    """The place of the record in its submission, from 0."""
     reason: str
     """A short code, the same for all problems of a kind."""
     detail: str = ""
+    """A text for people. It repeats nothing that the record holds."""
     sqlstate: str | None = None
+    """The SQLSTATE, if Postgres refused the record."""
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdict of every record of one submission, in its order."""
+    """The answer to one submission: the verdict of each of its records, in their order."""
 
     submission_id: str
     codes: str
     """A character of `VERDICT_BY_CODE` for each record."""
     batch_id: str | None = None
+    """The batch that the submission was written in; None on the unbatched path."""
     problems: list[Problem] = field(default_factory=list)
+    """One for each record that is not stored."""
 
 
 @dataclass(frozen=True)
 class Busy:
-    """Submissions that the batcher has no room for now. It keeps nothing of them."""
+    """The answer to submissions that the batcher does not take now. It keeps none of their records.
+
+    If they found no room, it keeps a reservation for them, so they get in by their order.
+    """
 
     submission_ids: list[str]
     retry_after_seconds: float
-    """When to submit them again. They are admitted in the order of being turned away."""
+    """How long to wait before they are submitted again."""
 
 
 def count_verdicts(answers: Iterable[Verdicts]) -> dict[str, int]:
-    """Count the records of answered submissions by verdict; every verdict has a count."""
+    """Return the number of records for each verdict, 0 included."""
     codes = Counter[str]()
     for answer in answers:
         codes.update(answer.codes)

@@ -1,4 +1,4 @@
-"""The names by which the services find each other, and the routing of records to shards."""
+"""The names by which the services find each other, and the shard of a key."""
 
 import zlib
 from enum import StrEnum
@@ -19,11 +19,12 @@ BUSY_SIGNAL = "batching_busy"
 """Signal of a requester. Its one argument is a `Busy`."""
 
 LOG_FIELDS = "fields"
-"""Attribute of a log record that --log-format json puts into its line."""
+"""Attribute of a log record, a dict. `--log-format json` adds its items to the line."""
 DEFAULT_RUN_LABEL = "first"
+"""The run label of records that nobody has given another one."""
 COMMON_SHARD = 0
-"""Every set of batchers has it. It takes the records of shards that do not run: any shard may write
-any key."""
+"""The shard that every set of batchers has. It takes the submissions of shards that do not run: any
+shard may write any key."""
 
 
 class WritePath(StrEnum):
@@ -32,17 +33,17 @@ class WritePath(StrEnum):
     BATCHED = "batched"
     """A signal takes them to a batcher workflow, which has whole batches written."""
     UNBATCHED = "unbatched"
-    """An activity writes every record by itself. This is the baseline."""
+    """An activity writes each record with its own INSERT and commit. This is the baseline."""
     COALESCED = "coalesced"
-    """An activity whose worker writes the calls of many workflows together."""
+    """An activity takes them to a batcher worker, which writes many calls together."""
 
 
 WRITE_ACTIVITIES = {
     WritePath.UNBATCHED: "write_unbatched",
     WritePath.COALESCED: "write_coalesced",
 }
-"""Activities of the batcher service. They take the arguments of `SUBMIT_SIGNAL` and return a
-list[Verdicts]."""
+"""Activities of the batcher service that write on the paths without a batcher. They take the
+arguments of `SUBMIT_SIGNAL` and return a list[Verdicts]."""
 
 
 def batcher_workflow_id(shard: int) -> str:
@@ -51,5 +52,5 @@ def batcher_workflow_id(shard: int) -> str:
 
 
 def shard_for(key: str, shards: int) -> int:
-    """Return the shard of a key, the same in every process and for ever."""
+    """Return the shard of a text such as a key, the same in every process and for ever."""
     return zlib.crc32(key.encode()) % shards

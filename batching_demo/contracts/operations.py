@@ -1,4 +1,4 @@
-"""How an operator starts, asks and directs a batcher."""
+"""What an operator and a batcher send to each other: how it is started, steered and asked."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,13 +8,13 @@ from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Verdict
 
 SETTINGS_MEMO = "settings"
-"""Memo with the `BatcherSettings` in force. It can be read while no worker runs."""
+"""Memo of a batcher with its `BatcherSettings` in force. Unlike a query, it needs no worker."""
 STATUS_QUERY = "status"
 """Query that returns a `BatcherStatus`."""
 
 
 class Update(StrEnum):
-    """What an operator may ask of a batcher. Each is an update that returns a `Done`."""
+    """What an operator may ask of a batcher. Each is a workflow update that returns a `Done`."""
 
     FLUSH = "flush"
     PAUSE = "pause"
@@ -32,25 +32,28 @@ class Mode(StrEnum):
     PAUSED = "paused"
     """It takes submissions while there is room, and flushes nothing."""
     DRAINING = "draining"
-    """It answers submissions busy, and flushes all that waits."""
+    """It answers all submissions busy, and flushes all that waits."""
     STOPPING = "stopping"
-    """As draining; the workflow ends once nothing is left."""
+    """As draining. The workflow ends once nothing is left."""
 
 
 @dataclass(frozen=True)
 class BatcherSettings:
-    """When a batch is due, and how many writes are in flight at a time."""
+    """When a batch is due, and how many writes may be in flight at a time."""
 
     max_records: int = 100
+    """Records in a batch, at most."""
     max_bytes: int = MAX_BATCH_BYTES
+    """Encoded bytes in a batch, at most, headers included."""
     linger_seconds: float = 20.0
-    """How long the oldest buffered record may wait."""
+    """How long the oldest buffered record may wait for its batch to fill."""
     max_in_flight: int = 2
+    """Writes at a time."""
 
 
 @dataclass(frozen=True)
 class BatcherInput:
-    """What a batcher workflow is started with, besides what an earlier run carries over."""
+    """What a run of a batcher starts with, besides the state that an earlier run carries over."""
 
     shard: int
     settings: BatcherSettings
@@ -71,7 +74,7 @@ class Done:
 
     message: str
     changed: bool
-    """False if everything was so already."""
+    """False if nothing was to be done."""
 
 
 @dataclass
@@ -79,47 +82,54 @@ class Totals:
     """What a batcher has done since it was started, over all its runs."""
 
     batches: dict[str, int] = field(default_factory=dict)
-    """By flush reason."""
+    """Batches by flush reason."""
     verdicts: dict[str, int] = field(default_factory=dict)
     """Records by verdict."""
     turned_away: int = 0
-    """Submissions answered busy, each time they were."""
+    """Submissions that were answered busy. One that is answered busy twice counts twice."""
 
     def add(self, reason: str, result: BatchResult) -> None:
-        """Count one batch."""
+        """Count one batch.
+
+        Args:
+            reason: Why it was flushed.
+            result: The verdicts of its records.
+        """
         self.batches[reason] = self.batches.get(reason, 0) + 1
         for verdict in Verdict:
             before = self.verdicts.get(verdict.value, 0)
             self.verdicts[verdict.value] = before + getattr(result, verdict.value)
 
     def describe(self) -> str:
-        """Return what has been done, in a few words."""
+        """Return a short text with the verdicts and the number of batches."""
         counts = [f"{number} {verdict}" for verdict, number in self.verdicts.items() if number]
         return f"{', '.join(counts) or 'nothing written'} in {sum(self.batches.values())} batches"
 
 
 @dataclass(frozen=True)
 class BatcherStatus:
-    """What a batcher answers when it is asked what it is doing."""
+    """The answer to `STATUS_QUERY`: what a batcher does now, and what it has done."""
 
     shard: int
     mode: str
+    """The `Mode`."""
     mode_since: float
-    """Seconds since the epoch; 0 if nobody ever changed it."""
+    """When the mode was entered, in seconds since the epoch; 0 if nobody ever changed it."""
     settings: BatcherSettings
-    """In force."""
+    """The settings in force."""
     buffered_records: int
     buffered_bytes: int
     oldest_at: float | None
     """When the oldest buffered submission was received, in seconds since the epoch."""
     in_flight: int
-    """Batches."""
+    """Batches in flight."""
     in_flight_records: int
     backlog: int
-    """Submissions turned away that have a reservation."""
+    """Reservations: submissions that found no room, and that room is kept for."""
     consecutive_failures: int
+    """Writes in a row that failed as a whole."""
     last_error: str
-    """With what to do about it; empty while all is well."""
+    """What failed, and what to do about it; empty while all is well."""
     totals: Totals
 
     @property

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from batching_demo.contracts.messages import Verdict
 
 PREPARE_RETRY = "prepare_retry"
-"""Activity that takes a `RetryInput` and a corrected payload; returns a packed submission."""
+"""Activity that takes a `RetryInput` and a corrected payload, and returns a packed submission."""
 RECORD_RETRY = "record_retry"
-"""Activity that takes a `RetryInput`, `Verdicts` and the records; returns a `RetryResult`."""
+"""Activity that takes a `RetryInput`, `Verdicts` and the records, and returns a `RetryResult`."""
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,20 @@ class RetryInput:
 
     dead_letter_id: int
     attempt: int
-    """The first was the one that made the record a dead letter."""
+    """Which attempt it is. Attempt 1 has made the record a dead letter, so retries begin with 2."""
     linger_seconds: float
+    """The linger of the batcher."""
     key: str | None = None
-    """In place of the dead letter's own."""
+    """The key to submit the record under; None for the key of the dead letter."""
 
     @property
     def workflow_id(self) -> str:
-        """The same for the same attempt, so that it is never made twice at once."""
+        """Id of the retry, the same for the same attempt, so that none runs twice at once."""
         return f"retry-{self.dead_letter_id}-{self.attempt}"
 
     @property
     def submission_id(self) -> str:
-        """Of the record that this attempt submits."""
+        """Id of the submission that this attempt makes."""
         return f"retry/{self.dead_letter_id}/{self.attempt}"
 
 
@@ -39,7 +40,9 @@ class RetryResult:
     verdict: Verdict
     batch_id: str | None = None
     reason: str = ""
+    """Reason, detail and SQLSTATE are those of the `Problem`, if the record is not stored."""
     detail: str = ""
     sqlstate: str | None = None
     kept_as: int | None = None
-    """Id of the dead letter of the record as it was submitted, if it was not stored."""
+    """Id of the dead letter that now keeps the submitted record; None if the record is stored. It
+    is another dead letter if the record was changed, or was refused for another reason."""

@@ -1,1 +1,1 @@
-"""When to write, and what a failure changes: pure, with the clock passed in."""
+"""When a batch is written, and what a failure changes: pure, with the time as an argument."""

@@ -1,4 +1,4 @@
-"""Who is admitted to a bounded buffer, and when those turned away should come back."""
+"""Which submissions a bounded buffer takes, and when the others should come back."""
 
 import math
 from collections.abc import Iterable
@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 LARGEST_BUFFER_BYTES = 512 * 1024
+"""Encoded bytes that a batcher buffers, headers included."""
 LONGEST_BACKLOG = 1_000
-"""Submissions that have a reservation. Later ones get none."""
+"""The most reservations. Further submissions are answered busy too, but get no reservation."""
 SHORTEST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 RESERVATION_KEPT_SECONDS = 10.0
-"""How long after the time to come back a reservation is kept."""
+"""How long a reservation is kept for a submission that is late."""
 EXPECTED_SOON_SECONDS = 1.0
-"""Room is kept for whoever is expected within this. For longer it would only lie idle."""
+"""Room is kept for a submission that is expected this soon. Kept earlier, it would lie idle."""
 OPTIMISM = 0.7
-"""Share of the time that the backlog ahead should take. Too early costs a message, too late costs
-idling."""
+"""A submission comes back after this share of the time that the bytes before it should take. One
+that comes too early costs a message. One that comes too late leaves the buffer idle."""
 FIRST_GUESS_BYTES_PER_SECOND = 500_000.0
+"""The rate before the first write."""
 SMOOTHING = 0.3
 """Weight of the newest write in the average rate."""
 
@@ -28,23 +30,29 @@ class Reservation:
 
     submission_id: str
     size: int
+    """Bytes."""
     expected_at: float = 0.0
-    """When it should come back, in seconds since the epoch."""
+    """When the submission should come back, in seconds since the epoch."""
     has_returned: bool = False
-    """It came back and found no room again. From now on room is kept for it."""
+    """Whether it came back and found no room again. If so, room is kept for it all the time."""
 
 
 class Admission:
-    """A backlog before a full buffer. Whoever comes back finds room kept, in the backlog's order.
+    """The backlog before a full buffer. It keeps room for those that come back, in their order.
 
-    Without it, a large submission would starve behind small ones that fit into every gap.
+    Without a backlog, a large submission would starve behind small ones that fit into every gap.
+
+    Args:
+        backlog: Reservations of an earlier run, the next one first.
+        rate: Bytes written per second, as an earlier run measured it.
     """
 
     def __init__(
         self, backlog: Iterable[Reservation] = (), rate: float = FIRST_GUESS_BYTES_PER_SECOND
     ) -> None:
         self._backlog = {one.submission_id: one for one in backlog}
-        # Sums over the backlog as of a moment, for thousands may ask in one workflow task.
+        # Thousands may ask in one workflow task, so the sums over the backlog are kept: the bytes
+        # of all reservations, and of those that room is kept for at the moment `_now`.
         self._now = -math.inf
         self._waiting = self._kept = 0
         self.rate = rate
@@ -54,25 +62,28 @@ class Admission:
         return len(self._backlog)
 
     def backlog(self) -> list[Reservation]:
-        """Return the backlog, who is next first."""
+        """Return the reservations, the next one first."""
         return list(self._backlog.values())
 
     def ask(
         self, submission_id: str, size: int, buffered: int, now: float, *, at_least: float = 0.0
     ) -> float | None:
-        """Ask for room: None admits; otherwise it returns the seconds after which to ask again.
+        """Return None if there is room for a submission, else the seconds after which to ask again.
+
+        A submission that finds no room gets a reservation, and keeps its place however often it
+        asks. One that is admitted gives its reservation up.
 
         Args:
-            submission_id: Keeps its reservation however often it asks.
-            size: Bytes.
-            buffered: Bytes that wait already.
+            submission_id: The same however often the submission asks.
+            size: Bytes of the submission.
+            buffered: Bytes that wait in the buffer.
             now: Seconds since the epoch.
-            at_least: Seconds that nobody should come back before.
+            at_least: The least number of seconds to return.
         """
         self._advance(now)
         reservation = self._backlog.get(submission_id)
         waiting, kept = self._ahead_of(reservation) if reservation else (self._waiting, self._kept)
-        # An empty buffer takes anything, so that nothing is too large for ever.
+        # An empty buffer takes anything, since a submission larger than the buffer must get in too.
         fits = buffered + kept + size <= LARGEST_BUFFER_BYTES
         if fits or buffered + kept == 0:
             if reservation:
@@ -84,11 +95,16 @@ class Admission:
         return wait
 
     def wrote(self, size: int, seconds: float) -> None:
-        """Learn from a finished write how fast the backlog moves."""
+        """Learn from a finished write how fast the backlog moves.
+
+        Args:
+            size: Bytes that were written.
+            seconds: How long that took. If writes overlap, the time divided by their number.
+        """
         self.rate += SMOOTHING * (size / max(seconds, 0.001) - self.rate)
 
     def _reserve(self, submission_id: str, size: int, expected_at: float) -> None:
-        """Renew a reservation in its place, or append one while the backlog has room."""
+        """Renew a reservation in its place, or append one if the backlog is not too long."""
         old = self._backlog.get(submission_id)
         if old:
             self._count(old, -1)
@@ -99,7 +115,7 @@ class Admission:
         self._count(new, 1)
 
     def _advance(self, now: float) -> None:
-        """Drop whoever did not come back in time, and sum up the others."""
+        """Drop the reservations of those that did not come back in time, and sum up the others."""
         if now == self._now:
             return
         self._now = now
@@ -109,11 +125,12 @@ class Admission:
         self._waiting, self._kept = self._sums(self._backlog.values())
 
     def _ahead_of(self, reservation: Reservation) -> tuple[int, int]:
+        """Return the sums over the reservations before one."""
         others = self._backlog.values()
         return self._sums(takewhile(lambda other: other is not reservation, others))
 
     def _sums(self, reservations: Iterable[Reservation]) -> tuple[int, int]:
-        """Sum the bytes of reservations, and of those that room is kept for."""
+        """Return the bytes of reservations, and of those among them that room is kept for."""
         waiting = kept = 0
         for one in reservations:
             waiting += one.size
@@ -121,10 +138,12 @@ class Admission:
         return waiting, kept
 
     def _count(self, reservation: Reservation, sign: int) -> None:
+        """Add a reservation to the sums (1), or take it out of them (-1)."""
         self._waiting += sign * reservation.size
         self._kept += sign * reservation.size if self._is_kept(reservation) else 0
 
     def _is_kept(self, reservation: Reservation) -> bool:
+        """Return whether room is kept for a reservation now."""
         return (
             reservation.has_returned or reservation.expected_at <= self._now + EXPECTED_SOON_SECONDS
         )

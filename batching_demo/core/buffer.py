@@ -1,4 +1,4 @@
-"""Which submissions wait, when a batch of them is due, and what it takes."""
+"""The submissions that wait for a write: when a batch of them is due, and which belong to it."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,22 +14,25 @@ class FlushReason(StrEnum):
     MANUAL = "manual"
     """An operator asked for it."""
     RECORDS = "records"
+    """`max_records` wait."""
     BYTES = "bytes"
+    """`max_bytes` wait, or the buffer has no room for a further submission."""
     AGE = "age"
+    """The oldest record has waited for the linger."""
     IDLE = "idle"
-    """There is no linger, and a write may start."""
+    """The linger is 0, and a write may start."""
     DRAIN = "drain"
-    """Nothing more is taken, and all is to be written."""
+    """The batcher drains or stops, or the worker of a coalescer stops."""
 
 
 Identity = str | tuple[str, str, bytes]
 
 
 def identity_of(submission: Submission) -> Identity:
-    """Return what tells a submission from others.
+    """Return what tells a submission from all others.
 
-    Malformed ones may name any submission, one that is buffered or each other's, and none may
-    hide another one.
+    For a malformed submission the id is not enough. A malformed signal may name any id, such as
+    that of a buffered submission, and must not be taken for that submission.
     """
     header = submission.header
     if header.malformed:
@@ -38,22 +41,27 @@ def identity_of(submission: Submission) -> Identity:
 
 
 class Buffer:
-    """Submissions that wait, in the order they came, and those that a write has taken.
+    """The submissions that wait, in the order they came. It also knows those in flight.
 
-    A batch is whole submissions: at most `max_records` and `max_bytes`, or one larger submission
-    by itself.
+    A batch has whole submissions only: together at most `max_records` and `max_bytes`, or a single
+    larger one.
+
+    Args:
+        settings: When a batch is due, and how large it may be.
     """
 
     def __init__(self, settings: BatcherSettings) -> None:
         self.settings = settings
-        """In force. They may be replaced at any time."""
+        """The settings in force. They may be replaced at any time."""
         self._waiting: deque[Submission] = deque()
         self._attempts: dict[Identity, int] = {}
-        """Of every submission that waits or is being written."""
+        """The attempt at every submission that waits or is in flight, counted from 1."""
         self.records = 0
+        """Records that wait."""
         self.bytes = 0
+        """Bytes that wait, headers included."""
         self.is_full = False
-        """Something found no room, so that waiting longer makes no larger batch."""
+        """Whether a submission has found no room. If so, a batch is due, since it cannot grow."""
 
     def __iter__(self) -> Iterator[Submission]:
         return iter(self._waiting)
@@ -62,19 +70,24 @@ class Buffer:
         return len(self._waiting)
 
     def knows(self, submission: Submission) -> bool:
-        """Return whether a submission waits or is being written already."""
+        """Return whether a submission waits or is in flight."""
         return identity_of(submission) in self._attempts
 
     def attempt(self, submission: Submission) -> int:
-        """Return which attempt at a submission the next or present write is, from 1."""
+        """Return which attempt its next write is, or its present one, counted from 1.
+
+        Raises:
+            KeyError: The submission neither waits nor is in flight.
+        """
         return self._attempts[identity_of(submission)]
 
     def add(self, submission: Submission, attempt: int = 1) -> bool:
-        """Append a submission unless it is known, and return whether it was not.
+        """Append a submission, and return True. If it is known already, return False.
 
         Args:
             submission: With the time when it was received.
-            attempt: Above 1, an earlier attempt may have stored some of its records.
+            attempt: Which attempt the next write is. Above 1, an earlier one may have stored some
+                of the records. A known submission keeps the higher attempt.
         """
         identity = identity_of(submission)
         known = self._attempts.get(identity, 0)
@@ -87,17 +100,17 @@ class Buffer:
 
     @property
     def oldest_at(self) -> float | None:
-        """When the oldest submission that waits was received."""
+        """When the oldest waiting submission was received; None if nothing waits."""
         return self._waiting[0].received_at if self._waiting else None
 
     def due_at(self) -> float | None:
-        """Return when the oldest submission has waited long enough; None if nothing waits."""
+        """Return when the oldest submission has waited for the linger; None if nothing waits."""
         if self.oldest_at is None:
             return None
         return self.oldest_at + self.settings.linger_seconds
 
     def due(self, now: float) -> FlushReason | None:
-        """Return why a batch should be taken now, if one should."""
+        """Return why a batch is due now; None if none is."""
         if self.records >= self.settings.max_records:
             return FlushReason.RECORDS
         if self.bytes >= self.settings.max_bytes or (self.is_full and self._waiting):
@@ -108,7 +121,10 @@ class Buffer:
         return None
 
     def take(self) -> list[Submission]:
-        """Take the next batch out. Its submissions stay known until `ack` or `requeue`."""
+        """Take out the submissions of the next batch, and return them; none if nothing waits.
+
+        They stay known until `ack` or `requeue`.
+        """
         self.is_full = False
         taken: list[Submission] = []
         records = size = 0
@@ -124,12 +140,13 @@ class Buffer:
         return taken
 
     def ack(self, submissions: Iterable[Submission]) -> None:
-        """Forget submissions that were taken and have been answered."""
+        """Forget submissions that `take` has returned and that need no further write."""
         for submission in submissions:
             del self._attempts[identity_of(submission)]
 
     def requeue(self, submissions: Sequence[Submission]) -> None:
-        """Put submissions that were taken back, oldest first: two batches may fail at once."""
+        """Put back submissions that `take` has returned, for another attempt."""
+        # Sorted, since two batches may fail in either order, and the oldest has to be first.
         waiting = [*submissions, *self._waiting]
         self._waiting = deque(sorted(waiting, key=lambda one: one.received_at))
         for submission in submissions:
@@ -137,5 +154,6 @@ class Buffer:
             self._count(submission, 1)
 
     def _count(self, submission: Submission, sign: int) -> None:
+        """Add a submission to what waits (1), or take it out of that (-1)."""
         self.records += sign * submission.header.records
         self.bytes += sign * submission.size

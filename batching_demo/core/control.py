@@ -1,4 +1,4 @@
-"""What an operator has told a batcher: whether it takes submissions, and what makes it flush."""
+"""What an operator has asked of a batcher: whether it takes submissions, and whether it flushes."""
 
 import math
 from collections.abc import Iterator
@@ -14,21 +14,19 @@ RESUME = "`batching-demo batcher resume`"
 
 
 class ControlRefusedError(Exception):
-    """A request does not fit the mode; the message says what to do first."""
+    """A batcher refuses a request; the message says why, and what to do first."""
 
 
 @dataclass
 class Control:
-    """The mode, and what was flushed by hand.
-
-    Each request returns what it did, or None if everything was so already.
-    """
+    """The mode of a batcher, and the last flush by hand."""
 
     mode: Mode = Mode.OPEN
     since: float = 0.0
     """When the mode was entered, in seconds since the epoch; 0 if nobody ever changed it."""
     flush_before: float = 0.0
-    """Whatever was received until then is flushed, whether or not a batch is full."""
+    """What was received until this time is flushed, whether or not a batch is due. In seconds since
+    the epoch."""
 
     @property
     def is_paused(self) -> bool:
@@ -41,10 +39,10 @@ class Control:
         return self.mode in (Mode.DRAINING, Mode.STOPPING)
 
     def retry_after(self, now: float) -> float:
-        """Return the seconds that whoever is turned away should stay away, room or not.
+        """Return the least retry_after, in seconds, of a submission that is answered busy now.
 
-        They grow with how long the mode has lasted, so that a short pause costs little time and a
-        long one few messages.
+        It grows with the time that the mode has lasted. So a submission comes back soon after a
+        short pause, and costs few messages in a long one.
         """
         if self.mode is Mode.OPEN:
             return 0.0
@@ -52,53 +50,63 @@ class Control:
         return min(max(lasted, SHORTEST_RETRY_AFTER_SECONDS), LONGEST_RETRY_AFTER_SECONDS)
 
     def flush(self, now: float) -> None:
-        """Have everything flushed that has been received."""
+        """Have everything flushed that has been received until now."""
         self.flush_before = now
 
     def check_flush(self) -> None:
         """Check that a flush would do something.
 
         Raises:
-            ControlRefusedError: A pause holds.
+            ControlRefusedError: The batcher is paused.
         """
         if self.is_paused:
             raise ControlRefusedError(f"is paused and flushes nothing: {RESUME} first")
 
     def pause(self, now: float) -> str | None:
-        """Stop flushing."""
+        """Stop flushing. Return what was done; None if it was paused already."""
         if not self._enter(Mode.PAUSED, now):
             return None
         return "paused: nothing is flushed, submissions are taken while there is room"
 
     def check_pause(self) -> None:
-        """Check that a pause would not open what a drain has closed.
+        """Check that the batcher is not closed: a pause would open it.
 
         Raises:
-            ControlRefusedError: It drains or stops.
+            ControlRefusedError: The batcher drains or stops.
         """
         if self.is_closed:
             raise ControlRefusedError(f"is {self.mode}, and closed: {RESUME} first")
 
     def resume(self, now: float) -> str | None:
-        """Take submissions and flush as usual."""
+        """Take submissions and flush as usual.
+
+        Return what was done; None if it was open already.
+        """
         before = self.mode
         if not self._enter(Mode.OPEN, now):
             return None
         return f"resumed: it was {before}, now it takes submissions and flushes as usual"
 
     def drain(self, now: float) -> str | None:
-        """Take nothing more, and flush all."""
+        """Take nothing more, and flush all.
+
+        Return what was done; None if it was closed already.
+        """
         if self.mode is Mode.STOPPING or not self._enter(Mode.DRAINING, now):
             return None
         return "draining: submissions are answered busy, all that waits is flushed"
 
     def stop(self, now: float) -> str | None:
-        """Take nothing more, flush all, then end."""
+        """Take nothing more, flush all, then end.
+
+        Return what was done; None if it was stopping already.
+        """
         if not self._enter(Mode.STOPPING, now):
             return None
         return "stopping: submissions are answered busy, it ends when all that waits is flushed"
 
     def _enter(self, mode: Mode, now: float) -> bool:
+        """Enter a mode, and return whether it is a new one."""
         if self.mode is mode:
             return False
         self.mode, self.since = mode, now
@@ -109,7 +117,7 @@ def apply_changes(settings: BatcherSettings, changes: Changes) -> BatcherSetting
     """Return settings with the changes made.
 
     Raises:
-        ControlRefusedError: No batcher can work with a value.
+        ControlRefusedError: A value is out of its bounds.
     """
     if changes.max_records is not None and not 1 <= changes.max_records <= MAX_BATCH_RECORDS:
         raise ControlRefusedError(
@@ -125,7 +133,7 @@ def apply_changes(settings: BatcherSettings, changes: Changes) -> BatcherSetting
 
 
 def describe_changes(old: BatcherSettings, new: BatcherSettings) -> Iterator[str]:
-    """Name each setting that changes, with both values."""
+    """Yield a text for each setting that differs, with its name and both values."""
     for field in fields(BatcherSettings):
         before, after = getattr(old, field.name), getattr(new, field.name)
         if before != after:

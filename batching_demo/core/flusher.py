@@ -1,7 +1,7 @@
-"""The flush policy: which batch is written next, when, and what its end changes.
+"""The flush policy: which batch is written next, when, and what the end of a write changes.
 
-A batcher workflow and the coalescer of a worker ask the same policy. Each brings its own clock and
-starts the writes.
+A batcher workflow and the coalescer of a worker ask the same policy. Each of them passes the time
+of its own clock, and starts the writes itself.
 """
 
 from collections.abc import Iterable
@@ -30,27 +30,27 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Bytes that it took in the buffer."""
+        """Bytes that it took in the buffer, headers included."""
         return sum(submission.size for submission in self.submissions)
 
 
 @dataclass
 class FlusherState:
-    """What is known besides the buffer. A batcher carries it from run to run."""
+    """What a flusher knows besides its buffer. A batcher carries it from run to run."""
 
     control: Control = field(default_factory=Control)
     """What an operator has asked for."""
     health: Health = field(default_factory=Health)
-    """What is known of earlier writes."""
+    """How earlier writes ended."""
 
 
 class Flusher:
     """Decides when the next batch of a buffer is written.
 
     Args:
-        settings: When a batch is due, and how many writes are in flight at a time.
-        shard: Of the batcher that asks; None where no batcher is involved.
-        state: What an earlier run knew.
+        settings: When a batch is due, and how many writes may be in flight at a time.
+        shard: The shard of the batcher; None for a coalescer.
+        state: The state of an earlier run; None begins anew.
     """
 
     def __init__(
@@ -67,44 +67,55 @@ class Flusher:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is being written."""
+        """Whether nothing waits and nothing is in flight."""
         return not self.in_flight and not len(self.buffer)
 
     def configure(self, changes: Changes) -> list[str]:
-        """Change the settings from the next batch on, and return what has changed.
+        """Change the settings from the next batch on, and return a text for each change.
 
         Raises:
-            ControlRefusedError: No batcher can work with a value.
+            ControlRefusedError: A value is out of its bounds.
         """
         old = self.buffer.settings
         self.buffer.settings = apply_changes(old, changes)
         return list(describe_changes(old, self.buffer.settings))
 
     def check(self, changes: Changes) -> None:
-        """Check that `configure` would take the changes.
+        """Check that `configure` would make the changes.
 
         Raises:
-            ControlRefusedError: No batcher can work with a value.
+            ControlRefusedError: A value is out of its bounds.
         """
         apply_changes(self.buffer.settings, changes)
 
     def due(self, now: float) -> FlushReason | None:
-        """Return why a write should start now, if one should and may."""
+        """Return why a write should start now; None if no batch is due, or no write may start."""
         if self._is_busy or self.health.retry_at > now:
             return None
         return self._reason(now)
 
     def wake_at(self, now: float) -> float | None:
-        """Return when time alone makes a write start; None if only an event can."""
+        """Return when a write is due if nothing else happens before; None if none would be.
+
+        The time is in seconds since the epoch.
+        """
         due_at = self.buffer.due_at()
         if due_at is None or self._is_busy or self.control.is_paused:
             return None
         if self._reason(now):
+            # The batch is due, so only the hold after a failure keeps its write from starting.
             return self.health.retry_at
         return max(due_at, self.health.retry_at)
 
     def take(self, batch_id: str, reason: FlushReason) -> Batch:
-        """Take the next batch out of the buffer and count it as in flight."""
+        """Take the next batch out of the buffer, and return it.
+
+        It is in flight until `wrote` or `failed` is called with it.
+
+        Args:
+            batch_id: Names the batch.
+            reason: What `due` has returned. Call this only if it has returned one.
+        """
         submissions = self.buffer.take()
         headers = [submission.header for submission in submissions]
         records = sum(header.records for header in headers)
@@ -122,10 +133,10 @@ class Flusher:
         return batch
 
     def wrote(self, batch: Batch, now: float, *, all_refused: bool) -> None:
-        """Forget a batch that was written and answered.
+        """Forget a batch that has been written.
 
         Args:
-            batch: From `take`.
+            batch: What `take` has returned.
             now: Seconds since the epoch.
             all_refused: Whether Postgres refused every record of it.
         """
@@ -136,14 +147,14 @@ class Flusher:
     def failed(
         self, batch: Batch, error: str, sqlstate: str | None, now: float, *, requeue: bool = True
     ) -> None:
-        """Put a batch that was not written back, and hold further writes for a while.
+        """Requeue a batch whose write has failed, and hold further writes for a while.
 
         Args:
-            batch: From `take`.
+            batch: What `take` has returned.
             error: What failed, and what to do about it.
-            sqlstate: Of the failure, if Postgres named one.
+            sqlstate: The SQLSTATE of the failure, if Postgres named one.
             now: Seconds since the epoch.
-            requeue: False forgets the batch; whoever submitted it submits it again.
+            requeue: False forgets the batch, since its submissions come again by themselves.
         """
         self.in_flight.remove(batch)
         if requeue:
@@ -153,7 +164,10 @@ class Flusher:
         self.health.failed(error, sqlstate, now)
 
     def requeue_in_flight(self) -> Iterable[Submission]:
-        """Put what is being written back, for another run to write it again, and return all."""
+        """Requeue every batch in flight, and return all submissions that wait then.
+
+        The next run of a batcher writes them again.
+        """
         for batch in self.in_flight:
             self.buffer.requeue(batch.submissions)
         self.in_flight.clear()
@@ -169,7 +183,7 @@ class Flusher:
         return len(self.in_flight) >= at_most
 
     def _reason(self, now: float) -> FlushReason | None:
-        """Return why a batch is due, whether or not a write may start."""
+        """Return why a batch is due, whether or not a write may start; None if none is due."""
         oldest_at = self.buffer.oldest_at
         if oldest_at is None or self.control.is_paused:
             return None

@@ -1,11 +1,13 @@
-"""What is known of earlier writes: when the next one may start, and how it is cut."""
+"""How earlier writes ended: when the next one may start, and with how many rows a statement."""
 
 from dataclasses import dataclass
 
 LONGEST_RETRY_SECONDS = 60.0
 STATEMENT_TIMEOUT = "57014"
+"""The SQLSTATE of a statement that has run into its timeout."""
 TIMEOUTS_BEFORE_HALVING = 3
 REFUSALS_BEFORE_HOLDING = 10
+"""Batches in a row. So many bad ones are rather a mistake in the schema than in the data."""
 SCHEMA_MISTAKE = (
     "Postgres refused every record of the last {} batches, though all were well formed: the table"
     " or a constraint on it does not fit them. Mend the schema, then retry the dead letters;"
@@ -15,16 +17,18 @@ SCHEMA_MISTAKE = (
 
 @dataclass
 class Health:
-    """Consecutive failures. They never decide a verdict, only when a write is tried."""
+    """Failures in a row. They never decide a verdict, only when and how the next write is tried."""
 
     failures: int = 0
+    """Writes in a row that failed as a whole."""
     statement_timeouts: int = 0
-    """How many of the latest failures in a row ran into the statement timeout."""
+    """Failures in a row that were statement timeouts."""
     refusals: int = 0
     """Batches in a row of which Postgres refused every record."""
     retry_at: float = 0.0
-    """Seconds since the epoch before which no write starts."""
+    """When the next write may start, in seconds since the epoch."""
     last_error: str = ""
+    """What failed, and what to do about it; empty while all is well."""
 
     @property
     def is_failing(self) -> bool:
@@ -32,8 +36,14 @@ class Health:
         return self.failures > 0 or self.refusals >= REFUSALS_BEFORE_HOLDING
 
     def failed(self, message: str, sqlstate: str | None, now: float) -> None:
-        """Hold writes after one that failed as a whole, for 1, 2, 4 ... 60 s."""
-        # Bounded before it is a power: days of outage must not overflow.
+        """Hold writes after one that failed as a whole, for 1, 2, 4 ... 60 s.
+
+        Args:
+            message: What failed, and what to do about it.
+            sqlstate: The SQLSTATE, if Postgres named one.
+            now: Seconds since the epoch.
+        """
+        # The exponent is bounded, since days of outage must not overflow the power.
         self.retry_at = now + min(2.0 ** min(self.failures, 10), LONGEST_RETRY_SECONDS)
         self.failures += 1
         timed_out = sqlstate == STATEMENT_TIMEOUT
@@ -41,11 +51,17 @@ class Health:
         self.last_error = f"{message} (SQLSTATE {sqlstate})" if sqlstate else message
 
     def retry_now(self) -> None:
-        """Let the next write be tried at once."""
+        """End the hold, so that the next write may start at once."""
         self.retry_at = 0.0
 
     def wrote(self, now: float, *, all_refused: bool) -> None:
-        """End the hold after a write that went through, even if it stored nothing."""
+        """End the hold after a write that went through, even if it stored nothing.
+
+        Args:
+            now: Seconds since the epoch.
+            all_refused: Whether Postgres refused every record. After ten such batches in a row,
+                writes are held again.
+        """
         self.failures = self.statement_timeouts = 0
         self.retry_at, self.last_error = 0.0, ""
         self.refusals = self.refusals + 1 if all_refused else 0
@@ -54,9 +70,10 @@ class Health:
             self.last_error = SCHEMA_MISTAKE.format(self.refusals)
 
     def rows_per_statement(self, records: int) -> int | None:
-        """Return the rows of a statement where batches keep running into the statement timeout.
+        """Return the rows of each INSERT of a batch; None for one INSERT of all rows.
 
-        From the third timeout on it is half of the batch, then a quarter and so on.
+        After the third statement timeout in a row it is half of the batch, after the fourth a
+        quarter, and so on.
         """
         halvings = self.statement_timeouts - TIMEOUTS_BEFORE_HALVING + 1
         if halvings < 1:

@@ -1,4 +1,4 @@
-"""Admit submissions to the buffer, or remember whom to tell to come back."""
+"""Take submissions into a batcher's buffer, or remember which have to be answered busy."""
 
 from batching_demo.contracts.batches import BusyAnswer
 from batching_demo.contracts.limits import KIB
@@ -7,12 +7,18 @@ from batching_demo.core.admission import LARGEST_BUFFER_BYTES, Admission
 from batching_demo.core.buffer import Buffer
 
 ANSWERED_AT_ONCE = 1_000
-"""Submissions; their names have to fit into one message."""
+"""Submissions that one activity answers busy. Their ids have to fit into its arguments."""
 LARGEST_BUFFER_WITH_ANONYMOUS_BYTES = LARGEST_BUFFER_BYTES + 64 * KIB
+"""Submissions without a requester are taken up to here: nobody can submit them again."""
 
 
 class Intake:
-    """The entrance of a buffer, and the submissions that still have to be answered busy."""
+    """The entrance of a buffer, and the submissions that still have to be answered busy.
+
+    Args:
+        buffer: Gets the submissions that are taken.
+        admission: Says whether there is room.
+    """
 
     def __init__(self, buffer: Buffer, admission: Admission) -> None:
         self._buffer = buffer
@@ -21,25 +27,26 @@ class Intake:
 
     @property
     def has_turned_away(self) -> bool:
-        """Whether someone still has to be told to come back."""
+        """Whether a submission still has to be answered busy."""
         return bool(self._turned_away)
 
     def admit(
         self, submission: Submission, now: float, *, is_closed: bool, retry_after: float
     ) -> bool:
-        """Buffer a submission if there is room, and return whether it is in.
+        """Buffer a submission if there is room. Return whether it is buffered or in flight.
 
         Args:
-            submission: What came.
+            submission: With the time when it was received.
             now: Seconds since the epoch.
-            is_closed: Whether everybody is turned away.
-            retry_after: Seconds that nobody who is turned away should come back before.
+            is_closed: Whether the batcher answers all submissions busy.
+            retry_after: The least number of seconds after which a submission that is answered busy
+                should come back.
         """
         header = submission.header
         if self._buffer.knows(submission):
             return True
         if not header.requester and self._buffer.bytes < LARGEST_BUFFER_WITH_ANONYMOUS_BYTES:
-            # Nobody could be told to come back, so it takes what is kept free for such.
+            # Nobody can be told to submit it again, so it is taken even if the buffer is full.
             return self._buffer.add(submission)
         if is_closed:
             self._turned_away.append((header, retry_after))
@@ -50,13 +57,14 @@ class Intake:
             return self._buffer.add(submission)
         self._turned_away.append((header, wait))
         if size > LARGEST_BUFFER_BYTES - buffered:
+            # Not because of reservations: the buffer itself has no room, so a batch is due.
             self._buffer.is_full = True
         return False
 
     def busy_answers(self) -> list[BusyAnswer]:
-        """Take out what to tell each requester, as much as fits well into one activity.
+        """Return the next busy answers, as many as one activity sends, and forget them.
 
-        A requester comes back once, for all of its submissions, after the longest wait.
+        A requester gets one answer for all of its submissions, with the longest wait of them.
         """
         told = self._turned_away[:ANSWERED_AT_ONCE]
         self._turned_away = self._turned_away[ANSWERED_AT_ONCE:]

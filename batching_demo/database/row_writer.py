@@ -1,8 +1,8 @@
-"""Decide every row of one write: insert, isolate what Postgres refuses, look up what was stored.
+"""Decide every row of one write: insert it, isolate it if Postgres refuses it, else look it up.
 
-A verdict is a function of the table and the record alone, so that any write may be repeated or
-overlap another one: a key that was not inserted is looked up in a statement of its own (READ
-COMMITTED; within one statement, rows that others commit meanwhile stay invisible).
+A verdict is a function of the table and the record alone. So a write may be repeated, and may
+overlap another one. A key that was not inserted is looked up in a statement of its own, under READ
+COMMITTED. Within the statement that inserts, rows that others commit meanwhile are invisible.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,13 +20,15 @@ from batching_demo.database.target import Target
 WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
 REFUSED = "refused_by_postgres"
 NO_NUL = "22021"
-"""The SQLSTATE that Postgres answers a NUL with."""
+"""The SQLSTATE with which Postgres refuses a NUL."""
 LARGEST_LINE = 2**63 - 1
+"""Postgres stores no larger bigint. A malformed submission may name any line."""
 OTHER_CONTENT = ("conflict", "the key is stored with other content")
 
 
 Insert = Callable[[Sequence[int]], Awaitable[set[str]]]
-"""Inserts rows whose keys all differ, sorted by key; returns the keys that were new."""
+"""Takes the numbers of rows, sorted by key, whose keys all differ. It inserts those whose keys are
+not stored yet, and returns their keys."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,21 @@ class WriteResult:
     codes: list[str]
     """A character of `VERDICT_BY_CODE` for each row."""
     problems: dict[int, Problem]
-    """Of the rows that are not stored, by their number."""
+    """Why rows are not stored, by the number of the row."""
     bisect_statements: int
-    """INSERTs that isolated bad records."""
+    """How many INSERTs it took to isolate bad records."""
 
 
 class RowWriter:
-    """One write under way: codes and problems fill up until every row has its verdict."""
+    """One write under way. It fills codes and problems until every row has its verdict.
+
+    Args:
+        connection: Commits every statement by itself.
+        target: The table that rows go to.
+        rows: The rows to decide.
+        insert: Inserts some of them.
+        rows_per_statement: The most rows that `insert` is called with.
+    """
 
     def __init__(
         self,
@@ -62,14 +72,28 @@ class RowWriter:
         self._bisect_statements = 0
 
     async def run(self, batch: BatchInfo | None, *, look_first: bool = False) -> WriteResult:
-        """Decide every row, and keep what cannot be stored as dead letters."""
+        """Decide every row, and return the verdicts.
+
+        Rows that cannot be stored are kept as dead letters.
+
+        Args:
+            batch: Named by the dead letters; None on the unbatched path.
+            look_first: Look up all keys before the first INSERT.
+
+        Raises:
+            SQLAlchemyError: A statement failed, and no record is to blame.
+        """
         await self._decide(look_first=look_first)
         batch_id = batch.batch_id if batch else None
         await insert_dead_letters(self._connection, self._dead_letters(), batch_id)
         return WriteResult(self._codes, self._problems, self._bisect_statements)
 
     async def _decide(self, *, look_first: bool) -> None:
-        """Insert each key once, look up what was not inserted, repeat."""
+        """Insert each key once, then look up what was not inserted, until every row is decided.
+
+        More rounds are needed if Postgres refuses the first row of a key, or if somebody deletes a
+        row between the INSERT and the look-up.
+        """
         undecided = self._decide_rejections()
         # Sorted, so that two batches with the same keys lock them in the same order.
         undecided.sort(key=self._rows.keys.__getitem__)
@@ -82,20 +106,21 @@ class RowWriter:
                 undecided = await self._look_up(undecided)
 
     def _decide_rejections(self) -> list[int]:
-        """Decide what can never be stored; return the others in submission order."""
+        """Reject the rows that can never be stored, and return the others in their order."""
         undecided = []
         for row, rejection in enumerate(self._rows.rejections):
             if rejection:
                 reason, _, detail = rejection.partition(": ")
                 self._refuse(row, REJECTED, reason, detail)
             elif "\0" in self._rows.keys[row]:
-                # Postgres takes it in no statement, so that not even a look-up is possible.
+                # No statement may contain it, so not even a look-up is possible.
                 self._refuse(row, REJECTED, REFUSED, "a NUL in the key", NO_NUL)
             else:
                 undecided.append(row)
         return undecided
 
     def _first_of_each_key(self, rows: Sequence[int]) -> list[int]:
+        """Return the first row of each key. The rows have to be sorted by key."""
         keys = self._rows.keys
         return [row for at, row in enumerate(rows) if at == 0 or keys[rows[at - 1]] != keys[row]]
 
@@ -103,13 +128,18 @@ class RowWriter:
         return [row for row in rows if not self._codes[row]]
 
     async def _insert_once(self, rows: Sequence[int]) -> None:
+        """Insert rows, and isolate those that Postgres refuses."""
         for at in range(0, len(rows), self._rows_per_statement):
             part = rows[at : at + self._rows_per_statement]
             if failure := await self._try(part):
                 await self._isolate(part, failure)
 
     async def _try(self, rows: Sequence[int]) -> Failure | None:
-        """Insert rows; a failure that a record may have caused is returned, any other raised."""
+        """Insert rows. Return the failure if a record may have caused it; None if there is none.
+
+        Raises:
+            SQLAlchemyError: The statement failed, and no record is to blame.
+        """
         try:
             inserted = await self._insert(rows)
         except SQLAlchemyError as error:
@@ -123,14 +153,21 @@ class RowWriter:
         return None
 
     async def _isolate(self, bad: Sequence[int], failure: Failure) -> None:
-        """Bisect rows known to hold a bad one, each half its own statement."""
+        """Reject the bad ones of rows that hold at least one, and insert the others.
+
+        Each half is an INSERT of its own, and is halved again if it fails.
+
+        Args:
+            bad: Rows that one INSERT could not insert.
+            failure: The failure of that INSERT.
+        """
         if len(bad) == 1:
             self._refuse(bad[0], REJECTED, REFUSED, failure.reason, failure.sqlstate)
             return
         left, right = bad[: len(bad) // 2], bad[len(bad) // 2 :]
         left_failure = await self._try_half(left)
         if left_failure is None:
-            # The failure came from the right half, so it is not tried whole.
+            # So a bad row is in the right half. To try that as a whole would be in vain.
             await self._isolate(right, failure)
             return
         await self._isolate(left, left_failure)
@@ -142,7 +179,7 @@ class RowWriter:
         return await self._try(rows)
 
     async def _look_up(self, rows: list[int]) -> list[int]:
-        """Decide rows whose keys are stored; return the others."""
+        """Decide the rows whose keys are stored, and return the others."""
         keys = self._first_of_each_key(rows)
         result = await self._connection.execute(
             self._target.select_stored, {"keys": [self._rows.keys[row] for row in keys]}
@@ -154,6 +191,7 @@ class RowWriter:
         return self._still_undecided(rows)
 
     def _compare(self, row: int, content_hash: bytes, submission_id: str, position: int) -> None:
+        """Decide a row by comparing it with what is stored under its key."""
         values = self._rows.values
         if content_hash != values["content_hash"][row]:
             self._refuse(row, CONFLICT, *OTHER_CONTENT)
@@ -169,7 +207,7 @@ class RowWriter:
         self._problems[row] = Problem(self._rows.values["position"][row], reason, detail, sqlstate)
 
     def _dead_letters(self) -> list[DeadLetter]:
-        """Return a dead letter for every record that was not stored."""
+        """Return a dead letter for each row that is not stored."""
         values = self._rows.values
         return [
             DeadLetter(

@@ -1,4 +1,4 @@
-"""The records of one write, a list for every value that a target may store."""
+"""The rows of one write, with a list for each value that a column may get."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ HEADER_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
     "source": Text,
     "run_label": Text,
 }
-"""Fields of a submission's header that a column of the same name gets."""
+"""Fields of a submission's header. A column of the same name gets the field."""
 RECORD_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
     "idempotency_key": Text,
     "line": BigInteger,
@@ -27,13 +27,14 @@ RECORD_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
     "position": Integer,
     **HEADER_VALUES,
 }
-"""What every record has, and the type that it is sent as."""
+"""The values that each record has, with the types that they are sent as. A column of the same name
+gets the value."""
 BATCH_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
     "batch_id": Uuid,
     "write_path": Text,
     "shard": SmallInteger,
 }
-"""Fields of `BatchInfo` that a column of the same name gets."""
+"""Fields of `BatchInfo`. A column of the same name gets the field."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,23 @@ class BatchInfo:
     batch_id: UUID
     write_path: WritePath
     shard: int | None = None
-    """Of the batcher; None where no batcher is involved."""
+    """The shard of the batcher; None on the paths without one."""
 
 
 class Rows:
-    """The records of any number of submissions, a list for every value."""
+    """The records of any number of submissions, with a list for each value."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[Any]] = {name: [] for name in RECORD_VALUES}
         """Lists of equal length, by the names of `RECORD_VALUES`."""
         self.rejections: list[str] = []
+        """The rejection of each row; empty for a row that is not rejected."""
 
     def __len__(self) -> int:
         return len(self.rejections)
 
     def append(self, header: SubmissionHeader, columns: RecordColumns) -> None:
-        """Add the records of one submission behind those that are there."""
+        """Append the records of one submission."""
         count = len(columns.keys)
         self.values["idempotency_key"] += columns.keys
         self.values["line"] += columns.lines

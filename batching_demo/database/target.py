@@ -1,4 +1,4 @@
-"""The table that records go to: which of its columns get what, and the statements that say so."""
+"""The table that records go to: what each of its columns gets, and the SQL statements for it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,28 +25,31 @@ from batching_demo.database.models import records
 from batching_demo.database.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, Rows
 
 DECIDING = ("content_hash", "submission_id", "position")
-"""Columns that every target needs besides its key: verdicts follow from them."""
+"""Columns that every target needs besides its key, since verdicts follow from them."""
 Payload = ColumnElement[Any]
+"""The payload of a record in an SQL statement, a JSONB value."""
 Expression = Callable[[Payload], ColumnElement[Any]]
+"""Returns the SQL expression for a column."""
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """A table that records are written to.
 
-    A column that has the name of a value gets it: see `RECORD_VALUES` and `BATCH_VALUES` in
-    `batching_demo/database/rows.py`. `columns` says what others get. Any other column takes its
-    default.
+    `columns` says what a column gets. A column that is not in it gets the value of its name, if
+    there is one: see `RECORD_VALUES` and `BATCH_VALUES` in `batching_demo/database/rows.py`. Any
+    other column gets its default.
 
     Args:
-        table: With a unique constraint on the key alone, and the columns `content_hash`,
+        table: It needs a unique constraint on the key alone, and the columns `content_hash`,
             `submission_id` and `position`, from which verdicts follow.
-        columns: An SQL expression of the record's payload, a JSONB value, for a column's name.
+        columns: By the name of a column, a function that takes the payload, a JSONB value, and
+            returns an SQL expression.
         key: The column that gets the idempotency key. Give it the collation "C", which is the
             order that batches are sorted in.
 
     Raises:
-        ValueError: The table lacks a column, or its key cannot get the idempotency key.
+        ValueError: The table lacks a column, or the column `key` cannot get the idempotency key.
     """
 
     table: Table
@@ -67,7 +70,7 @@ class Target:
 
     @cached_property
     def insert_rows(self) -> ReturningInsert[str]:
-        """One INSERT that takes arrays, so that its text is the same for every batch size."""
+        """The INSERT of a batch. It takes arrays, so its text is the same for every batch size."""
         sent = (
             func.unnest(*(bindparam(n, type_=ARRAY(RECORD_VALUES[n])) for n in self._sent))
             .table_valued(*self._sent)
@@ -84,13 +87,19 @@ class Target:
 
     @cached_property
     def select_stored(self) -> Select[str, bytes, str, int]:
-        """The look-up of keys: each that is stored, with its hash, submission and position."""
+        """The look-up. It returns the stored ones of some keys, with what verdicts follow from."""
         keys = bindparam("keys", type_=ARRAY(Text))
         deciding = (self.table.c[name] for name in DECIDING)
         return select(self._key, *deciding).where(self._key == any_(keys))
 
     def arrays(self, rows: Rows, chosen: Sequence[int], batch: BatchInfo) -> dict[str, object]:
-        """Return the parameters of `insert_rows` for the chosen rows, in that order."""
+        """Return the parameters of `insert_rows` for the chosen rows, in the order of `chosen`.
+
+        Args:
+            rows: The rows of the write.
+            chosen: Numbers of rows.
+            batch: What all rows have in common.
+        """
         arrays: dict[str, object] = {}
         for name in self._sent:
             values = rows.values[name]
@@ -98,7 +107,13 @@ class Target:
         return arrays | self._of_batch(batch)
 
     def scalars(self, rows: Rows, row: int, batch: BatchInfo) -> dict[str, object]:
-        """Return the parameters of `insert_row` for one row."""
+        """Return the parameters of `insert_row` for one row.
+
+        Args:
+            rows: The rows of the write.
+            row: The number of the row.
+            batch: What all rows have in common.
+        """
         return {name: rows.values[name][row] for name in self._sent} | self._of_batch(batch)
 
     @property
@@ -107,16 +122,20 @@ class Target:
 
     @cached_property
     def _sent(self) -> list[str]:
-        """The values of records that travel to Postgres."""
+        """The names of the values of a record that the statements take as parameters."""
         needed = {"idempotency_key", *(name for name in RECORD_VALUES if name in self.table.c)}
         needed |= {"payload"} if self.columns else set()
         return [name for name in RECORD_VALUES if name in needed]
 
     def _filled(self, sent: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
-        """Return what each column gets."""
+        """Return the SQL expression that each column gets, without columns that get their default.
+
+        Args:
+            sent: The parameters, by the names of `_sent`.
+        """
         payload = cast(sent["payload"], JSONB) if "payload" in sent else None
         filled: dict[str, ColumnElement[Any]] = {self.key: sent["idempotency_key"]}
-        for name in self.table.c.keys():  # noqa: SIM118
+        for name in self.table.c.keys():  # noqa: SIM118  # it would yield columns
             if name in self.columns and payload is not None:
                 filled[name] = self.columns[name](payload)
             elif name == "payload" and payload is not None:
@@ -128,11 +147,12 @@ class Target:
         return filled
 
     def _once(self, statement: Insert) -> ReturningInsert[str]:
-        """Leave keys alone that are stored already, and return the others."""
+        """Return a statement that inserts only keys that are not stored, and returns these."""
         once = statement.on_conflict_do_nothing(index_elements=[self._key])
         return once.returning(self._key)
 
     def _of_batch(self, batch: BatchInfo) -> dict[str, object]:
+        """Return the parameters that all rows have in common."""
         return {name: getattr(batch, name) for name in BATCH_VALUES if name in self.table.c}
 
 

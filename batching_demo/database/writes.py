@@ -21,21 +21,22 @@ async def write_batch(
     look_first: bool = False,
     rows_per_statement: int | None = None,
 ) -> WriteResult:
-    """Write rows with one bulk INSERT and whatever else they need, and decide each.
+    """Write rows with one bulk INSERT, and return the verdict of each.
 
-    What cannot be stored becomes dead letters.
+    Further statements follow only for keys that are stored already, for rows that Postgres refuses,
+    and for dead letters. Each row that cannot be stored becomes a dead letter.
 
     Args:
         engine: Commits every statement by itself.
-        rows: Of any number of submissions, keys in any order and number.
+        rows: The rows of any number of submissions. Keys may come in any order, and more than once.
         batch: What all rows have in common.
         target: The table that they go to.
-        look_first: Look all keys up before inserting. On a repetition most are there, and that
-            takes a quarter of the time.
-        rows_per_statement: Cuts the INSERT into smaller ones, where a whole one takes too long.
+        look_first: Look up all keys before the INSERT. If a batch is repeated, most of them are
+            stored, and this takes a quarter of the time.
+        rows_per_statement: Cuts the INSERT into smaller ones, for a batch that takes too long.
 
     Raises:
-        DatabaseFailedError: No record is to blame; all may be tried again.
+        DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
     with database_errors():
         async with engine.connect() as connection:
@@ -50,10 +51,15 @@ async def write_batch(
 
 
 async def write_unbatched(engine: AsyncEngine, rows: Rows, target: Target = RECORDS) -> WriteResult:
-    """Write each row with an INSERT and a commit of its own, as a batch of one.
+    """Write each row with an INSERT and a commit of its own, and return the verdict of each.
+
+    Args:
+        engine: Commits every statement by itself.
+        rows: The rows of any number of submissions. Each gets a batch id of its own.
+        target: The table that they go to.
 
     Raises:
-        DatabaseFailedError: No record is to blame; all may be tried again.
+        DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
     with database_errors():
         async with engine.connect() as connection:

@@ -1,1 +1,1 @@
-"""What a workflow uses to have records stored: the requester, its activities and a plugin."""
+"""What a workflow uses to have records stored: a requester, its activities and a plugin."""

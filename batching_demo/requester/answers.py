@@ -1,4 +1,4 @@
-"""What a workflow has been told about its submissions, and when to submit which again."""
+"""The answers to the submissions of a workflow, and when each submission is to be sent again."""
 
 import math
 from collections.abc import Sequence
@@ -10,19 +10,30 @@ from batching_demo.contracts.messages import VERDICT_BY_CODE, Busy, Submission, 
 _verdicts = TypeAdapter(list[Verdicts])
 _busy = TypeAdapter(Busy)
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
-"""What a busy answer may ask for; JSON can spell Infinity, which is no time for a timer."""
+"""A busy answer that asks for more is malformed. JSON can spell Infinity, which no timer takes."""
 
 
 class Answers:
-    """Verdicts and busy answers. The same one twice, or one nobody waits for, changes nothing."""
+    """The verdicts and busy answers that a workflow has received, by submission id.
+
+    An answer that comes twice, or that nobody waits for, changes nothing.
+    """
 
     def __init__(self) -> None:
         self._taken: dict[str, Verdicts] = {}
         self._due_at: dict[str, float] = {}
+        """When each submission is to be sent, in seconds since the epoch; infinity while the
+        activity that sends it runs."""
         self._unanswered: set[str] = set()
+        """Submissions that were sent and have not been answered busy since. Some may have verdicts
+        by now."""
 
     def read_verdicts(self, arguments: Sequence[object]) -> str | None:
-        """Take the arguments of a verdicts signal, and return what is wrong with them, if any."""
+        """Take the arguments of a verdicts signal. Return what is wrong with them; None if nothing.
+
+        Args:
+            arguments: Whatever came. They are checked here, since the handler takes any.
+        """
         try:
             (only,) = arguments
             self.take(_verdicts.validate_python(only))
@@ -33,7 +44,12 @@ class Answers:
         return None
 
     def read_busy(self, arguments: Sequence[object], now: float) -> str | None:
-        """Take the arguments of a busy signal, and return what is wrong with them, if any."""
+        """Take the arguments of a busy signal. Return what is wrong with them; None if nothing.
+
+        Args:
+            arguments: Whatever came.
+            now: Seconds since the epoch.
+        """
         try:
             (only,) = arguments
             busy = _busy.validate_python(only)
@@ -54,7 +70,7 @@ class Answers:
             self._taken.setdefault(answer.submission_id, answer)
 
     def answer_to(self, submission: Submission) -> Verdicts | None:
-        """Return the answer to a submission, if it has one that covers all its records."""
+        """Return the verdicts of a submission; None if it has none that fit all its records."""
         header = submission.header
         answer = self._taken.get(header.submission_id)
         if answer is None or len(answer.codes) != header.records:
@@ -62,16 +78,20 @@ class Answers:
         return answer if all(code in VERDICT_BY_CODE for code in answer.codes) else None
 
     def sending(self, submissions: Sequence[Submission]) -> None:
-        """Remember submissions that are on their way."""
+        """Note that submissions are being sent."""
         for submission in submissions:
             submission_id = submission.header.submission_id
             self._due_at[submission_id] = math.inf
             self._unanswered.discard(submission_id)
-            # Whatever came so far does not fit, and would be kept in place of what does.
+            # An answer that is here already does not fit, or the submission would not be sent. It
+            # has to go, since `take` keeps the first answer, and a later one may fit.
             self._taken.pop(submission_id, None)
 
     def sent(self, submissions: Sequence[Submission], again_at: float) -> None:
-        """Set when to send submissions again, unless a busy answer said so meanwhile."""
+        """Note that a batcher has submissions, and when to send them again without an answer.
+
+        A busy answer that has come meanwhile wins: it says when to send them again.
+        """
         for submission in submissions:
             submission_id = submission.header.submission_id
             if self._due_at[submission_id] == math.inf:
@@ -79,18 +99,21 @@ class Answers:
                 self._unanswered.add(submission_id)
 
     def not_sent(self, submissions: Sequence[Submission], again_at: float) -> None:
-        """Set when to send submissions again that reached nobody."""
+        """Note that submissions reached no batcher, and when to try again."""
         for submission in submissions:
             self._due_at[submission.header.submission_id] = again_at
 
     def due_at(self, submission: Submission) -> float:
-        """Return when a submission is to be sent; one that never was, at once."""
+        """Return when a submission is to be sent, in seconds since the epoch; 0 if it never was."""
         return self._due_at.get(submission.header.submission_id, 0.0)
 
     def is_overdue(self, submission: Submission) -> bool:
-        """Return whether a submission was sent and got no answer at all."""
+        """Return whether a submission was sent and got no busy answer.
+
+        Ask this of submissions without verdicts that are due again: their ack_timeout is over.
+        """
         return submission.header.submission_id in self._unanswered
 
     def to(self, submissions: Sequence[Submission]) -> list[Verdicts]:
-        """Return the answers to submissions, in their order."""
+        """Return the verdicts of submissions, in their order, without those that have none."""
         return [answer for one in submissions if (answer := self.answer_to(one))]

@@ -17,7 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.requester.undecided import deadline_passed, show_cancelled
 
 LONGEST_WRITE = timedelta(minutes=10)
-"""A turn at a connection included. Heartbeats tell of a worker that died."""
+"""One attempt, with the wait for a connection. It may take long, since missing heartbeats tell
+sooner that a worker has died."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
 
@@ -29,16 +30,17 @@ async def write_by_activity(
     linger_seconds: float,
     deadline_seconds: float | None = None,
 ) -> list[Verdicts]:
-    """Write submissions on a path that is an activity, and return all verdicts.
+    """Have submissions written by an activity, and return the verdicts of each, in their order.
 
     Args:
         path: Unbatched or coalesced.
         submissions: Their ids stay the same in every attempt.
-        linger_seconds: How long a worker may gather; added to what a write may take.
-        deadline_seconds: When to stop waiting.
+        linger_seconds: How long a worker may gather calls. The activity may take so much longer.
+        deadline_seconds: After how many seconds to stop waiting; None waits until all is decided.
 
     Raises:
-        ApplicationError: The deadline passed; the message names the records.
+        ApplicationError: The deadline has passed; the message names the records without a verdict.
+        ActivityError: An activity was cancelled, or cannot be tried again.
     """
 
     async def write(message: Message) -> list[Verdicts]:
@@ -71,7 +73,8 @@ async def write_by_activity(
 
 
 def _is_deadline(error: BaseException) -> bool:
-    # The server takes the deadline for the longest time in the queue, too.
+    # The schedule-to-close timeout also bounds the time in the task queue. Then the server names
+    # the other type.
     ends = (TimeoutType.SCHEDULE_TO_CLOSE, TimeoutType.SCHEDULE_TO_START)
     cause = error.cause if isinstance(error, ActivityError) else None
     return isinstance(cause, TimedOutError) and cause.type in ends

@@ -19,15 +19,21 @@ with workflow.unsafe.imports_passed_through():
 
 SHORTEST_ACK_TIMEOUT_SECONDS = 60.0
 LONGEST_ACK_TIMEOUT_SECONDS = 600.0
+"""The longest wait after a resubmission."""
 LONGEST_WAIT_FOR_BATCHER_SECONDS = 60.0
+"""Between two attempts to reach a batcher that does not run."""
 GATHER_SHARE = 0.05
-"""Of the linger: what a worker may take to gather a signal, which nobody then notices."""
+"""The share of the linger that a worker takes to gather a signal: so small that nobody notices."""
 LONGEST_GATHER_SECONDS = 0.25
 LONGEST_SUBMIT = timedelta(seconds=60)
+"""One attempt to send a signal, with the time to gather it."""
 
 
 class SignalWriter:
-    """Submits by signal. An answer or a batcher may be lost; it never gives up on a maybe.
+    """Submits to batchers by signal, again and again until every submission has its verdicts.
+
+    A signal, an answer or a batcher may be missing. Nothing but the verdicts shows what became of a
+    submission, so it does not give up before.
 
     Args:
         inbox: With the answers that the workflow's signal handlers have taken.
@@ -39,18 +45,23 @@ class SignalWriter:
         self._ack_timeout = max(SHORTEST_ACK_TIMEOUT_SECONDS, 3 * linger_seconds)
         self._gather_seconds = min(LONGEST_GATHER_SECONDS, GATHER_SHARE * linger_seconds)
         self._pause = 1.0
+        """Seconds until a batcher that does not run is tried again."""
 
     async def write(
         self, submissions: Sequence[Submission], *, deadline_seconds: float | None = None
     ) -> list[Verdicts]:
-        """Submit until every record has its verdict, and return all verdicts.
+        """Submit until every record has its verdict. Return the verdicts of each submission.
+
+        They are in the order of the submissions. Cancelled, it shows which records are undecided.
 
         Args:
             submissions: Their ids stay the same however often they are sent.
-            deadline_seconds: When to stop waiting.
+            deadline_seconds: After how many seconds to stop waiting; None waits until all is
+                decided.
 
         Raises:
-            ApplicationError: The deadline passed; the message names the records.
+            ApplicationError: The deadline has passed; the message names the records without a
+                verdict.
         """
         self._inbox.write_begins()
         try:
@@ -78,8 +89,14 @@ class SignalWriter:
             await self._wait_for_answers(submissions)
 
     async def _submit_once(self, due: Sequence[Submission], ack_timeout: float) -> None:
-        """Submit what is due; what no batcher takes is due again soon, and holds up nothing."""
-        # Remembered first: the answer may come before the server says that the signal arrived.
+        """Send submissions that are due, and set when they are due again.
+
+        Args:
+            due: The submissions.
+            ack_timeout: After how many seconds to send them again without an answer. Those that no
+                batcher takes are due again sooner.
+        """
+        # Noted before they are sent: an answer may come before the activity has returned.
         self._answers.sending(due)
         messages = group(due)
         delivered = await asyncio.gather(*(self._deliver(one) for one in messages))
@@ -93,7 +110,7 @@ class SignalWriter:
         self._wait_for_batchers(undelivered)
 
     def _wait_for_batchers(self, undelivered: Sequence[Message]) -> None:
-        """Name the batchers that do not run, and set when they are tried again."""
+        """Show which batchers do not run, and set when their messages are sent again."""
         if not undelivered:
             self._pause = 1.0
             workflow.set_current_details("waiting for verdicts")
@@ -109,7 +126,10 @@ class SignalWriter:
             self._answers.not_sent(message.submissions, again_at)
 
     async def _deliver(self, message: Message) -> bool:
-        """Signal a message to its batcher, or to the common one if that does not run."""
+        """Send a message to its batcher, or to shard 0 if that does not run.
+
+        Return whether one of them has it.
+        """
         if await _signal(message, message.shard, self._gather_seconds):
             return True
         if message.shard == COMMON_SHARD:
@@ -117,7 +137,7 @@ class SignalWriter:
         return await _signal(message, COMMON_SHARD, self._gather_seconds)
 
     async def _wait_for_answers(self, submissions: Sequence[Submission]) -> None:
-        """Wait until all is answered, or something is to be submitted again."""
+        """Wait until an answer changes what is due next, or until a submission is due again."""
         next_at = self._next_at(submissions)
         if next_at is None:
             return
@@ -129,7 +149,7 @@ class SignalWriter:
             )
 
     def _next_at(self, submissions: Sequence[Submission]) -> float | None:
-        """Return when the next submission is to be sent again; None once all are answered."""
+        """Return when the next submission is due; None once all are answered."""
         return min(map(self._answers.due_at, self._unanswered(submissions)), default=None)
 
     def _unanswered(self, submissions: Sequence[Submission]) -> list[Submission]:
@@ -137,6 +157,7 @@ class SignalWriter:
 
 
 async def _signal(message: Message, shard: int, gather_seconds: float) -> bool:
+    """Signal a message to a batcher, and return whether the batcher runs."""
     headers, records = join(message.submissions)
     is_running: bool = await workflow.execute_local_activity(
         SUBMIT_ACTIVITY,

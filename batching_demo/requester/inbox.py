@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
 class Inbox:
     """The signal handlers of a workflow, shared by all of its requesters.
 
-    They take any arguments: the SDK drops a signal that does not fit its handler's types.
+    They take any arguments: the SDK would drop a signal that does not fit the types of its handler.
     """
 
     def __init__(self) -> None:
@@ -53,11 +53,11 @@ class Inbox:
             workflow.set_current_details(self._details)
 
     def take_verdicts(self, *arguments: Any) -> None:
-        """Take verdicts."""
+        """Handle a verdicts signal; log one that is malformed."""
         if problem := self.answers.read_verdicts(arguments):
             workflow.logger.warning("malformed verdicts signal: %s", problem)
 
     def take_busy(self, *arguments: Any) -> None:
-        """Take a busy answer: some submissions have to be sent again, later."""
+        """Handle a busy signal; log one that is malformed."""
         if problem := self.answers.read_busy(arguments, workflow.time()):
             workflow.logger.warning("malformed busy signal: %s", problem)

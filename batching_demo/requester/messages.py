@@ -1,18 +1,24 @@
-"""What a requester sends to the activities of its worker. Workflow code imports none of them."""
+"""What a requester sends to its activities. Workflow code imports this, and not the activities."""
 
 from dataclasses import dataclass
 
 from batching_demo.contracts.messages import SubmissionHeader
 
 SUBMIT_ACTIVITY = "submit_to_batcher"
-"""Takes a `SubmitInput` and the joined records; returns whether the batcher runs."""
+"""Activity that takes a `SubmitInput` and joined records, and returns whether the batcher runs."""
 PREPARE_ACTIVITY = "prepare_submissions"
-"""Takes `RecordTexts`; returns packed submissions."""
+"""Activity that takes `RecordTexts`, and returns packed submissions."""
 
 
 @dataclass(frozen=True)
 class SubmitInput:
-    """Where submissions go, and how long they may wait for those of other workflows."""
+    """A message without its records: where it goes, and how long it may wait for others.
+
+    Attributes:
+        shard: The shard of the batcher that gets it.
+        headers: The headers of its submissions.
+        gather_seconds: How long the worker may gather messages of other workflows.
+    """
 
     shard: int
     headers: list[SubmissionHeader]

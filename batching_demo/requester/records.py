@@ -1,4 +1,4 @@
-"""The records that a workflow hands over, and what became of each."""
+"""The records that a workflow hands over, how they are prepared, and what became of each."""
 
 import hashlib
 import json
@@ -41,10 +41,10 @@ class RecordResult:
     """What became of one record.
 
     Attributes:
-        key: Of the record.
-        verdict: Whether it was written, and why not.
-        problem: The reason, if it is in conflict or rejected.
-        batch_id: Of the batch that it was decided in; None on the unbatched path.
+        key: The key of the record.
+        verdict: Whether it is written, a duplicate, a conflict or rejected.
+        problem: Why it is a conflict or rejected; None otherwise.
+        batch_id: The batch that it was decided in; None on the unbatched path.
     """
 
     key: str
@@ -54,7 +54,7 @@ class RecordResult:
 
 
 class RecordError(ValueError):
-    """A record that cannot be turned into texts; the message names it."""
+    """A record that cannot be submitted, not even as a bad one; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,21 @@ def record_texts(
 ) -> RecordTexts:
     """Return records as texts.
 
-    Their submissions are named after the template and what the records hold, so that the same
-    records have the same name in every attempt, and other records another one.
+    The submission id in the template gets a digest of the records. So the same records have the
+    same ids in every attempt, and other records have others.
+
+    Args:
+        records: What a workflow hands over.
+        template: What the headers of their submissions have in common.
+        max_records: The most records of one submission.
 
     Raises:
-        RecordError: A key is no text, or a payload neither a text nor a mapping of what JSON knows.
+        RecordError: A key is no text, or a payload is neither a text nor a mapping of what JSON
+            knows.
     """
     keys = [record.key for record in records]
     payloads = [_payload_text(index, record) for index, record in enumerate(records)]
-    # Cut otherwise, their submissions are others.
+    # `max_records` decides which records are in which submission, so it decides their ids too.
     decides = json.dumps([keys, payloads, max_records])
     digest = hashlib.sha256(decides.encode()).hexdigest()[:16]
     named = replace(template, submission_id=f"{template.submission_id}/{digest}")
@@ -112,25 +118,30 @@ def _payload_text(index: int, record: Record) -> str:
 
 
 def _as_dict(value: object) -> dict[object, object]:
-    """Return a mapping as a dict, the only one that JSON's encoder knows."""
+    """Return a mapping as a dict, the only mapping that Python's JSON encoder knows.
+
+    Raises:
+        TypeError: The value is no mapping.
+    """
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _utf8(text: str) -> str:
-    """Escape half surrogate pairs, which are rejected by name later."""
+    """Escape half surrogate pairs, so that the text can travel; preparation rejects them later."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def prepare_submissions(texts: RecordTexts) -> list[Submission]:
-    """Return the submissions of records, in their order; a bad record is in it as rejected."""
+    """Return the submissions of records, in their order. Bad records are in them, as rejected."""
     pairs = zip(texts.keys, texts.payloads, strict=True)
     prepared = [_prepared(line, key, payload) for line, (key, payload) in enumerate(pairs, 1)]
     return cut({texts.template.shard: prepared}, texts.template, texts.max_records)
 
 
 def _prepared(line: int, key: str, payload: str) -> PreparedRecord:
+    # A rejected record keeps its key, for its dead letter, unless the key itself is bad.
     try:
         check_key(key)
         rejected_key = key
@@ -149,8 +160,8 @@ def results_of(keys: Sequence[str], answers: Sequence[Verdicts]) -> list[RecordR
     """Return the result of each record, in their order.
 
     Args:
-        keys: Of the records.
-        answers: To their submissions, in the order of the records.
+        keys: The keys of the records.
+        answers: The answers to their submissions, in the same order.
     """
     return [
         RecordResult(key, verdict, problem, batch_id)
@@ -159,6 +170,7 @@ def results_of(keys: Sequence[str], answers: Sequence[Verdicts]) -> list[RecordR
 
 
 def _decided(answers: Sequence[Verdicts]) -> Iterator[tuple[Verdict, Problem | None, str | None]]:
+    """Yield the verdict, the problem and the batch id of each record."""
     for answer in answers:
         problems = {problem.position: problem for problem in answer.problems}
         for position, code in enumerate(answer.codes):

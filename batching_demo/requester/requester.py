@@ -1,4 +1,4 @@
-"""Have the records of a workflow stored, and learn what became of each."""
+"""The requester: it has the records of a workflow stored, and learns what became of each."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,7 +26,8 @@ with workflow.unsafe.imports_passed_through():
     )
 
 PREPARED_IN_WORKFLOW = 32 * 1024
-"""Characters. Larger payloads are prepared by an activity: workflow code has no time to burn."""
+"""Characters of all payloads of a call. More are prepared by an activity, since workflow code has
+to end soon."""
 LONGEST_PREPARATION = timedelta(seconds=60)
 SHORTEST_TIMER = timedelta(milliseconds=1)
 
@@ -38,8 +39,9 @@ class Requester:
     handlers. The worker needs the `BatchingPlugin`.
 
     Args:
-        settings: The batchers'. They bound submissions, and tell when an answer is overdue.
-        shards: How many batchers run. A workflow sends its records to one of them.
+        settings: The settings of the batchers. They bound a submission, and tell when an answer is
+            overdue.
+        shards: How many batchers run. A workflow sends all its records to one of them.
         write_path: How records reach Postgres.
         source: What rows and dead letters name as their source; by default the workflow type.
     """
@@ -64,18 +66,19 @@ class Requester:
     ) -> list[RecordResult]:
         """Have records stored, and return the result of each, in their order.
 
-        A record that cannot be stored does not fail: its result says why, and it is kept as a
-        dead letter. The same call of a workflow may be repeated, by a replay or a reset; its
-        records are stored once.
+        A record that cannot be stored does not fail the call: its result says why, and it is kept
+        as a dead letter. A replay or a reset may repeat the same call of a workflow. Its records
+        are stored once.
 
         Args:
-            records: Any number that take at most 1 MiB as they travel, encoded and deflated.
-            deadline_seconds: When to stop waiting. By default it waits until all are decided.
+            records: Any number. Encoded and deflated, they may take at most 1 MiB.
+            deadline_seconds: After how many seconds to stop waiting. By default it waits until all
+                records are decided.
 
         Raises:
-            ApplicationError: A key is no text, a payload no JSON, there is too much for one call,
-                or the deadline passed; the message names the records. Those without a verdict may
-                be stored or not.
+            ApplicationError: Of type `Record`: a key is no text, a payload is no JSON, or there is
+                too much for one call. Nothing was submitted. Of type `Deadline`: the deadline has
+                passed. The message names the records without a verdict, which may be stored or not.
         """
         if not records:
             return []
@@ -84,7 +87,11 @@ class Requester:
         return results_of([record.key for record in records], answers)
 
     async def _prepare(self, records: Sequence[Record]) -> list[Submission]:
-        """Encode small records here, and others in an activity of the worker."""
+        """Return the submissions of records. An activity prepares them if they are large.
+
+        Raises:
+            ApplicationError: A record cannot be submitted, or there is too much for one call.
+        """
         try:
             texts = record_texts(records, self._template(), self._settings.max_records)
         except RecordError as error:
@@ -94,6 +101,7 @@ class Requester:
         return unpack(await self._prepare_by_activity(texts))
 
     def _template(self) -> SubmissionHeader:
+        """Return what the headers of one call have in common. Each call gets an id of its own."""
         info = workflow.info()
         self._inbox.writes += 1
         return SubmissionHeader(
@@ -129,14 +137,16 @@ class Requester:
     async def submit(
         self, submissions: Sequence[Submission], *, deadline_seconds: float | None = None
     ) -> list[Verdicts]:
-        """Have prepared submissions written, and return the verdicts of each.
+        """Have prepared submissions written, and return the verdicts of each, in their order.
 
         Args:
             submissions: Their ids stay the same however often they are sent.
-            deadline_seconds: When to stop waiting.
+            deadline_seconds: After how many seconds to stop waiting; None waits until all is
+                decided.
 
         Raises:
-            ApplicationError: The deadline passed; the message names records without a verdict.
+            ApplicationError: The deadline has passed; the message names the records without a
+                verdict.
         """
         if self._write_path == WritePath.BATCHED:
             return await self._signals.write(submissions, deadline_seconds=deadline_seconds)

@@ -15,13 +15,13 @@ def cut(
     template: SubmissionHeader,
     max_records: int,
 ) -> list[Submission]:
-    """Cut records into submissions as equal as number and size allow, and encode them.
+    """Return records as encoded submissions, which are as equal as number and size allow.
 
-    Records of one shard keep their order, and the same records are cut alike every time.
+    Records of one shard keep their order. The same records are cut in the same way every time.
 
     Args:
         records_by_shard: The records that each shard gets.
-        template: What all headers have in common. A number is appended to its submission_id.
+        template: What all headers have in common. Each submission id is its id and a number.
         max_records: The most records of one submission.
     """
     submissions: list[Submission] = []
@@ -39,7 +39,7 @@ def cut(
 
 
 def _encoded_parts(records: Sequence[PreparedRecord], parts: int) -> Iterator[tuple[int, bytes]]:
-    """Yield number and bytes of equal parts, cutting those again that are too large."""
+    """Yield the number of records and the bytes of each part, cutting too large ones again."""
     bounds = [len(records) * part // parts for part in range(parts + 1)]
     for start, end in pairwise(bounds):
         encoded = encode_records(records[start:end])
@@ -59,9 +59,9 @@ class Message:
 
 
 def group(submissions: Sequence[Submission]) -> list[Message]:
-    """Group submissions into messages, in their order, while a message stays under the largest.
+    """Return submissions as messages, in their order. No message is larger than a batch may be.
 
-    Headers count: of many small submissions they are most of a message.
+    Headers count. In a message of many small submissions they are most of the bytes.
     """
     messages: list[Message] = []
     last_of_shard: dict[int, tuple[Message, int]] = {}

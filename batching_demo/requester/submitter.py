@@ -1,7 +1,8 @@
-"""Signal submissions to batchers, those of many workflows together.
+"""Signal submissions to batchers, those of many workflows in one signal.
 
-A local activity of the worker that runs the submitting workflows: what it is given appears in no
-history but the batcher's, and a workflow needs no further task to learn that its signal arrived.
+The activity is a local one, on the worker of the submitting workflows. So its arguments appear in
+no history but the batcher's. A workflow needs no further workflow task to learn that its signal has
+arrived.
 """
 
 import asyncio
@@ -18,13 +19,14 @@ from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
 
 GATHERED_SUBMISSIONS = 100
+"""A signal with so many submissions gathers no more, and is sent."""
 GATHERED_BYTES = 16 * KIB
-"""Larger signals cost for their bytes, no longer for their number."""
+"""So is a signal with so many bytes. Larger ones cost by their bytes: to gather saves nothing."""
 
 
 @dataclass
 class _Signal:
-    """A signal that still gathers."""
+    """A signal that still gathers messages. `delivered` tells those who wait what became of it."""
 
     delivered: asyncio.Future[bool]
     headers: list[SubmissionHeader] = field(default_factory=list)
@@ -42,7 +44,11 @@ class _Signal:
 
 
 class Submitter:
-    """Gathers the submissions of one worker, by shard."""
+    """Gathers the messages of all workflows of one worker, by shard.
+
+    Args:
+        client: Sends the signals.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -51,7 +57,15 @@ class Submitter:
 
     @activity.defn(name=SUBMIT_ACTIVITY)
     async def submit_to_batcher(self, submit_input: SubmitInput, records: bytes) -> bool:
-        """Signal submissions, with others for the same shard; return whether its batcher runs."""
+        """Signal a message, with others for the same shard. Return whether the batcher runs.
+
+        Args:
+            submit_input: The headers, and where they go.
+            records: The joined records of the submissions.
+
+        Raises:
+            RPCError: The server did not take the signal. The activity is then tried again.
+        """
         shard = submit_input.shard
         signal = self._gathering.get(shard)
         if signal and signal.size + len(records) > MAX_BATCH_BYTES:
@@ -64,7 +78,8 @@ class Submitter:
         signal.add(submit_input.headers, records)
         if signal.is_large:
             self._send(shard, signal)
-        # Shielded: a cancelled workflow must not take the others' signal with it.
+        # Shielded: others wait for the same signal, and a workflow that is cancelled must not
+        # cancel it for them.
         return await asyncio.shield(signal.delivered)
 
     def _send(self, shard: int, signal: _Signal) -> None:
@@ -84,7 +99,7 @@ class Submitter:
                 signal.delivered.set_result(False)
             else:
                 signal.delivered.set_exception(error)
-        except Exception as error:  # whatever it is, those who wait have to hear of it
+        except Exception as error:  # those who wait would wait for ever
             signal.delivered.set_exception(error)
         else:
             signal.delivered.set_result(True)

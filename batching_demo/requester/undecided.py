@@ -1,4 +1,4 @@
-"""Name the records that have no verdict yet."""
+"""Name the records of a write that ends before they have a verdict."""
 
 from collections.abc import Iterable
 
@@ -9,13 +9,15 @@ from batching_demo.contracts.encoding import decode_records
 from batching_demo.contracts.messages import Submission
 
 NAMED = 20
+"""Records that a text names, at most."""
 SHOWN_CHARACTERS = 100
+"""Characters of a key that a text shows, at most."""
 
 
 def describe_undecided(submissions: Iterable[Submission]) -> str:
-    """Name records by key, or by line where they have none.
+    """Return a text that names the records by key, or by line if they have none.
 
-    They may be stored all the same: only their verdict is missing.
+    They may be stored or not: only their verdict is missing.
     """
     names: list[str] = []
     for submission in submissions:
@@ -34,13 +36,13 @@ def describe_undecided(submissions: Iterable[Submission]) -> str:
 
 
 def show_cancelled(submissions: Iterable[Submission]) -> None:
-    """Show in the Web UI and in the log which records are undecided, for a write is cancelled."""
+    """Show in current details and log which records a cancelled write leaves undecided."""
     undecided = f"cancelled: {describe_undecided(submissions)}"
     workflow.set_current_details(undecided)
     workflow.logger.warning(undecided)
 
 
 def deadline_passed(submissions: Iterable[Submission]) -> ApplicationError:
-    """Return the error of a write whose deadline passed, with the records that are undecided."""
+    """Return the error of a write whose deadline has passed. It names the undecided records."""
     undecided = describe_undecided(submissions)
     return ApplicationError(f"deadline passed: {undecided}", type="Deadline", non_retryable=True)
