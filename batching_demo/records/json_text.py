@@ -61,12 +61,12 @@ def content_hash(payload: str, canonical_payload: str) -> bytes:
 
 
 def is_number(value: object) -> bool:
-    """Tell whether a parsed value is a number."""
+    """Return whether a parsed value is a number."""
     return isinstance(value, str) and value.startswith(_MARK)
 
 
 def integer_text(value: object) -> str | None:
-    """Give the decimal text of a parsed integer, None for anything else."""
+    """Return the decimal text of a parsed integer, None for anything else."""
     match = _INTEGER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None

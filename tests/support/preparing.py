@@ -40,7 +40,7 @@ def code(record: PreparedRecord) -> str:
 
 
 def stored_hash(record: PreparedRecord) -> bytes:
-    """Give the content hash that is stored of a record."""
+    """Return the content hash that is stored of a record."""
     (content_hash,) = decode_records(encode_records([record])).hashes
     return content_hash
 
