@@ -95,7 +95,6 @@ async def test_a_changed_file_under_the_same_name_is_another_input(
     assert await scalar(engine, "SELECT count(*) FROM records") == 8
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("workers")
 async def test_a_starter_killed_again_and_again_goes_on_where_it_was(
     servers: dict[str, str], engine: AsyncEngine, client: Client

@@ -36,7 +36,7 @@ from tests.support.services import both_services, patchable_batcher_service
 from tests.support.waiting import eventually, in_time
 
 QUICK = BatcherSettings(linger_seconds=0.5)
-LENGTHS = [5.0, pytest.param(30.0, marks=[pytest.mark.slow, pytest.mark.timeout(300)])]
+LENGTHS = [5.0, pytest.param(30.0, marks=pytest.mark.slow)]
 
 
 def numbered(path: Path, numbers: Sequence[int]) -> Path:

@@ -23,7 +23,6 @@ async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:
     return {section["name"]: section for section in document["sections"]}
 
 
-@pytest.mark.timeout(300)
 async def test_the_write_and_the_paths(tmp_path: Path) -> None:
     parts = ["write", "paths"]
     sections = await benchmark(tmp_path, *parts, "--records-per-workflow", "200")

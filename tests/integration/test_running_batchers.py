@@ -96,7 +96,6 @@ async def test_settings_that_were_changed_while_it_ran_count(
     assert await settings_given(client) == (7, 2, 44)
 
 
-@pytest.mark.timeout(180)
 async def test_a_comparison_cuts_its_submissions_to_the_batches_that_run(
     client: Client, engine: AsyncEngine, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

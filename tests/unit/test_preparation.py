@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batching_demo.contracts.encoding import (
@@ -262,6 +262,8 @@ def record_of(size: int, number: int = 0) -> PreparedRecord:
     return PreparedRecord(f"{number:06}", number, "".join(noise), b"h" * 32)
 
 
+# Few examples, for each deflates megabytes.
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from([100, 1_000, 20_000, 60_000, 200_000]), max_size=25),
     st.integers(1, 20),
