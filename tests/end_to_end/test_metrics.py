@@ -168,8 +168,14 @@ async def test_all_that_is_looked_at_is_there(
 
 def check_counts(samples: list[Sample]) -> None:
     for path, number in (("batched", 10 + SIGNALS + 1), ("coalesced", 2), ("unbatched", 2)):
-        labels = {"write_path": path, "verdict": "written", "shard": "0"}
+        labels = {"write_path": path, "verdict": "written"}
         assert total(samples, "batching_records_total", **labels) == number
+        shards = {
+            sample.labels.get("shard")
+            for sample in samples
+            if sample.name == "batching_records_total" and sample.labels["write_path"] == path
+        }
+        assert shards == ({"0"} if path == "batched" else {None})
     assert total(samples, "batching_records_total", verdict="rejected") == 1
     # Eleven records with a bad one at the end: halves of 5, 8, 9 and 10 in front of it.
     assert 4 <= total(samples, "batching_bisect_statements_total") <= 8

@@ -65,7 +65,7 @@ class TestRefusals:
         for letter_id, said in needs.items():
             assert_one_line(await dead_letters("retry", letter_id), 2, said)
         result = await dead_letters("retry", "5", "--key", " ")
-        assert_one_line(result, 2, "the key is blank")
+        assert_one_line(result, 2, "the key is empty or blank")
         result = await dead_letters("retry", "5", "--key", "k" * 513)
         assert_one_line(result, 2, "513 bytes, at most 512")
 

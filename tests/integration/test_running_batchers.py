@@ -13,6 +13,7 @@ from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher
 from tests.support.commands import aside
 from tests.support.services import batcher_service, both_services
+from tests.support.waiting import eventually
 
 OTHERS = BatcherSettings(max_records=7, linger_seconds=33)
 NO_MAIN_WORKER = "no worker polls main-workflow-queue yet"
@@ -33,8 +34,13 @@ async def start(*arguments: str) -> Result:
 
 async def settings_given(client: Client) -> tuple[int, int, float]:
     """Read records, shards and linger from what the one main workflow was started with."""
-    (found,) = [one async for one in client.list_workflows("WorkflowType = 'MainWorkflow'")]
-    history = await client.get_workflow_handle(found.id).fetch_history()
+
+    async def workflow_id() -> str:
+        found = [one.id async for one in client.list_workflows("WorkflowType = 'MainWorkflow'")]
+        assert len(found) == 1
+        return found[0]
+
+    history = await client.get_workflow_handle(await eventually(workflow_id)).fetch_history()
     payload = history.events[0].workflow_execution_started_event_attributes.input.payloads[0]
     options: dict[str, Any] = json.loads(payload.data)["options"]
     settings = options["settings"]
