@@ -85,7 +85,8 @@ def unpack_state(batcher_input: BatcherInput, packed: bytes) -> State:
     carried = _carried.validate_json(header) if header else Carried()
     flusher = Flusher(batcher_input.settings, batcher_input.shard, carried.flusher)
     submissions = _received(split(carried.submissions, records), carried.received_at)
-    for submission, attempt in zip(submissions, carried.attempts, strict=True):
+    attempts = carried.attempts or [1] * len(carried.submissions)
+    for submission, attempt in zip(submissions, attempts, strict=True):
         flusher.buffer.add(submission, attempt)
     admission = Admission(carried.backlog, carried.bytes_per_second)
     return State(flusher, admission, carried.totals, carried.continued_by)

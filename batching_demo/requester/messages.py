@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from batching_demo.contracts.messages import SubmissionHeader
 
-SUBMIT_ACTIVITY = "submit_to_batcher"
+SUBMIT_ACTIVITY = "batching_submit"
 """Activity that takes a `SubmitInput` and joined records, and returns whether the batcher runs."""
-PREPARE_ACTIVITY = "prepare_submissions"
+PREPARE_ACTIVITY = "batching_prepare"
 """Activity that takes `RecordTexts`, and returns packed submissions."""
 
 

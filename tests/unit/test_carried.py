@@ -51,8 +51,10 @@ def test_fields_that_an_older_run_did_not_know_get_their_defaults() -> None:
     one = submission("s", [record("a")])
     packed = (
         b'{"submissions":[{"submission_id":"s","requester":"nobody","records":1,"length":%d}],'
-        b'"received_at":[12.5],"attempts":[2]}\n' % one.header.length
+        b'"received_at":[12.5]}\n' % one.header.length
     ) + one.records
-    (carried,) = unpack_state(INPUT, packed).flusher.buffer
+    state = unpack_state(INPUT, packed)
+    (carried,) = state.flusher.buffer
     assert carried.records == one.records
     assert (carried.header.source, carried.received_at) == ("", 12.5)
+    assert state.flusher.buffer.attempt(carried) == 1
