@@ -1,7 +1,7 @@
 """Make sure that a batcher runs for every shard, at first and when their number changes.
 
 Any shard may write any key: new batchers need nothing of the others, and whoever finds its shard
-closed goes to shard 0, which is why that one is never closed by a change of the number.
+ended goes to shard 0, which is why that one never ends when the number changes.
 """
 
 from collections.abc import Container

@@ -84,7 +84,8 @@ class SignalWriter:
             due = [one for one in unanswered if self._answers.due_at(one) <= now]
             if due:
                 if any(map(self._answers.is_overdue, due)):
-                    ack_timeout = min(2 * ack_timeout, LONGEST_ACK_TIMEOUT_SECONDS)
+                    doubled = min(2 * ack_timeout, LONGEST_ACK_TIMEOUT_SECONDS)
+                    ack_timeout = max(ack_timeout, doubled)
                 await self._submit_once(due, ack_timeout)
             await self._wait_for_answers(submissions)
 

@@ -31,7 +31,7 @@ def reshard(settings: Settings, shards: int, timeout: float) -> None:
 
     Records may wait meanwhile: none is lost, none is written twice. Missing batchers start with the
     settings of shard 0. Those too many are drained, then end. Workflows under way go on: a
-    submission that finds its shard closed goes to shard 0.
+    submission that finds its shard ended goes to shard 0.
 
     \b
     Example: batching-demo batcher reshard 4
