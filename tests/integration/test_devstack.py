@@ -12,7 +12,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -170,13 +170,15 @@ def test_up_carries_on_where_a_killed_one_left_off(directory: Path) -> None:
     assert stack.status(directory).is_running
 
 
-async def test_taken_ports_are_avoided(directory: Path) -> None:
-    usual = (stack.POSTGRES_PORT, stack.TEMPORAL_PORT, stack.UI_PORT)
+async def test_taken_ports_are_avoided(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("POSTGRES_PORT", "TEMPORAL_PORT", "UI_PORT")
     with ExitStack() as open_sockets:
-        for port in usual:
-            # Whoever else has it takes it just as well.
-            with suppress(OSError):
-                open_sockets.enter_context(socket.create_server((HOST, port)))
+        usual = [
+            open_sockets.enter_context(socket.create_server((HOST, 0))).getsockname()[1]
+            for _ in names
+        ]
+        for name, port in zip(names, usual, strict=True):
+            monkeypatch.setattr(stack, name, port)
         addresses = stack.up(directory, ignore)
 
     for port in usual:
