@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,6 +11,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from batching_demo.contracts.errors import UserError
 
 DATABASE_URL = "DATABASE_URL"
+
+
+class Pooler(StrEnum):
+    """What is known of a pooler between us and Postgres, such as PgBouncer."""
+
+    AUTO = "auto"
+    """Nothing: find out."""
+    TRANSACTION = "transaction"
+    """It may hand each transaction to another session."""
 
 
 class SettingsError(UserError):
@@ -46,6 +56,7 @@ class Settings:
     state_directory: Path
     database_url: str | None = None
     devstack: DevStackAddresses | None = None
+    pooler: Pooler = Pooler.AUTO
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":

@@ -3,13 +3,15 @@
 import os
 import socket
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from batching_demo.settings import SettingsError
+from batching_demo.database.pooler import Connector
+from batching_demo.settings import Pooler, SettingsError
 
 CONNECT_TIMEOUT_SECONDS = 10
 LONGEST_NAME = 63
@@ -17,14 +19,23 @@ LONGEST_NAME = 63
 STATEMENT_TIMEOUT_SECONDS = 30
 """Below the 60 s that an activity may take, so that Postgres gives up before Temporal does."""
 
-SESSION_SETTINGS: Mapping[str, str] = {
+COMMAND_TIMEOUT_SECONDS = STATEMENT_TIMEOUT_SECONDS + 5
+"""After this the peer is taken for silent: Postgres itself would have given up."""
+LONGEST_COMMAND_SECONDS = 60 * 60
+"""The same for migrations and readings, which nothing else limits."""
+
+TRANSACTION_SETTINGS: Mapping[str, str] = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",
-    # Verdicts need the look-up to see what others committed meanwhile.
-    "default_transaction_isolation": "read committed",
     # Loading compiled code costs more than any of our statements takes.
     "jit": "off",
+}
+"""What may be set for one transaction too."""
+SESSION_SETTINGS: Mapping[str, str] = {
+    **TRANSACTION_SETTINGS,
+    # Verdicts need the look-up to see what others committed meanwhile.
+    "default_transaction_isolation": "read committed",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -66,34 +77,69 @@ def session_name(application_name: str) -> str:
     return name[: LONGEST_NAME - len(process)] + process
 
 
-def create_engine(text: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
-    """Make an engine whose statements each commit by themselves."""
-    return create_async_engine(
-        database_url(text),
+def create_engine(
+    text: str, *, application_name: str, pool_size: int = 5, pooler: Pooler = Pooler.AUTO
+) -> AsyncEngine:
+    """Make an engine whose statements each commit by themselves.
+
+    Args:
+        text: The URL of the database.
+        application_name: Names the sessions in pg_stat_activity.
+        pool_size: Connections at a time.
+        pooler: What is known of a pooler in front of the database.
+    """
+    connector = Connector(
+        session_name(application_name), pooler, SESSION_SETTINGS, TRANSACTION_SETTINGS
+    )
+    return _create(
+        text,
+        connector,
+        COMMAND_TIMEOUT_SECONDS,
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
+    )
+
+
+def create_transactional_engine(
+    text: str,
+    *,
+    application_name: str,
+    pooler: Pooler = Pooler.AUTO,
+    command_timeout: float = LONGEST_COMMAND_SECONDS,
+) -> AsyncEngine:
+    """Make an engine with transactions, for migrations and readings that may wait long.
+
+    Args:
+        text: The URL of the database.
+        application_name: Names the sessions in pg_stat_activity.
+        pooler: What is known of a pooler in front of the database.
+        command_timeout: Seconds without an answer after which the peer is taken for silent.
+    """
+    connector = Connector(session_name(application_name), pooler, {}, {})
+    return _create(text, connector, command_timeout, poolclass=NullPool)
+
+
+def _create(
+    text: str, connector: Connector, command_timeout: float, **arguments: Any
+) -> AsyncEngine:
+    engine = create_async_engine(
+        database_url(text),
         # Without it, error messages carry what people store.
         hide_parameters=True,
         connect_args={
+            "async_creator_fn": connector.connect,
             "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {
-                "application_name": session_name(application_name),
-                **SESSION_SETTINGS,
-            },
+            "command_timeout": command_timeout,
         },
+        **arguments,
     )
+    event.listen(engine.sync_engine, "handle_error", _give_up_silent_connections)
+    return engine
 
 
-def create_transactional_engine(text: str, *, application_name: str) -> AsyncEngine:
-    """Make an engine with transactions, for migrations and readings that may wait long."""
-    return create_async_engine(
-        database_url(text),
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {"application_name": session_name(application_name)},
-        },
-    )
+def _give_up_silent_connections(context: ExceptionContext) -> None:
+    """Replace a connection whose peer is silent, and the others of the pool: they may be too."""
+    if isinstance(context.original_exception, TimeoutError) and context.connection is not None:
+        context.is_disconnect = True

@@ -1,0 +1,179 @@
+"""Connections through a pooler, which may hand each transaction to another session of Postgres.
+
+Nothing may stay in the session then: no prepared statement, no setting, no lock. So every statement
+is parsed anew, and every transaction begins with the settings.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+from asyncpg.transaction import Transaction
+
+from batching_demo.settings import Pooler
+
+if TYPE_CHECKING:
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection
+
+CLOSE_SECONDS = 1.0
+REFUSALS = (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError)
+"""With these, poolers refuse start-up parameters that they do not know."""
+
+
+class Connection(_Connection):
+    """A connection that closes soon, whether or not the peer answers."""
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's
+        """Close the connection; after a second without an answer, drop it."""
+        try:
+            await super().close(timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
+        except TimeoutError:
+            self.terminate()
+
+
+class PooledConnection(Connection):
+    """A connection through a pooler. Outside a transaction, each statement is one of its own."""
+
+    set_local = ""
+    """Statements that set what lasts for a transaction."""
+
+    def transaction(self, **options: Any) -> Transaction:
+        """Return a transaction that begins with the settings."""
+        chosen = {"isolation": None, "readonly": False, "deferrable": False} | options
+        return _Transaction(self, **chosen)
+
+    async def prepare(self, query: str, **options: Any) -> Any:
+        """Prepare a statement that is parsed anew with each execution, wherever that goes."""
+        async with self.own_transaction():
+            # Only a statement without a name is; and it costs no round trip of its own.
+            statement = await super().prepare(query, **options | {"name": ""})
+        return _Statement(self, statement)
+
+    @asynccontextmanager
+    async def own_transaction(self) -> AsyncIterator[None]:
+        """Begin a transaction and commit it in the end, unless there is one already."""
+        if self.is_in_transaction():
+            yield
+            return
+        try:
+            await self.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {self.set_local}")
+            yield
+            await self.execute("COMMIT")
+        except TimeoutError:
+            # The peer is silent, and a rollback would wait as long again.
+            self.terminate()
+            raise
+        except Exception:
+            if not self.is_closed() and self.is_in_transaction():
+                await self.execute("ROLLBACK")
+            raise
+
+
+class _Statement:
+    """A prepared statement, as far as SQLAlchemy uses it."""
+
+    def __init__(
+        self, connection: PooledConnection, statement: "PreparedStatement[asyncpg.Record]"
+    ) -> None:
+        self._connection = connection
+        self._statement = statement
+        self.get_attributes = statement.get_attributes
+        self.get_statusmsg = statement.get_statusmsg
+
+    async def fetch(self, *parameters: object) -> list[asyncpg.Record]:
+        """Execute it, and return the rows."""
+        async with self._connection.own_transaction():
+            return await self._statement.fetch(*parameters)
+
+
+class _Transaction(Transaction):
+    """A transaction that begins with the settings."""
+
+    def __init__(self, connection: PooledConnection, **options: Any) -> None:
+        super().__init__(connection, **options)
+        self._pooled = connection
+
+    async def start(self) -> None:
+        """Begin it."""
+        await super().start()
+        if self._pooled.set_local:
+            await self._pooled.execute(self._pooled.set_local)
+
+
+class Connector:
+    """Opens connections. It finds out whether a pooler is in between, and remembers that.
+
+    Args:
+        application_name: Names the session.
+        pooler: Whether there is known to be one.
+        settings: For the session, if there is no pooler.
+        transaction_settings: For each transaction, if there is one.
+    """
+
+    def __init__(
+        self,
+        application_name: str,
+        pooler: Pooler,
+        settings: Mapping[str, str],
+        transaction_settings: Mapping[str, str],
+    ) -> None:
+        self._name = {"application_name": application_name}
+        self._settings = self._name | dict(settings)
+        self._set_local = set_local(transaction_settings)
+        self._is_pooled = pooler is Pooler.TRANSACTION
+
+    async def connect(self, **arguments: Any) -> Connection:
+        """Open a connection.
+
+        Args:
+            arguments: Those of `asyncpg.connect`, without settings.
+        """
+        if not self._is_pooled and (direct := await self._connect_directly(arguments)):
+            return direct
+        connection = await asyncpg.connect(
+            **arguments,
+            connection_class=PooledConnection,
+            server_settings=self._name,
+            statement_cache_size=0,
+        )
+        connection.set_local = self._set_local
+        self._is_pooled = True
+        return connection
+
+    async def _connect_directly(self, arguments: Mapping[str, Any]) -> Connection | None:
+        """Open a connection to Postgres itself; None if a pooler has answered."""
+        try:
+            connection = await asyncpg.connect(
+                **arguments, connection_class=Connection, server_settings=self._settings
+            )
+        except REFUSALS:
+            return None
+        if await is_direct(connection):
+            return connection
+        await connection.close()
+        return None
+
+
+async def is_direct(connection: Connection) -> bool:
+    """Return whether the session is that of the process that was named when it began.
+
+    A pooler names a process of its own making, since the session may change.
+    """
+    statement = await connection.prepare("SELECT pg_backend_pid()", name="")
+    return bool(await statement.fetchval() == connection.get_server_pid())
+
+
+def set_local(settings: Mapping[str, str]) -> str:
+    """Return the statement that sets settings until the end of a transaction."""
+    if not settings:
+        return ""
+    calls = (f"set_config({_quote(n)}, {_quote(v)}, true)" for n, v in settings.items())
+    return f"SELECT {', '.join(calls)}"
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
