@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.models import metadata
-from batching_demo.settings import Settings
+from batching_demo.settings import POOLER, Pooler, Settings
 
 # Any number; it has to be the same for everyone who migrates this schema.
 MIGRATION_LOCK = 7_233_5432
@@ -32,7 +32,10 @@ def run_on(connection: Connection) -> None:
 
 async def run_online() -> None:
     settings = Settings.from_environment(os.environ)
-    engine = create_transactional_engine(settings.required_database_url, application_name="alembic")
+    pooler = Pooler(os.environ.get(POOLER) or Pooler.AUTO)
+    engine = create_transactional_engine(
+        settings.required_database_url, application_name="alembic", pooler=pooler
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run_on)
     await engine.dispose()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from batching_demo.contracts.errors import UserError
 
 DATABASE_URL = "DATABASE_URL"
+POOLER = "BATCHING_DEMO_POOLER"
 
 
 class Pooler(StrEnum):

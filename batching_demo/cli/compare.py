@@ -58,6 +58,7 @@ comparison_options = options.as_one(
     input_options,
     batcher_options,
     options.max_open,
+    options.pooler,
 )
 
 
@@ -113,7 +114,9 @@ async def run_comparison(
     known = await choose_for_paths(client, batchers, comparison.paths)
     comparison = replace(comparison, settings=known.settings, shards=known.shards)
     engine = create_transactional_engine(
-        settings.required_database_url, application_name="batching-demo compare"
+        settings.required_database_url,
+        application_name="batching-demo compare",
+        pooler=settings.pooler,
     )
     try:
         with database_errors(), _progress(comparison, quiet=quiet) as on_change:

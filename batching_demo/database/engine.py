@@ -140,6 +140,7 @@ def _create(
 
 
 def _give_up_silent_connections(context: ExceptionContext) -> None:
-    """Replace a connection whose peer is silent, and the others of the pool: they may be too."""
-    if isinstance(context.original_exception, TimeoutError) and context.connection is not None:
-        context.is_disconnect = True
+    """Have all connections of the pool replaced once one is silent: the others may be too."""
+    if isinstance(context.original_exception, TimeoutError):
+        # Of itself, SQLAlchemy replaces that one alone.
+        context.invalidate_pool_on_disconnect = True

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import database_errors
+from batching_demo.settings import Pooler
 
 PACKAGE = Path(__file__).parents[1]
 REPOSITORY = PACKAGE.parent
@@ -30,13 +31,13 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-async def migrate(url: str, *, application_name: str) -> None:
+async def migrate(url: str, *, application_name: str, pooler: Pooler = Pooler.AUTO) -> None:
     """Migrate a database to the newest revision.
 
     Raises:
         DatabaseFailedError: it does not answer, or refuses.
     """
-    engine = create_transactional_engine(url, application_name=application_name)
+    engine = create_transactional_engine(url, application_name=application_name, pooler=pooler)
     try:
         with database_errors():
             async with engine.connect() as connection:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 else:
     _Connection = asyncpg.Connection
 
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.25
+"""Postgres has been told by then; all that is left is to hear it close."""
 REFUSALS = (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError)
 """With these, poolers refuse start-up parameters that they do not know."""
 
@@ -28,7 +29,7 @@ class Connection(_Connection):
     """A connection that closes soon, whether or not the peer answers."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's
-        """Close the connection; after a second without an answer, drop it."""
+        """Close the connection, or drop it if no answer comes."""
         try:
             await super().close(timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
         except TimeoutError:

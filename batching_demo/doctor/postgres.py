@@ -6,7 +6,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batching_demo.database.engine import create_transactional_engine, describe_url
+from batching_demo.database.engine import (
+    COMMAND_TIMEOUT_SECONDS,
+    create_transactional_engine,
+    describe_url,
+)
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.database.migrations import newest_revision
 from batching_demo.doctor.check import Check, CheckOutcome, ok, problem, skipped
@@ -22,7 +26,12 @@ async def check_postgres(settings: Settings) -> list[Check]:
     """Check the database that the settings name."""
     try:
         url = settings.required_database_url
-        engine = create_transactional_engine(url, application_name="batching-demo doctor")
+        engine = create_transactional_engine(
+            url,
+            application_name="batching-demo doctor",
+            pooler=settings.pooler,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+        )
     except SettingsError as error:
         return _unreachable(str(error))
     try:
