@@ -34,4 +34,8 @@ async def test_silenced_connections_stay_open_and_new_ones_work() -> None:
     assert await new.read() == b""
     await proxy.stop()
     assert await old.read() == b""
+    for writer in (to_old, to_new):
+        writer.close()
+        await writer.wait_closed()
     server.close()
+    await server.wait_closed()

@@ -43,7 +43,7 @@ class Proxy:
         if self._server:
             self._server.close()
         for connection in (*self._connections, *self._silent):
-            connection.close()
+            await connection.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -75,7 +75,7 @@ class _Connection:
         """Wait until one end closes, then close the other one too."""
         await asyncio.wait(self._pumps, return_when=asyncio.FIRST_COMPLETED)
         if not self._is_silent:
-            self.close()
+            await self.close()
 
     def silence(self) -> None:
         """Stop forwarding; the client's end stays open."""
@@ -84,12 +84,14 @@ class _Connection:
             pump.cancel()
         asyncio.get_running_loop().call_later(SERVER_NOTICES_AFTER, self._writers[1].close)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close both ends."""
         for pump in self._pumps:
             pump.cancel()
         for writer in self._writers:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
