@@ -15,6 +15,7 @@ from rich.console import Console
 from batching_demo.devstack.interruption import stop_by_signals
 from tools.benchmark.harness.bench import BenchmarkError, bench
 from tools.benchmark.harness.flights import write_flights
+from tools.benchmark.parts.budget import measure_budget
 from tools.benchmark.parts.distance import measure_distance
 from tools.benchmark.parts.growth import measure_growth
 from tools.benchmark.parts.latency import measure_latency
@@ -25,7 +26,7 @@ from tools.benchmark.request import Request
 from tools.benchmark.results.report import show, write_html, write_json, write_plots
 from tools.benchmark.results.sections import Section
 
-PARTS = ("write", "paths", "growth", "distance", "shards", "latency")
+PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget")
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
 QUICK_SLICES = 30
@@ -97,6 +98,7 @@ def main(
         records_per_workflow=[int(one) for one in each or (QUICK_SIZES if quick else SIZES)],
         sizes=sizes or ((1_000, 10_000) if quick else (1_000, 10_000, 100_000)),
         milliseconds=(0, 10) if quick else (0, 2, 10),
+        arrival_seconds=10.0 if quick else 60.0,
         lingers=(1.0, 0.0) if quick else (20.0, 1.0, 0.0),
         input_path=input_path,
         key_columns=key_columns,
@@ -148,6 +150,10 @@ async def _measure_part(
             return await measure_distance(on, source, counts, rounds, report, request.milliseconds)
         if part == "shards":
             return await measure_shards(on, source, request.slices, rounds, report)
+        if part == "budget":
+            return await measure_budget(
+                on, source, request.slices, rounds, report, request.arrival_seconds
+            )
         return await measure_latency(on, source, request.singles, rounds, report, request.lingers)
 
 
