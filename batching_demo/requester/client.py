@@ -72,7 +72,7 @@ class BatchingClient:
                 f"request {request_id} was made before with other records, and these are not"
                 " written: give them another request id"
             )
-        return [_result(record) for record in answer["records"]]
+        return [_result(at, record) for at, record in enumerate(answer["records"])]
 
     async def _run(self, request_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
@@ -107,11 +107,11 @@ class BatchingClient:
         return answer
 
 
-def _result(record: Mapping[str, Any]) -> RecordResult:
+def _result(position: int, record: Mapping[str, Any]) -> RecordResult:
     problem = record["problem"]
     return RecordResult(
         key=record["key"],
         verdict=Verdict(record["verdict"]),
-        problem=Problem(**problem) if problem else None,
+        problem=Problem(position, **problem) if problem else None,
         batch_id=record["batch_id"],
     )

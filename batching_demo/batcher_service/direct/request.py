@@ -69,17 +69,19 @@ def answer(digest: str, results: Sequence[RecordResult]) -> dict[str, object]:
         digest: Of the records, so that the client can see that they are the ones it has sent.
         results: One for each record, in their order.
     """
+    return {"digest": digest, "records": [_answer(result) for result in results]}
+
+
+def _answer(result: RecordResult) -> dict[str, object]:
+    problem = asdict(result.problem) if result.problem else None
+    if problem:
+        # The place in its submission, which the client knows nothing of.
+        del problem["position"]
     return {
-        "digest": digest,
-        "records": [
-            {
-                "key": result.key,
-                "verdict": result.verdict.value,
-                "problem": asdict(result.problem) if result.problem else None,
-                "batch_id": result.batch_id,
-            }
-            for result in results
-        ],
+        "key": result.key,
+        "verdict": result.verdict.value,
+        "problem": problem,
+        "batch_id": result.batch_id,
     }
 
 
