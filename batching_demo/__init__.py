@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.database.engine import create_engine
     from batching_demo.database.target import Target
+    from batching_demo.requester.client import BatchingClient, RequestRefusedError
     from batching_demo.requester.plugin import BatchingPlugin
     from batching_demo.requester.records import Record, RecordResult
     from batching_demo.requester.requester import Requester
 
 __all__ = [
     "BatcherSettings",
+    "BatchingClient",
     "BatchingPlugin",
     "Problem",
     "Record",
     "RecordResult",
+    "RequestRefusedError",
     "Requester",
     "Target",
     "Verdict",
@@ -34,10 +37,12 @@ __all__ = [
 
 _HOMES = {
     "BatcherSettings": "contracts.operations.BatcherSettings",
+    "BatchingClient": "requester.client.BatchingClient",
     "BatchingPlugin": "requester.plugin.BatchingPlugin",
     "Problem": "contracts.messages.Problem",
     "Record": "requester.records.Record",
     "RecordResult": "requester.records.RecordResult",
+    "RequestRefusedError": "requester.client.RequestRefusedError",
     "Requester": "requester.requester.Requester",
     "Target": "database.target.Target",
     "Verdict": "contracts.messages.Verdict",

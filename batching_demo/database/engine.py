@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 from sqlalchemy import URL, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -89,7 +90,11 @@ def create_engine(
         pooler: What is known of a pooler in front of the database.
     """
     connector = Connector(
-        session_name(application_name), pooler, SESSION_SETTINGS, TRANSACTION_SETTINGS
+        asyncpg.connect,
+        session_name(application_name),
+        pooler,
+        SESSION_SETTINGS,
+        TRANSACTION_SETTINGS,
     )
     return _create(
         text,
@@ -117,7 +122,7 @@ def create_transactional_engine(
         pooler: What is known of a pooler in front of the database.
         command_timeout: Seconds without an answer after which the peer is taken for silent.
     """
-    connector = Connector(session_name(application_name), pooler, {}, {})
+    connector = Connector(asyncpg.connect, session_name(application_name), pooler, {}, {})
     return _create(text, connector, command_timeout, poolclass=NullPool)
 
 

@@ -4,7 +4,7 @@ Nothing may stay in the session then: no prepared statement, no setting, no lock
 is parsed anew, and every transaction begins with the settings.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,7 @@ class Connector:
     """Opens connections. It finds out whether a pooler is in between, and remembers that.
 
     Args:
+        connect: `asyncpg.connect`, or what takes its arguments.
         application_name: Names the session.
         pooler: Whether there is known to be one.
         settings: For the session, if there is no pooler.
@@ -117,11 +118,13 @@ class Connector:
 
     def __init__(
         self,
+        connect: Callable[..., Awaitable[Any]],
         application_name: str,
         pooler: Pooler,
         settings: Mapping[str, str],
         transaction_settings: Mapping[str, str],
     ) -> None:
+        self._connect = connect
         self._name = {"application_name": application_name}
         self._settings = self._name | dict(settings)
         self._set_local = set_local(transaction_settings)
@@ -135,7 +138,7 @@ class Connector:
         """
         if not self._is_pooled and (direct := await self._connect_directly(arguments)):
             return direct
-        connection = await asyncpg.connect(
+        connection: PooledConnection = await self._connect(
             **arguments,
             connection_class=PooledConnection,
             server_settings=self._name,
@@ -148,7 +151,7 @@ class Connector:
     async def _connect_directly(self, arguments: Mapping[str, Any]) -> Connection | None:
         """Open a connection to Postgres itself; None if a pooler has answered."""
         try:
-            connection = await asyncpg.connect(
+            connection: Connection = await self._connect(
                 **arguments, connection_class=Connection, server_settings=self._settings
             )
         except REFUSALS:

@@ -116,6 +116,20 @@ class PostgresServer:
         stop_processes(find_servers(self._cluster), *STOPS[mode])
         self._remove_leftovers()
 
+    def pause(self) -> None:
+        """Stop every process of the server where it is; its connections stay open."""
+        if process := self._process():
+            # The first one alone starts others.
+            process.suspend()
+            for child in process.children():
+                child.suspend()
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        if process := self._process():
+            for each in (*process.children(), process):
+                each.resume()
+
     def _programs(self, account: pwd.struct_passwd | None) -> Path:
         return postgres_for(account, self.data_directory)
 
