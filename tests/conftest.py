@@ -58,7 +58,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter and reporter.stats:
-        reporter.write_line(parts.count(reporter.stats))
+        counts = parts.count(reporter.stats)
+        reporter.write_line(counts)
+        if path := os.environ.get("TEST_COUNTS"):
+            with Path(path).open("a") as file:
+                file.write(f"{counts}\n")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(int(session.exitstatus))

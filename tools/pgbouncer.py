@@ -61,6 +61,8 @@ def _configure(directory: Path, server: PostgresServer, settings: dict[str, str]
         "default_pool_size": "2",
         # Tests have many databases, and each has connections of its own.
         "server_idle_timeout": "2",
+        # After an outage; in tests that is short.
+        "server_login_retry": "1",
         **settings,
     }
     configuration = directory / "pgbouncer.ini"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from asyncpg.transaction import Transaction
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batching_demo.settings import Pooler
 
@@ -160,6 +161,12 @@ class Connector:
             return connection
         await connection.close()
         return None
+
+
+async def is_pooled(connection: AsyncConnection) -> bool:
+    """Return whether a connection goes through a pooler."""
+    raw = await connection.get_raw_connection()
+    return isinstance(raw.driver_connection, PooledConnection)
 
 
 async def is_direct(connection: Connection) -> bool:

@@ -13,6 +13,7 @@ from batching_demo.database.engine import (
 )
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.database.migrations import newest_revision
+from batching_demo.database.pooler import is_pooled
 from batching_demo.doctor.check import Check, CheckOutcome, ok, problem, skipped
 from batching_demo.settings import Settings, SettingsError
 
@@ -68,7 +69,8 @@ async def _server(connection: AsyncConnection, url: str) -> Check:
         return problem(
             POSTGRES, f"{describe_url(url)} is a standby, and read-only: name the primary"
         )
-    return ok(POSTGRES, f"{describe_url(url)}, server {version}")
+    way = ", through a pooler" if await is_pooled(connection) else ""
+    return ok(POSTGRES, f"{describe_url(url)}, server {version}{way}")
 
 
 async def _schema(connection: AsyncConnection) -> Check:
