@@ -60,7 +60,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if reporter and reporter.stats:
         counts = parts.count(reporter.stats)
         reporter.write_line(counts)
-        if path := os.environ.get("TEST_COUNTS"):
+        path = os.environ.get("TEST_COUNTS")
+        if path and not hasattr(config, "workerinput"):
             with Path(path).open("a") as file:
                 file.write(f"{counts}\n")
     sys.stdout.flush()
