@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.models import metadata
-from batching_demo.settings import POOLER, Pooler, Settings
+from batching_demo.settings import POOLER, Settings, read_pooler
 
 # Any number; it has to be the same for everyone who migrates this schema.
 MIGRATION_LOCK = 7_233_5432
@@ -32,7 +32,7 @@ def run_on(connection: Connection) -> None:
 
 async def run_online() -> None:
     settings = Settings.from_environment(os.environ)
-    pooler = Pooler(os.environ.get(POOLER) or Pooler.AUTO)
+    pooler = read_pooler(os.environ.get(POOLER) or "auto")
     engine = create_transactional_engine(
         settings.required_database_url, application_name="alembic", pooler=pooler
     )

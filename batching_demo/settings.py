@@ -1,10 +1,10 @@
 """Settings from the environment; those of the connection to Temporal are temporalio.envconfig's."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,13 +14,10 @@ DATABASE_URL = "DATABASE_URL"
 POOLER = "BATCHING_DEMO_POOLER"
 
 
-class Pooler(StrEnum):
-    """What is known of a pooler between us and Postgres, such as PgBouncer."""
-
-    AUTO = "auto"
-    """Nothing: find out."""
-    TRANSACTION = "transaction"
-    """It may hand each transaction to another session."""
+Pooler = Literal["auto", "transaction"]
+"""What is known of a pooler before Postgres, such as PgBouncer: nothing, so that it has to be found
+out; or that it may give each transaction another session."""
+POOLERS: Sequence[Pooler] = get_args(Pooler)
 
 
 class SettingsError(UserError):
@@ -57,7 +54,7 @@ class Settings:
     state_directory: Path
     database_url: str | None = None
     devstack: DevStackAddresses | None = None
-    pooler: Pooler = Pooler.AUTO
+    pooler: Pooler = "auto"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -80,6 +77,18 @@ class Settings:
                 " `batching-demo dev up`"
             )
         return self.database_url
+
+
+def read_pooler(text: str) -> Pooler:
+    """Read what is known of a pooler.
+
+    Raises:
+        SettingsError: It is none of the words for that.
+    """
+    for pooler in POOLERS:
+        if text == pooler:
+            return pooler
+    raise SettingsError(f"{POOLER} is not {' or '.join(POOLERS)}")
 
 
 def find_state_directory(environ: Mapping[str, str]) -> Path:

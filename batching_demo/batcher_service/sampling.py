@@ -56,7 +56,7 @@ class Statements:
 async def sampling(
     database_url: str,
     metrics: WorkerMetrics,
-    pooler: Pooler = Pooler.AUTO,
+    pooler: Pooler = "auto",
     writes: Statements | None = None,
 ) -> AsyncIterator[None]:
     """Sample the database meanwhile, through a connection that no write ever waits for.

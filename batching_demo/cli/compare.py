@@ -30,6 +30,8 @@ from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
 DEFAULT_RECORDS = 400
+LONGEST_READING_SECONDS = 120.0
+"""A checkpoint, or the rows of a long table."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ async def run_comparison(
         settings.required_database_url,
         application_name="batching-demo compare",
         pooler=settings.pooler,
+        command_timeout=LONGEST_READING_SECONDS,
     )
     try:
         with database_errors(), _progress(comparison, quiet=quiet) as on_change:

@@ -88,7 +88,7 @@ def _workers(settings: Settings, batchers: Batchers, cleanup: ExitStack, *, keep
     from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
-    environment = coalescing_by(batchers.settings) | {POOLER: settings.pooler.value}
+    environment = coalescing_by(batchers.settings) | {POOLER: settings.pooler}
     workers = start_workers(settings.state_directory, environment)
     if not keep:
         cleanup.callback(stop_workers, workers)

@@ -13,7 +13,7 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
-from batching_demo.settings import Pooler
+from batching_demo.settings import POOLERS, read_pooler
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -207,14 +207,14 @@ pollers = option(
 
 
 def _set_pooler(ctx: click.Context, _param: click.Parameter, value: str) -> None:
-    ctx.obj = replace(ctx.obj, pooler=Pooler(value))
+    ctx.obj = replace(ctx.obj, pooler=read_pooler(value))
 
 
 pooler = option(
     "--pooler",
     variable="POOLER",
-    type=click.Choice([one.value for one in Pooler]),
-    default=Pooler.AUTO.value,
+    type=click.Choice(POOLERS),
+    default="auto",
     expose_value=False,
     callback=_set_pooler,
     help="What is between this command and Postgres: auto finds out, transaction is a pooler that"

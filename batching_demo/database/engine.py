@@ -79,7 +79,7 @@ def session_name(application_name: str) -> str:
 
 
 def create_engine(
-    text: str, *, application_name: str, pool_size: int = 5, pooler: Pooler = Pooler.AUTO
+    text: str, *, application_name: str, pool_size: int = 5, pooler: Pooler = "auto"
 ) -> AsyncEngine:
     """Make an engine whose statements each commit by themselves.
 
@@ -111,7 +111,7 @@ def create_transactional_engine(
     text: str,
     *,
     application_name: str,
-    pooler: Pooler = Pooler.AUTO,
+    pooler: Pooler = "auto",
     command_timeout: float = LONGEST_COMMAND_SECONDS,
 ) -> AsyncEngine:
     """Make an engine with transactions, for migrations and readings that may wait long.

@@ -31,7 +31,7 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-async def migrate(url: str, *, application_name: str, pooler: Pooler = Pooler.AUTO) -> None:
+async def migrate(url: str, *, application_name: str, pooler: Pooler = "auto") -> None:
     """Migrate a database to the newest revision.
 
     Raises:

@@ -129,7 +129,7 @@ class Connector:
         self._name = {"application_name": application_name}
         self._settings = self._name | dict(settings)
         self._set_local = set_local(transaction_settings)
-        self._is_pooled = pooler is Pooler.TRANSACTION
+        self._is_pooled = pooler == "transaction"
 
     async def connect(self, **arguments: Any) -> Connection:
         """Open a connection.

@@ -20,7 +20,7 @@ from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.rows import Rows
 from batching_demo.database.writes import write_batch, write_unbatched
 from batching_demo.operator.start import start_batchers
-from batching_demo.settings import Pooler
+from batching_demo.settings import POOLERS, Pooler
 from tests.support.commands import aside, assert_one_line
 from tests.support.database import fetch
 from tests.support.loading import load, write_ndjson
@@ -69,7 +69,7 @@ async def batched(engine: AsyncEngine, rows: Rows) -> object:
     return await write_batch(engine, rows, batch_info())
 
 
-@pytest.mark.parametrize("pooler", list(Pooler))
+@pytest.mark.parametrize("pooler", POOLERS)
 @pytest.mark.parametrize("write", [batched, write_unbatched])
 async def test_dead_connections_cost_one_wait(
     network: Network, write: Callable[[AsyncEngine, Rows], Awaitable[object]], pooler: Pooler

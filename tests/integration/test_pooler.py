@@ -14,7 +14,7 @@ from batching_demo.database.engine import create_engine, create_transactional_en
 from batching_demo.database.errors import sqlstate_of
 from batching_demo.database.pooler import Connection, PooledConnection, set_local
 from batching_demo.database.writes import write_batch
-from batching_demo.settings import Pooler
+from batching_demo.settings import POOLERS, Pooler
 from tests.support.commands import aside, run
 from tests.support.database import execute, execute_at, scalar
 from tests.support.debian import needs_pgbouncer
@@ -63,7 +63,7 @@ async def driver_of(engine: AsyncEngine) -> type:
         return type((await connection.get_raw_connection()).driver_connection)
 
 
-@pytest.mark.parametrize("pooler", list(Pooler))
+@pytest.mark.parametrize("pooler", POOLERS)
 async def test_many_writes_share_its_sessions(pooled_url: str, pooler: Pooler) -> None:
     engine = create_engine(
         pooled_url, application_name="tests", pool_size=CONNECTIONS, pooler=pooler
@@ -91,7 +91,7 @@ async def test_settings_hold_in_every_transaction(
     await engine.dispose()
 
 
-@pytest.mark.parametrize("pooler", list(Pooler))
+@pytest.mark.parametrize("pooler", POOLERS)
 async def test_the_statement_timeout_fires(
     transaction_url: str, pooler: Pooler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,10 +34,10 @@ async def measure_pooler(postgres: PostgresServer, rounds: int) -> Section:
     directory.mkdir(mode=0o755)
     async with AsyncExitStack() as stack:
         port = stack.enter_context(running_pgbouncer(postgres, directory))
-        ways = {
-            DIRECT: (postgres.url, Pooler.AUTO),
-            TOLD: (postgres.url, Pooler.TRANSACTION),
-            POOLED: (through(port, postgres.url), Pooler.AUTO),
+        ways: dict[str, tuple[str, Pooler]] = {
+            DIRECT: (postgres.url, "auto"),
+            TOLD: (postgres.url, "transaction"),
+            POOLED: (through(port, postgres.url), "auto"),
         }
         engines = {
             way: create_engine(url, application_name=NAME, pool_size=1, pooler=pooler)
