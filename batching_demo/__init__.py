@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.database.engine import create_engine
     from batching_demo.database.target import Target
-    from batching_demo.requester.client import BatchingClient, RequestRefusedError
+    from batching_demo.requester.client import BatchingClient
     from batching_demo.requester.plugin import BatchingPlugin
     from batching_demo.requester.records import Record, RecordResult
     from batching_demo.requester.requester import Requester
@@ -26,7 +26,6 @@ __all__ = [
     "Problem",
     "Record",
     "RecordResult",
-    "RequestRefusedError",
     "Requester",
     "Target",
     "Verdict",
@@ -42,7 +41,6 @@ _HOMES = {
     "Problem": "contracts.messages.Problem",
     "Record": "requester.records.Record",
     "RecordResult": "requester.records.RecordResult",
-    "RequestRefusedError": "requester.client.RequestRefusedError",
     "Requester": "requester.requester.Requester",
     "Target": "database.target.Target",
     "Verdict": "contracts.messages.Verdict",

@@ -17,16 +17,18 @@ from batching_demo.contracts.direct import (
 )
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.requester.records import Record, RecordResult, RecordTexts, record_texts
+from batching_demo.requester.records import (
+    Record,
+    RecordError,
+    RecordResult,
+    RecordTexts,
+    record_texts,
+)
 
 LONGEST_ATTEMPT = timedelta(minutes=10)
 """With the wait for others to share a batch with, and for a connection."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
-
-
-class RequestRefusedError(Exception):
-    """A request that was not written; the message says why."""
 
 
 class BatchingClient:
@@ -58,19 +60,25 @@ class BatchingClient:
                 while the first one runs and after it. Without it every call is another request.
 
         Raises:
-            RecordError: A key is no text, or a payload is no JSON.
-            RequestRefusedError: The request is too large, or its id names one with other records.
+            ApplicationError: Of type `Record`: a key is no text, or a payload is no JSON. Of type
+                `InvalidRequest`: the request is too large, or its id names one with other records.
+                Nothing is written of it.
         """
         if not records:
             return []
         template = SubmissionHeader("", requester="", records=0, length=0)
-        texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
+        try:
+            texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
+        except RecordError as error:
+            raise ApplicationError(str(error), type="Record", non_retryable=True) from None
         request_id = request_id or str(uuid4())
         answer = await self._run(request_id, texts)
         if answer["digest"] != texts.digest:
-            raise RequestRefusedError(
+            raise ApplicationError(
                 f"request {request_id} was made before with other records, and these are not"
-                " written: give them another request id"
+                " written: give them another request id",
+                type=INVALID_REQUEST,
+                non_retryable=True,
             )
         return [_result(at, record) for at, record in enumerate(answer["records"])]
 
@@ -100,9 +108,8 @@ class BatchingClient:
         try:
             answer: dict[str, Any] = await handle.result()
         except ActivityFailureError as error:
-            cause = error.cause
-            if isinstance(cause, ApplicationError) and cause.type == INVALID_REQUEST:
-                raise RequestRefusedError(f"request {request_id}: {cause.message}") from None
+            if isinstance(error.cause, ApplicationError):
+                raise error.cause from None
             raise
         return answer
 

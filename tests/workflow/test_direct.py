@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import ActivityFailureError, Client
 from temporalio.exceptions import ApplicationError
 
-from batching_demo import BatchingClient, Record, RequestRefusedError, Verdict
+from batching_demo import BatchingClient, Record, Verdict
 from batching_demo.contracts.direct import INVALID_REQUEST, WRITE_RECORDS
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
@@ -70,7 +70,7 @@ async def test_a_repeated_request_has_the_same_results(client: Client, engine: A
         later = await batching.write(numbered(1, 2), request_id="one")
         assert first == at_once == later
         assert [result.verdict for result in first] == [Verdict.WRITTEN] * 2
-        with pytest.raises(RequestRefusedError, match="made before with other records"):
+        with pytest.raises(ApplicationError, match="made before with other records"):
             await batching.write(numbered(3), request_id="one")
     assert await rows(engine) == 2
 
