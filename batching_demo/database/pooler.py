@@ -4,9 +4,9 @@ Nothing may stay in the session then: no prepared statement, no setting, no lock
 is parsed anew, and every transaction begins with the settings.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 else:
     _Connection = asyncpg.Connection
 
+T = TypeVar("T")
 CLOSE_SECONDS = 0.25
 """Postgres has been told by then; all that is left is to hear it close."""
 REFUSALS = (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError)
@@ -50,20 +51,20 @@ class PooledConnection(Connection):
 
     async def prepare(self, query: str, **options: Any) -> Any:
         """Prepare a statement that is parsed anew with each execution, wherever that goes."""
-        async with self.own_transaction():
-            # Only a statement without a name is; and it costs no round trip of its own.
-            statement = await super().prepare(query, **options | {"name": ""})
-        return _Statement(self, statement)
+        # Only a statement without a name is; and it costs no round trip of its own.
+        prepare = partial(super().prepare, query, **options | {"name": ""})
+        return _Statement(self, await self.in_transaction(prepare))
 
-    @asynccontextmanager
-    async def own_transaction(self) -> AsyncIterator[None]:
-        """Begin a transaction and commit it in the end, unless there is one already."""
+    async def in_transaction(self, run: Callable[[], Awaitable[T]]) -> T:
+        """Run something in a transaction of its own, unless there is a transaction already.
+
+        No context manager: contextlib cannot pass on what asyncpg raises for SQLSTATEs of warnings.
+        """
         if self.is_in_transaction():
-            yield
-            return
+            return await run()
         try:
             await self.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {self.set_local}")
-            yield
+            result = await run()
             await self.execute("COMMIT")
         except TimeoutError:
             # The peer is silent, and a rollback would wait as long again.
@@ -73,6 +74,7 @@ class PooledConnection(Connection):
             if not self.is_closed() and self.is_in_transaction():
                 await self.execute("ROLLBACK")
             raise
+        return result
 
 
 class _Statement:
@@ -88,8 +90,8 @@ class _Statement:
 
     async def fetch(self, *parameters: object) -> list[asyncpg.Record]:
         """Execute it, and return the rows."""
-        async with self._connection.own_transaction():
-            return await self._statement.fetch(*parameters)
+        fetch = partial(self._statement.fetch, *parameters)
+        return await self._connection.in_transaction(fetch)
 
 
 class _Transaction(Transaction):

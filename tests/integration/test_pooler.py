@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -108,6 +109,11 @@ FAILURES = {
     "a statement": ("INSERT INTO target VALUES (1), (2), (2 / 0)", {}, "22012"),
     "a parameter": ("INSERT INTO target VALUES (:number)", {"number": "one"}, "22000"),
     "a commit": ("INSERT INTO target VALUES (7)", {}, "23503"),
+    "a warning as an error": (
+        "DO $$BEGIN RAISE EXCEPTION '' USING ERRCODE = '02000'; END$$",
+        {},
+        "02000",
+    ),
     "a name": ("INSERT INTO absent VALUES (1)", {}, "42P01"),
 }
 
@@ -128,7 +134,7 @@ async def test_what_fails_leaves_nothing_behind(
     )
     pooled = create_engine(transaction_url, application_name="tests", pool_size=1)
     async with pooled.connect() as connection:
-        with pytest.raises(DBAPIError) as failed:
+        with pytest.raises((DBAPIError, asyncpg.PostgresWarning)) as failed:
             await connection.execute(text(sql), parameters)
         assert sqlstate_of(failed.value) == sqlstate
         await connection.execute(text("INSERT INTO of VALUES (1)"))
