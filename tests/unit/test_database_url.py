@@ -213,8 +213,8 @@ def test_an_escaped_url_gives_every_part_again(
 
 
 @given(
-    password=st.text(st.one_of(CHARACTERS, st.sampled_from("@/#?:%&=\n ")), min_size=4)
-    | st.text("@/#?:%&=,abcd", min_size=4),
+    # Letters that no message has, and all that has a meaning in a URL.
+    password=st.text("αβγδ@/#?:%&=,+[]'\" \n", min_size=4),
     rest=st.sampled_from(["@db/shop", "@db/shop?sslmode=nope", "@db:x/shop", "@a,b/s?port=1,2,3"]),
 )
 def test_no_message_has_any_part_of_a_password(password: str, rest: str) -> None:
@@ -223,6 +223,4 @@ def test_no_message_has_any_part_of_a_password(password: str, rest: str) -> None
     except SettingsError as error:
         told = str(error)
     pieces = {password[at : at + 4] for at in range(len(password) - 3)}
-    # These say how to write it right.
-    told = told.replace("postgresql://user:password@host:5432/database", "")
     assert not [piece for piece in pieces if piece in told]
