@@ -9,7 +9,7 @@ from sqlalchemy import ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from batching_demo.database.connection.connect import Connector
+from batching_demo.database.connection.connect import DatabaseSource
 from batching_demo.database.connection.parameters import CONNECT_TIMEOUT_SECONDS
 from batching_demo.database.connection.vocabulary import DRIVER_ONLY
 from batching_demo.database.errors import sqlstate_of
@@ -62,7 +62,7 @@ def create_engine(text: str, *, application_name: str, pool_size: int = 5) -> As
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         # Without it, error messages carry what people store.
         hide_parameters=True,
-        connect_args=_connect_args(Connector(text, settings)),
+        connect_args=_connect_args(text, settings),
     )
     event.listen(engine.sync_engine, "handle_error", _leave_read_only_server)
     return engine
@@ -75,13 +75,17 @@ def create_transactional_engine(text: str, *, application_name: str) -> AsyncEng
         DIALECT,
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args=_connect_args(Connector(text, settings)),
+        connect_args=_connect_args(text, settings),
     )
 
 
-def _connect_args(connector: Connector) -> dict[str, Any]:
-    numbers = connector.parameters.numbers(*DRIVER_ONLY)
-    return {"async_creator_fn": connector, **numbers}
+def _connect_args(text: str, settings: Mapping[str, str]) -> dict[str, Any]:
+    source = DatabaseSource(text)
+    return {
+        "async_creator_fn": source.connect,
+        "server_settings": {**settings, **source.parameters.server_settings},
+        **source.parameters.numbers(*DRIVER_ONLY),
+    }
 
 
 def _leave_read_only_server(context: ExceptionContext) -> None:

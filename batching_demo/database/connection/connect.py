@@ -10,6 +10,7 @@ from asyncpg import (
     CannotConnectNowError,
     ClientConfigurationError,
     Connection,
+    ConnectionDoesNotExistError,
     PostgresError,
     TargetServerAttributeNotMatched,
 )
@@ -24,7 +25,8 @@ from batching_demo.database.connection.tls import check_files, driver_url, syste
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.settings import FILE_SCHEME, SettingsError
 
-NEXT_HOST = (OSError, CannotConnectNowError, TargetServerAttributeNotMatched)
+NO_ANSWER = (OSError, CannotConnectNowError, ConnectionDoesNotExistError)
+NEXT_HOST = (*NO_ANSWER, TargetServerAttributeNotMatched)
 """Errors after which libpq tries the next host."""
 SOCKET_OPTIONS = {
     "keepalives_idle": "TCP_KEEPIDLE",
@@ -35,35 +37,28 @@ SOCKET_OPTIONS = {
 """libpq's names, and the system's; a system may lack some."""
 
 
-class Connector:
-    """Opens the connections of an engine.
+class DatabaseSource:
+    """The database that a URL names, and how connections to it are opened.
 
     Args:
         text: A URL, or `file:///path` of a file that holds one and is read for each connection.
-        server_settings: Settings of the session; those in the URL win.
         environ: Environment variables; those of this process by default.
 
     Raises:
         SettingsError: The URL is wrong.
     """
 
-    def __init__(
-        self,
-        text: str,
-        server_settings: Mapping[str, str],
-        environ: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, text: str, environ: Mapping[str, str] | None = None) -> None:
         self._text = text
-        self._server_settings = server_settings
         self._environ = environ
         self.parameters = read_parameters(text, environ)
         """What the URL said when it was read last."""
 
-    async def __call__(self, **arguments: Any) -> "Connection[Any]":
+    async def connect(self, **arguments: Any) -> "Connection[Any]":
         """Open a connection.
 
         Args:
-            arguments: For asyncpg.
+            arguments: For asyncpg, without those that a URL gives.
 
         Raises:
             DatabaseFailedError: The URL or the server does not allow it.
@@ -76,8 +71,7 @@ class Connector:
             check_files(self.parameters)
         except SettingsError as error:
             raise DatabaseFailedError(Failure(FailureKind.OPERATOR, str(error))) from None
-        settings = {**self._server_settings, **self.parameters.server_settings}
-        return await _connect(self.parameters, {"server_settings": settings, **arguments})
+        return await _connect(self.parameters, arguments)
 
 
 async def _connect(
@@ -94,8 +88,9 @@ async def _connect(
             if failure := explain(parameters, host, error):
                 raise DatabaseFailedError(failure) from None
             raise
-    if len(failed) == 1 and not explain(parameters, *failed[0]):
-        raise failed[0][1]
+    first = failed[0][1]
+    if len(failed) == 1 and isinstance(first, NO_ANSWER) and not explain(parameters, *failed[0]):
+        raise first
     raise DatabaseFailedError(no_host(parameters, failed)) from None
 
 

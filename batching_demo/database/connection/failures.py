@@ -9,6 +9,7 @@ from asyncpg import ClientConfigurationError, PostgresError, TargetServerAttribu
 from batching_demo.database.connection.hosts import Host
 from batching_demo.database.connection.parameters import ConnectionParameters
 from batching_demo.database.connection.passwords import find_password, is_private
+from batching_demo.database.connection.tls import tls_mode
 from batching_demo.database.errors import Failure, FailureKind, sqlstate_of
 
 Attempt = tuple[Host, BaseException]
@@ -20,12 +21,17 @@ REFUSED_SETTINGS = frozenset({"22023", "42601", "42704"})
 
 def explain(parameters: ConnectionParameters, host: Host, error: BaseException) -> Failure | None:
     """Return what is wrong and what to do; None if the URL has nothing to do with it."""
-    if isinstance(error, PostgresError):
+    sqlstate = reason = None
+    if isinstance(error.__cause__, ssl.SSLError):
+        # The server has refused our certificate after its own handshake was over.
+        reason = _failed_handshake(parameters, host, error.__cause__)
+    elif isinstance(error, PostgresError):
         sqlstate = sqlstate_of(error)
-        reason = _refusal(parameters, host, sqlstate, str(error))
-        return Failure(FailureKind.OPERATOR, reason, sqlstate) if reason else None
-    reason = _missing_encryption(parameters, host, error)
-    return Failure(FailureKind.OPERATOR, reason) if reason else None
+        # Its hints have lines of their own.
+        reason = _refusal(parameters, host, sqlstate, str(error).partition("\n")[0])
+    else:
+        reason = _missing_encryption(parameters, host, error)
+    return Failure(FailureKind.OPERATOR, reason, sqlstate) if reason else None
 
 
 def no_host(parameters: ConnectionParameters, attempts: Sequence[Attempt]) -> Failure:
@@ -47,7 +53,7 @@ def _state(parameters: ConnectionParameters, error: BaseException) -> str:
     if isinstance(error, TargetServerAttributeNotMatched):
         return f"is not {parameters.choice('target_session_attrs', 'any')}"
     if isinstance(error, PostgresError):
-        return f"says that {error}"
+        return "is starting or stopping"
     if isinstance(error, TimeoutError):
         return f"does not answer within {parameters.connect_timeout:g} s"
     words: dict[type[BaseException], str] = {
@@ -65,13 +71,18 @@ def _refusal(
     if sqlstate == "28P01":
         return _wrong_password(parameters, host)
     if sqlstate == "28000":
-        return f"the role in {parameters.said.origin('user')} may not log in: {message}"
+        advice = "; it may want sslmode=require" if _is_plain(parameters) else ""
+        return f"the role in {parameters.said.origin('user')} may not log in: {message}{advice}"
     if sqlstate == "3D000":
         origin = parameters.said.origin("dbname")
         return f"the database in {origin} does not exist: create it, and migrate it"
     if sqlstate in REFUSED_SETTINGS and parameters.server_settings:
         return f"Postgres refuses {parameters.said.label('options')}: {message}"
     return None
+
+
+def _is_plain(parameters: ConnectionParameters) -> bool:
+    return tls_mode(parameters) == "disable"
 
 
 def _wrong_password(parameters: ConnectionParameters, host: Host) -> str:
@@ -90,7 +101,7 @@ def _wrong_password(parameters: ConnectionParameters, host: Host) -> str:
 def _missing_encryption(
     parameters: ConnectionParameters, host: Host, error: BaseException
 ) -> str | None:
-    mode = parameters.choice("sslmode", "prefer")
+    mode = tls_mode(parameters)
     place = parameters.said.label("sslmode")
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(parameters, host, error)
@@ -117,14 +128,14 @@ def _untrusted(
     if error.verify_code in UNKNOWN_AUTHORITY:
         path = parameters.said.values.get("sslrootcert", "~/.postgresql/root.crt")
         return (
-            f"the certificate of {host} is not signed by an authority in sslrootcert ({path}):"
-            " write the file of the one that signed it"
+            f"the certificate of {host} is signed by an authority that sslrootcert={path} does not"
+            " hold: write the file of that authority"
         )
     return f"the certificate of {host} is not valid: {error.verify_message}"
 
 
 def _failed_handshake(parameters: ConnectionParameters, host: Host, error: ssl.SSLError) -> str:
-    reason = (error.reason or "TLS failed").replace("_", " ").lower()
+    reason = (error.reason or "a certificate does not fit its key").replace("_", " ").lower()
     if "sslcert" in parameters.said.values and "alert" in reason:
         return f"{host} does not accept {parameters.said.label('sslcert')}: {reason}"
     return f"no encrypted connection to {host}: {reason}"

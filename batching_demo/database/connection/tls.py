@@ -1,14 +1,25 @@
 """How a connection is encrypted."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlencode
 
 from batching_demo.database.connection.parameters import ConnectionParameters
 from batching_demo.database.connection.vocabulary import DRIVER_TLS
 from batching_demo.settings import SettingsError
 
+DEFAULT_MODE = "prefer"
+SYSTEM = "system"
+"""The value of `sslrootcert` that trusts the authorities of this machine."""
 PROTOCOL = "postgresql"
-"""What direct TLS names as the protocol inside it."""
+"""What a client offers as the protocol inside TLS, so that direct TLS is possible."""
+
+
+def tls_mode(parameters: ConnectionParameters) -> str:
+    """Return how the connection is to be encrypted, as a value of `sslmode`."""
+    return parameters.choice("sslmode", DEFAULT_MODE)
 
 
 def driver_url(parameters: ConnectionParameters) -> str:
@@ -16,8 +27,9 @@ def driver_url(parameters: ConnectionParameters) -> str:
 
     Each connection reads the files again, so certificates may be renewed.
     """
-    asked = {name: value for name, value in parameters.said.values.items() if name in DRIVER_TLS}
-    return f"postgresql:///?{urlencode({'sslmode': 'prefer', **asked})}"
+    said = parameters.said.values
+    asked = {name: said[name] for name in sorted(DRIVER_TLS & said.keys())}
+    return f"postgresql:///?{urlencode({'sslmode': DEFAULT_MODE, **asked})}"
 
 
 def system_context(parameters: ConnectionParameters) -> ssl.SSLContext | None:
@@ -25,38 +37,55 @@ def system_context(parameters: ConnectionParameters) -> ssl.SSLContext | None:
 
     asyncpg does not know this value.
     """
-    given = parameters.said.values
-    if given.get("sslrootcert") != "system":
+    said = parameters.said.values
+    if said.get("sslrootcert") != SYSTEM:
         return None
     context = ssl.create_default_context()
     context.set_alpn_protocols([PROTOCOL])
-    if lowest := given.get("ssl_min_protocol_version"):
+    if lowest := said.get("ssl_min_protocol_version"):
         context.minimum_version = ssl.TLSVersion[lowest.replace(".", "_")]
-    if highest := given.get("ssl_max_protocol_version"):
+    if highest := said.get("ssl_max_protocol_version"):
         context.maximum_version = ssl.TLSVersion[highest.replace(".", "_")]
-    if "sslcert" in given:
-        context.load_cert_chain(
-            given["sslcert"], given.get("sslkey"), lambda: given.get("sslpassword", "")
-        )
+    if certificate := said.get("sslcert"):
+        _load_certificate(context, certificate, parameters)
     return context
 
 
 def check_files(parameters: ConnectionParameters) -> None:
-    """Open the files that the encryption needs.
+    """Load the files that the encryption needs.
 
     Raises:
-        SettingsError: One cannot be read; Python's own message would not name it.
+        SettingsError: One cannot be used; the driver's own message would not name it.
     """
-    if parameters.choice("sslmode", "prefer") == "disable":
+    if tls_mode(parameters) == "disable":
         return
-    for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl"):
-        path = parameters.said.values.get(name)
-        if path is None or path == "system":
-            continue
-        try:
-            with open(path, "rb"):
-                pass
-        except OSError as error:
-            raise SettingsError(
-                f"{parameters.said.label(name)}: cannot read {path}: {error.strerror}"
-            ) from None
+    said = parameters.said.values
+    for name in ("sslrootcert", "sslcrl", "sslcert", "sslkey"):
+        if (path := said.get(name, SYSTEM)) != SYSTEM:
+            with _blaming(parameters, name):
+                Path(path).read_bytes()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if (authority := said.get("sslrootcert", SYSTEM)) != SYSTEM:
+        with _blaming(parameters, "sslrootcert"):
+            context.load_verify_locations(authority)
+    if (certificate := said.get("sslcert")) and "sslkey" in said:
+        with _blaming(parameters, "sslcert"):
+            _load_certificate(context, certificate, parameters)
+
+
+def _load_certificate(context: ssl.SSLContext, path: str, parameters: ConnectionParameters) -> None:
+    said = parameters.said.values
+    context.load_cert_chain(path, said.get("sslkey"), lambda: said.get("sslpassword", ""))
+
+
+@contextmanager
+def _blaming(parameters: ConnectionParameters, name: str) -> Iterator[None]:
+    """Name the parameter whose file cannot be used."""
+    place = f"{parameters.said.label(name)}: {parameters.said.values.get(name)}"
+    try:
+        yield
+    except ssl.SSLError as error:
+        reason = (error.reason or "not a certificate with its key").replace("_", " ").lower()
+        raise SettingsError(f"{place} cannot be used: {reason}") from None
+    except OSError as error:
+        raise SettingsError(f"{place} cannot be read: {error.strerror}") from None
