@@ -4,7 +4,12 @@ import ssl
 from collections.abc import Sequence
 from socket import gaierror
 
-from asyncpg import ClientConfigurationError, PostgresError, TargetServerAttributeNotMatched
+from asyncpg import (
+    ClientConfigurationError,
+    ConnectionDoesNotExistError,
+    PostgresError,
+    TargetServerAttributeNotMatched,
+)
 
 from batching_demo.database.connection.hosts import Host
 from batching_demo.database.connection.parameters import ConnectionParameters
@@ -23,8 +28,11 @@ def explain(parameters: ConnectionParameters, host: Host, error: BaseException) 
     """Return what is wrong and what to do; None if the URL has nothing to do with it."""
     sqlstate = reason = None
     if isinstance(error.__cause__, ssl.SSLError):
-        # The server has refused our certificate after its own handshake was over.
+        # The server refuses our certificate after our handshake is over.
         reason = _failed_handshake(parameters, host, error.__cause__)
+    elif isinstance(error, ConnectionDoesNotExistError):
+        # It may have closed the connection before its reason was read.
+        reason = _perhaps_refused_certificate(parameters, host)
     elif isinstance(error, PostgresError):
         sqlstate = sqlstate_of(error)
         # Its hints have lines of their own.
@@ -139,3 +147,9 @@ def _failed_handshake(parameters: ConnectionParameters, host: Host, error: ssl.S
     if "sslcert" in parameters.said.values and "alert" in reason:
         return f"{host} does not accept {parameters.said.label('sslcert')}: {reason}"
     return f"no encrypted connection to {host}: {reason}"
+
+
+def _perhaps_refused_certificate(parameters: ConnectionParameters, host: Host) -> str | None:
+    if "sslcert" not in parameters.said.values:
+        return None
+    return f"{host} closes the connection: it may not accept {parameters.said.label('sslcert')}"
