@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from batching_demo.database.connection.hosts import USUAL_HOSTS
 from batching_demo.database.connection.parameters import ConnectionParameters
 from batching_demo.database.connection.reading import describe_database, read_parameters
+from batching_demo.database.connection.vocabulary import KNOWN, VARIABLES
 from batching_demo.settings import Settings, SettingsError
 
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
@@ -134,6 +135,8 @@ def test_where_a_url_leads(text: str, place: str) -> None:
         ("postgresql://a@db/x?sslsni=0", "sslsni in DATABASE_URL can only be 1"),
         ("postgresql://a@db/x?target_session_attrs=master", "can only be any or read-write"),
         ("postgresql://a@db/x?connect_timeout=5s", "connect_timeout in DATABASE_URL is"),
+        ("postgresql://a@db/x?options=--default-transaction-isolation%3Dx", "need READ COMMITTED"),
+        ("postgresql://a@db/x?options=-c%20Client_Encoding%3Dx", "the driver needs UTF-8"),
         ("postgresql://a@db/x?sslrootcert=system&sslmode=require", "write sslmode=verify-full"),
     ],
 )  # fmt: skip
@@ -188,6 +191,17 @@ def test_a_database_is_described_with_what_decides(monkeypatch: pytest.MonkeyPat
     assert describe_database(settings) == "db:5432/shop from DATABASE_URL and PGHOST"
     embedded = Settings(Path(), "postgresql://ann:pw@db/shop", None, ("the embedded Postgres",))
     assert describe_database(embedded) == "db:5432/shop, the embedded Postgres"
+
+
+def test_the_docs_name_every_parameter_and_its_variable() -> None:
+    documents = Path(__file__).parents[2] / "docs" / "configuration.md"
+    rows = [row.split("|")[1:3] for row in documents.read_text().splitlines() if row[:3] == "| `"]
+    names, variables = (
+        {name for row in rows for name in row[at].split("`")[1::2]} for at in (0, 1)
+    )
+    assert KNOWN - names == set()
+    silent = {"PGSSLCERTMODE", "PGSSLSNI", "PGSSLCRLDIR", "PGREQUIREAUTH", "PGREQUIREPEER"}
+    assert set(VARIABLES.values()) - variables == silent
 
 
 def test_a_url_may_stand_in_a_file(tmp_path: Path) -> None:

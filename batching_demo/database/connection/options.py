@@ -17,7 +17,7 @@ def read_options(text: str) -> dict[str, str]:
     others: list[str] = []
     for word in _joined(text):
         if setting := SETTING.fullmatch(_unescape(word)):
-            settings[setting["name"].replace("-", "_")] = setting["value"]
+            settings[setting["name"].replace("-", "_").lower()] = setting["value"]
         else:
             others.append(word)
     return settings | ({"options": " ".join(others)} if others else {})

@@ -65,7 +65,7 @@ def read_parameters(text: str, environ: Mapping[str, str] | None = None) -> Conn
         password=values.get("password"),
         password_file=Path(password_file) if password_file else default_password_file(),
         connect_timeout=max(0, int(values.get("connect_timeout", 0))) or CONNECT_TIMEOUT_SECONDS,
-        server_settings=_server_settings(values),
+        server_settings=_server_settings(said),
         said=said,
     )
 
@@ -105,10 +105,13 @@ def _own_name(said: Said) -> str:
         ) from None
 
 
-def _server_settings(values: Mapping[str, str]) -> dict[str, str]:
-    settings = read_options(values.get("options", ""))
-    if name := values.get("application_name"):
-        settings["application_name"] = name
+def _server_settings(said: Said) -> dict[str, str]:
+    settings = read_options(said.values.get("options", ""))
+    for name, reason in vocabulary.FIXED_SETTINGS.items():
+        if name in settings:
+            raise SettingsError(f"{said.label('options')} sets {name}: remove it, {reason}")
+    if "application_name" in said.values:
+        settings["application_name"] = said.values["application_name"]
     return settings
 
 

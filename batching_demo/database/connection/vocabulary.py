@@ -93,6 +93,12 @@ ADVICE: Mapping[str, str] = {
 }
 """What to do about parameters and values that cannot be kept, if it is not to remove them."""
 
+FIXED_SETTINGS: Mapping[str, str] = {
+    "client_encoding": "the driver needs UTF-8",
+    "default_transaction_isolation": "verdicts need READ COMMITTED",
+}
+"""Settings of the session that nobody else may make, and why."""
+
 DRIVER_ONLY = frozenset({"prepared_statement_cache_size", "statement_cache_size"})
 """SQLAlchemy's and asyncpg's own; libpq would refuse them."""
 
