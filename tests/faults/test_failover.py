@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -20,13 +21,17 @@ from batching_demo.operator.start import start_batchers
 from tests.support.batchers import expect_error, submit
 from tests.support.clusters import Cluster, clusters
 from tests.support.collecting import collecting, expect_answers
-from tests.support.database import execute, execute_at, expect_dead_letters, scalar
+from tests.support.database import execute, execute_at, expect_dead_letters, fetch, scalar
 from tests.support.records import record
 from tests.support.services import batcher_service
 from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
-ACCESS = [f"host {databases} all 127.0.0.1/32 trust" for databases in ("all", "replication")]
+ACCESS = (
+    "local all all trust",
+    "host all all 127.0.0.1/32 trust",
+    "host replication all 127.0.0.1/32 trust",
+)
 STANDBY = "standby"
 
 
@@ -80,6 +85,21 @@ async def test_the_host_that_is_asked_for(pair: Pair) -> None:
     assert await port_of(pair.url("target_session_attrs=prefer-standby")) == standby
     random = "load_balance_hosts=random&target_session_attrs=primary"
     assert await port_of(pair.url(random)) == primary
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://postgres@{quoted}:{port}/", "postgresql://postgres@/?host={0}&port={port}"],
+)
+async def test_a_socket_is_a_host_too(pair: Pair, url: str) -> None:
+    directory = str(pair.primary.directory)
+    quoted = quote(directory, safe="")
+    engine = create_engine(
+        url.format(directory, quoted=quoted, port=pair.primary.port), application_name="tests"
+    )
+    found = await fetch(engine, "SELECT inet_server_port(), current_setting('port')")
+    assert found == [(None, str(pair.primary.port))]
+    await engine.dispose()
 
 
 async def test_a_silent_host_keeps_nobody_from_the_next(pair: Pair) -> None:

@@ -19,12 +19,12 @@ class Cluster:
 
     Args:
         programs: The directory of Postgres' programs.
-        directory: The directory; it also holds the log.
+        directory: The directory; it also holds the log and the Unix socket.
     """
 
     def __init__(self, programs: Path, directory: Path) -> None:
         self._programs = programs
-        self._directory = directory
+        self.directory = directory
         self.data = directory / "data"
         self.port = find_free_port()
         self._own(directory)
@@ -55,7 +55,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections."""
-        options = f"-h {HOST} -p {self.port} -k ''"
+        options = f"-h {HOST} -p {self.port} -k {self.directory}"
         self._run("pg_ctl", "-D", self.data, "-w", "-l", self._log, "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
@@ -69,11 +69,11 @@ class Cluster:
 
     @property
     def _log(self) -> Path:
-        return self._directory / "log"
+        return self.directory / "log"
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         # The server inherits the output, so that only a file does not wait for its end.
-        with (self._directory / "output").open("w+b") as output:
+        with (self.directory / "output").open("w+b") as output:
             done = subprocess.run(
                 [self._programs / program, *arguments],
                 check=False,

@@ -46,7 +46,10 @@ class ConnectionParameters:
     connect_timeout: float
     """Seconds that each host may take."""
     server_settings: Mapping[str, str]
-    """Settings of the session that the URL asks for."""
+    """Settings of the session that the URL asks for.
+
+    `options` among them is for a provider, and only possible when the session begins.
+    """
     said: Said = field(repr=False)
     """Everything, for whom the fields above do not say enough."""
 
