@@ -152,6 +152,7 @@ async def test_what_is_missing_is_named(encrypted: Encrypted, tmp_path: Path) ->
     refusals = {
         "sslmode=verify-full&sslrootcert=/absent": "/absent cannot be read: No such file",
         f"sslmode=verify-ca&sslrootcert={tmp_path / 'empty'}": "empty cannot be used",
+        "sslnegotiation=direct": "is prefer: direct TLS requires sslmode=require",
         "sslmode=verify-full": "write sslrootcert=FILE, or sslrootcert=system",
         f"sslmode=verify-full&sslrootcert={encrypted.others}": "write the file of that authority",
     }

@@ -130,6 +130,8 @@ def test_where_a_url_leads(text: str, place: str) -> None:
         ("postgresql://a@db/x?pgbouncer=true", "pgbouncer in DATABASE_URL is not supported"),
         ("postgresql://a@db/x?a%0Ab=1", "has a parameter that is unknown"),
         ("postgresql://db/x?user=a&password=secret&ret=1", "write %26 for an & in a value"),
+        ("postgresql://db/x?user=a&sslpassword=secret&ret=1", "write %26 for an & in a value"),
+        ("postgresql://a@db/x?sslmode=true", "can only be disable"),
         ("postgresql://a@db/x?channel_binding=require", "channel_binding in DATABASE_URL can only"),
         ("postgresql://a@db/x?sslmode=full", "can only be disable or allow or prefer or require"),
         ("postgresql://a@db/x?sslsni=0", "sslsni in DATABASE_URL can only be 1"),

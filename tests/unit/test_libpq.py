@@ -29,6 +29,7 @@ def test_every_scheme_gives_the_same_uri(scheme: str) -> None:
     ("given", "expected"),
     [
         ("ann@db/shop?ssl=verify-full", "ann@db:5432/shop?sslmode=verify-full"),
+        ("ann@db/shop?ssl=true", "ann@db:5432/shop?sslmode=require"),
         ("ann@/shop?host=/run/pg&port=5433", "ann@%2Frun%2Fpg:5433/shop"),
         ("ann@a,[::1]:6000/shop", "ann@a:5432,[::1]:6000/shop"),
         ("ann@db/shop?prepared_statement_cache_size=0", "ann@db:5432/shop"),

@@ -115,6 +115,8 @@ def _missing_encryption(
         return _untrusted(parameters, host, error)
     if isinstance(error, ssl.SSLError):
         return _failed_handshake(parameters, host, error)
+    if isinstance(error, ClientConfigurationError) and not mode.startswith("verify"):
+        return f"{place} is {mode}: {error}"
     if isinstance(error, ClientConfigurationError):
         return (
             f"{place} is {mode}, which needs the certificate of an authority:"

@@ -14,7 +14,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 class Said:
     """The parameters that were given, by libpq's names, and the variable that each comes from."""
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str]
     origin_of_url: str
 

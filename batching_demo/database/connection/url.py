@@ -15,6 +15,7 @@ EXAMPLE = "postgresql://user:password@host:5432/database"
 ESCAPES = {"@": "%40", ":": "%3A", "#": "%23", "%": "%25"}
 ALIASES = {"ssl": "sslmode", "database": "dbname"}
 """Names that SQLAlchemy and asyncpg give to parameters of libpq."""
+SECRETS = frozenset({"password", "sslpassword"})
 SWITCHES = {"true": "require", "false": "disable"}
 """What `ssl` may be in URLs for Java and JavaScript."""
 INVISIBLE = {" ": "a space", "\t": "a tab", "\n": "a newline", "\r": "a carriage return"}
@@ -97,13 +98,14 @@ def _parameters(query: str, origin: str) -> dict[str, str]:
     found: dict[str, str] = {}
     hosts: list[str] = []
     for name, value in _pairs(query, origin):
-        name = ALIASES.get(name, name)
-        if name not in KNOWN:
-            raise SettingsError(_unknown(name, origin, after_password="password" in found))
-        if name == "host":
+        known = ALIASES.get(name, name)
+        if known not in KNOWN:
+            after_password = not SECRETS.isdisjoint(found)
+            raise SettingsError(_unknown(name, origin, after_password=after_password))
+        if known == "host":
             hosts.extend(value.split(","))
         else:
-            found[name] = SWITCHES.get(value, value) if name == "sslmode" else value
+            found[known] = SWITCHES.get(value, value) if name == "ssl" else value
     if hosts:
         found = join_hosts([split_place(host) for host in hosts]) | found
     return {name: value for name, value in found.items() if value}

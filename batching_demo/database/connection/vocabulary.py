@@ -42,7 +42,7 @@ FREE = frozenset(
     {
         *("host", "port", "user", "dbname", "password", "passfile"),
         *("application_name", "fallback_application_name", "options"),
-        *("sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "krbsrvname", "gsslib"),
+        *("sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "krbsrvname"),
     }
 )
 """Parameters that may be any text."""
@@ -72,6 +72,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "channel_binding": ("prefer", "disable"),
     "client_encoding": ("utf8", "UTF8", "utf-8", "UTF-8", "auto"),
     "gssencmode": ("prefer", "disable"),
+    "gsslib": ("gssapi", "sspi"),
     "max_protocol_version": ("3.0", "3.2", "latest"),
     "min_protocol_version": ("3.0",),
     "replication": ("false", "off", "no", "0"),
