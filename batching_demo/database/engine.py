@@ -81,10 +81,11 @@ def create_transactional_engine(text: str, *, application_name: str) -> AsyncEng
 
 def _connect_args(text: str, settings: Mapping[str, str]) -> dict[str, Any]:
     source = DatabaseSource(text)
+    asked = source.parameters
     return {
         "async_creator_fn": source.connect,
-        "server_settings": {**settings, **source.parameters.server_settings},
-        **source.parameters.numbers(*DRIVER_ONLY),
+        "server_settings": {**settings, **asked.server_settings, **asked.start_settings},
+        **asked.numbers(*DRIVER_ONLY),
     }
 
 

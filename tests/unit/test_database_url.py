@@ -77,7 +77,7 @@ def test_what_providers_hand_out_is_read(provider: str) -> None:
     text, settings = PROVIDERS[provider]
     parameters = read(text)
     assert parameters.password == "s3cret"
-    assert parameters.server_settings == settings
+    assert {**parameters.server_settings, **parameters.start_settings} == settings
     assert "s3cret" not in f"{parameters!r} {parameters.describe()}"
 
 
@@ -225,7 +225,7 @@ def test_an_escaped_url_gives_every_part_again(
     parameters = read(f"postgresql://{login}@db/{quote(database, safe='')}?{query}")
     assert (parameters.user, parameters.password) == (user, password)
     assert parameters.database == database
-    assert parameters.server_settings == {"application_name": option}
+    assert parameters.start_settings == {"application_name": option}
 
 
 @given(

@@ -84,7 +84,7 @@ def _refusal(
     if sqlstate == "3D000":
         origin = parameters.said.origin("dbname")
         return f"the database in {origin} does not exist: create it, and migrate it"
-    if sqlstate in REFUSED_SETTINGS and parameters.server_settings:
+    if sqlstate in REFUSED_SETTINGS and "options" in parameters.said.values:
         return f"Postgres refuses {parameters.said.label('options')}: {message}"
     return None
 

@@ -55,9 +55,10 @@ def read_parameters(text: str, environ: Mapping[str, str] | None = None) -> Conn
     """
     said = _read(text, os.environ if environ is None else environ)
     _check(said)
-    values = said.values
+    values, settings = said.values, _settings(said)
     user = values.get("user") or _own_name(said)
     password_file = values.get("passfile")
+    at_start = ("application_name", "options")
     return ConnectionParameters(
         hosts=read_hosts(values.get("host"), values.get("port"), said.label("port")),
         user=user,
@@ -65,7 +66,8 @@ def read_parameters(text: str, environ: Mapping[str, str] | None = None) -> Conn
         password=values.get("password"),
         password_file=Path(password_file) if password_file else default_password_file(),
         connect_timeout=max(0, int(values.get("connect_timeout", 0))) or CONNECT_TIMEOUT_SECONDS,
-        server_settings=_server_settings(said),
+        server_settings={name: settings[name] for name in settings if name not in at_start},
+        start_settings={name: settings[name] for name in settings if name in at_start},
         said=said,
     )
 
@@ -105,7 +107,7 @@ def _own_name(said: Said) -> str:
         ) from None
 
 
-def _server_settings(said: Said) -> dict[str, str]:
+def _settings(said: Said) -> dict[str, str]:
     settings = read_options(said.values.get("options", ""))
     for name, reason in vocabulary.FIXED_SETTINGS.items():
         if name in settings:

@@ -85,7 +85,9 @@ def _blaming(parameters: ConnectionParameters, name: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as error:
-        reason = (error.reason or "not a certificate with a key that opens").replace("_", " ").lower()
+        reason = (
+            (error.reason or "not a certificate with a key that opens").replace("_", " ").lower()
+        )
         raise SettingsError(f"{place} cannot be used: {reason}") from None
     except OSError as error:
         raise SettingsError(f"{place} cannot be read: {error.strerror}") from None

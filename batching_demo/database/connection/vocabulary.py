@@ -52,7 +52,6 @@ NUMBERS = frozenset(
         *("connect_timeout", "tcp_user_timeout"),
         *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
         "prepared_statement_cache_size",
-        "statement_cache_size",
     }
 )
 
@@ -100,8 +99,8 @@ FIXED_SETTINGS: Mapping[str, str] = {
 }
 """Settings of the session that nobody else may make, and why."""
 
-DRIVER_ONLY = frozenset({"prepared_statement_cache_size", "statement_cache_size"})
-"""SQLAlchemy's and asyncpg's own; libpq would refuse them."""
+DRIVER_ONLY = frozenset({"prepared_statement_cache_size"})
+"""SQLAlchemy's own; libpq would refuse it."""
 
 DRIVER_TLS = frozenset(
     {
