@@ -46,9 +46,9 @@ class ConnectionParameters:
     connect_timeout: float
     """Seconds that each host may take."""
     server_settings: Mapping[str, str]
-    """Settings that the URL asks for; they may be made at any time."""
+    """Settings of the session that the URL asks for; they may be made at any time."""
     start_settings: Mapping[str, str]
-    """What can only be said as the session begins: its name, and `options` that a provider reads."""
+    """What only its start may say: its name, and `options` that a provider reads."""
     said: Said = field(repr=False)
     """Everything, for whom the fields above do not say enough."""
 
