@@ -5,16 +5,19 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
-from sqlalchemy import URL, ExceptionContext, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from batching_demo.database.connection.connect import DatabaseSource
+from batching_demo.database.connection.parameters import CONNECT_TIMEOUT_SECONDS
+from batching_demo.database.connection.vocabulary import DRIVER_ONLY
+from batching_demo.database.errors import sqlstate_of
 from batching_demo.database.pooler import Connector
-from batching_demo.settings import Pooler, SettingsError
+from batching_demo.settings import Pooler
 
-CONNECT_TIMEOUT_SECONDS = 10
+DIALECT = "postgresql+asyncpg://"
+READ_ONLY = "25006"
 LONGEST_NAME = 63
 """Bytes; Postgres cuts what is longer."""
 STATEMENT_TIMEOUT_SECONDS = 30
@@ -43,34 +46,6 @@ SESSION_SETTINGS: Mapping[str, str] = {
 }
 
 
-def database_url(text: str) -> URL:
-    """Read a database URL, in libpq's or SQLAlchemy's spelling, for asyncpg.
-
-    Raises:
-        SettingsError: it is no URL of a Postgres database.
-    """
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise SettingsError(
-            "DATABASE_URL is not a URL; write postgresql://user:password@host:5432/database"
-        ) from None
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsError(
-            f"DATABASE_URL names {url.drivername!r}; write postgresql://..., this needs Postgres"
-        )
-    url = url.set(drivername="postgresql+asyncpg")
-    if sslmode := url.query.get("sslmode"):
-        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": sslmode})
-    return url
-
-
-def describe_url(text: str) -> str:
-    """Name a database, without the password."""
-    url = database_url(text)
-    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
-
-
 def session_name(application_name: str) -> str:
     """Name our sessions in pg_stat_activity by what they are for, and by host and process."""
     process = f" pid {os.getpid()}"
@@ -84,27 +59,33 @@ def create_engine(
     """Make an engine whose statements each commit by themselves.
 
     Args:
-        text: The URL of the database.
-        application_name: Names the sessions in pg_stat_activity.
-        pool_size: Connections at a time.
+        text: The URL of the database, or `file:///path` of a file that holds it.
+        application_name: Names the sessions, unless the URL does.
+        pool_size: Connections, at most.
         pooler: What is known of a pooler in front of the database.
+
+    Raises:
+        SettingsError: The URL is wrong.
     """
-    connector = Connector(
-        asyncpg.connect,
-        session_name(application_name),
-        pooler,
-        SESSION_SETTINGS,
-        TRANSACTION_SETTINGS,
-    )
-    return _create(
-        text,
-        connector,
-        COMMAND_TIMEOUT_SECONDS,
+    engine = create_async_engine(
+        DIALECT,
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        # Without it, error messages carry what people store.
+        hide_parameters=True,
+        connect_args=_connect_args(
+            text,
+            pooler,
+            {"application_name": session_name(application_name), **SESSION_SETTINGS},
+            TRANSACTION_SETTINGS,
+            COMMAND_TIMEOUT_SECONDS,
+        ),
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_read_only_server)
+    event.listen(engine.sync_engine, "handle_error", _give_up_silent_connections)
+    return engine
 
 
 def create_transactional_engine(
@@ -117,31 +98,42 @@ def create_transactional_engine(
     """Make an engine with transactions, for migrations and readings that may wait long.
 
     Args:
-        text: The URL of the database.
-        application_name: Names the sessions in pg_stat_activity.
-        pooler: What is known of a pooler in front of the database.
+        text: As of `create_engine`.
+        application_name: As of `create_engine`.
+        pooler: As of `create_engine`.
         command_timeout: Seconds without an answer after which the peer is taken for silent.
     """
-    connector = Connector(asyncpg.connect, session_name(application_name), pooler, {}, {})
-    return _create(text, connector, command_timeout, poolclass=NullPool)
-
-
-def _create(
-    text: str, connector: Connector, command_timeout: float, **arguments: Any
-) -> AsyncEngine:
-    engine = create_async_engine(
-        database_url(text),
-        # Without it, error messages carry what people store.
+    name = {"application_name": session_name(application_name)}
+    return create_async_engine(
+        DIALECT,
+        poolclass=NullPool,
         hide_parameters=True,
-        connect_args={
-            "async_creator_fn": connector.connect,
-            "timeout": CONNECT_TIMEOUT_SECONDS,
-            "command_timeout": command_timeout,
-        },
-        **arguments,
+        connect_args=_connect_args(text, pooler, name, {}, command_timeout),
     )
-    event.listen(engine.sync_engine, "handle_error", _give_up_silent_connections)
-    return engine
+
+
+def _connect_args(
+    text: str,
+    pooler: Pooler,
+    settings: Mapping[str, str],
+    transaction_settings: Mapping[str, str],
+    command_timeout: float,
+) -> dict[str, Any]:
+    source = DatabaseSource(text)
+    asked = source.parameters
+    connector = Connector(
+        source.connect,
+        pooler,
+        start={**settings, **asked.server_settings, **asked.start_settings},
+        # Every pooler knows the name; the rest is for one that reads it.
+        pooled_start={"application_name": settings["application_name"], **asked.start_settings},
+        in_transactions={**transaction_settings, **asked.server_settings},
+    )
+    return {
+        "async_creator_fn": connector.connect,
+        "command_timeout": command_timeout,
+        **asked.numbers(*DRIVER_ONLY),
+    }
 
 
 def _give_up_silent_connections(context: ExceptionContext) -> None:
@@ -149,3 +141,9 @@ def _give_up_silent_connections(context: ExceptionContext) -> None:
     if isinstance(context.original_exception, TimeoutError):
         # Of itself, SQLAlchemy replaces that one alone.
         context.invalidate_pool_on_disconnect = True
+
+
+def _leave_read_only_server(context: ExceptionContext) -> None:
+    """Connect anew after a write was refused: another host may be the primary by now."""
+    if sqlstate_of(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True

@@ -112,50 +112,51 @@ class Connector:
     """Opens connections. It finds out whether a pooler is in between, and remembers that.
 
     Args:
-        connect: `asyncpg.connect`, or what takes its arguments.
-        application_name: Names the session.
-        pooler: Whether there is known to be one.
-        settings: For the session, if there is no pooler.
-        transaction_settings: For each transaction, if there is one.
+        connect: Takes the arguments of `asyncpg.connect`.
+        pooler: What is known before.
+        start: Settings of the session, if there is no pooler.
+        pooled_start: Settings of the session, if there is one.
+        in_transactions: Settings of each transaction then.
     """
 
     def __init__(
         self,
         connect: Callable[..., Awaitable[Any]],
-        application_name: str,
         pooler: Pooler,
-        settings: Mapping[str, str],
-        transaction_settings: Mapping[str, str],
+        *,
+        start: Mapping[str, str],
+        pooled_start: Mapping[str, str],
+        in_transactions: Mapping[str, str],
     ) -> None:
         self._connect = connect
-        self._name = {"application_name": application_name}
-        self._settings = self._name | dict(settings)
-        self._set_local = set_local(transaction_settings)
         self._is_pooled = pooler == "transaction"
+        self._start = start
+        self._pooled_start = pooled_start
+        self._set_local = set_local(in_transactions)
 
     async def connect(self, **arguments: Any) -> Connection:
         """Open a connection.
 
         Args:
-            arguments: Those of `asyncpg.connect`, without settings.
+            arguments: Further ones of `asyncpg.connect`.
         """
         if not self._is_pooled and (direct := await self._connect_directly(arguments)):
             return direct
-        connection: PooledConnection = await self._connect(
-            **arguments,
-            connection_class=PooledConnection,
-            server_settings=self._name,
-            statement_cache_size=0,
-        )
+        pooled = {
+            "connection_class": PooledConnection,
+            "server_settings": self._pooled_start,
+            "statement_cache_size": 0,
+        }
+        connection: PooledConnection = await self._connect(**arguments | pooled)
         connection.set_local = self._set_local
         self._is_pooled = True
         return connection
 
-    async def _connect_directly(self, arguments: Mapping[str, Any]) -> Connection | None:
+    async def _connect_directly(self, arguments: dict[str, Any]) -> Connection | None:
         """Open a connection to Postgres itself; None if a pooler has answered."""
         try:
             connection: Connection = await self._connect(
-                **arguments, connection_class=Connection, server_settings=self._settings
+                **arguments, connection_class=Connection, server_settings=self._start
             )
         except REFUSALS:
             return None

@@ -39,7 +39,6 @@ CONNECTIONS = 5
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "COMMAND_TIMEOUT_SECONDS", LIMIT)
-    monkeypatch.setattr(engine_module, "CONNECT_TIMEOUT_SECONDS", LIMIT)
     monkeypatch.setattr(sampling_module, "SAMPLE_SECONDS", LIMIT / 4)
     monkeypatch.setattr(sampling_module, "LONGEST_ANSWER_SECONDS", LIMIT / 2)
     monkeypatch.setattr(sampling_module, "LONGEST_STATEMENT_SECONDS", LIMIT / 2)
@@ -138,7 +137,7 @@ async def test_a_look_through_a_silent_connection_ends(network: Network, seen: S
 async def test_commands_end_with_a_line(
     network: Network, command: str, on_servers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", network.url)
+    monkeypatch.setenv("DATABASE_URL", f"{network.url}?connect_timeout={LIMIT:g}")
     network.forget(new_ones_too=True)
     result = await in_time(aside(*command.split()))
     if command == "doctor":

@@ -25,7 +25,6 @@ from tools.pgbouncer import running_pgbouncer, through
 
 pytestmark = [needs_pgbouncer, pytest.mark.no_pooler]
 OURS = ",".join(engine_module.SESSION_SETTINGS)
-SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "jit")
 CONNECTIONS = 5
 CASES = {
     "transaction": {"mode": "transaction"},
@@ -79,15 +78,16 @@ async def test_many_writes_share_its_sessions(pooled_url: str, pooler: Pooler) -
     await engine.dispose()
 
 
-async def test_settings_hold_in_every_transaction(
-    pooled_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen = {**engine_module.TRANSACTION_SETTINGS, "search_path": "elsewhere, public"}
-    monkeypatch.setattr(engine_module, "TRANSACTION_SETTINGS", chosen)
-    engine = create_engine(pooled_url, application_name="tests", pool_size=CONNECTIONS)
-    names = (*SETTINGS, "transaction_isolation", "search_path")
-    found = {name: await scalar(engine, f"SELECT current_setting('{name}')") for name in names}
-    assert found == chosen | {"transaction_isolation": "read committed"}
+async def test_settings_hold_in_every_transaction(pooled_url: str) -> None:
+    url = f"{pooled_url}?options=-csearch_path%3Delsewhere,public"
+    engine = create_engine(url, application_name="tests", pool_size=CONNECTIONS)
+    expected = {
+        **engine_module.TRANSACTION_SETTINGS,
+        "transaction_isolation": "read committed",
+        "search_path": "elsewhere,public",
+    }
+    found = {name: await scalar(engine, f"SELECT current_setting('{name}')") for name in expected}
+    assert found == expected
     assert await driver_of(engine) is PooledConnection
     await engine.dispose()
 
