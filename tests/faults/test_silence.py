@@ -40,6 +40,7 @@ CONNECTIONS = 5
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "COMMAND_TIMEOUT_SECONDS", LIMIT)
     monkeypatch.setattr(sampling_module, "SAMPLE_SECONDS", LIMIT / 4)
+    monkeypatch.setattr(sampling_module, "SHARE", 1.0)
     monkeypatch.setattr(sampling_module, "LONGEST_ANSWER_SECONDS", LIMIT / 2)
     monkeypatch.setattr(sampling_module, "LONGEST_STATEMENT_SECONDS", LIMIT / 2)
 
