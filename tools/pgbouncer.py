@@ -3,7 +3,7 @@
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -41,7 +41,8 @@ def running_pgbouncer(
         wait_until(lambda: _listens(port), pid, "PgBouncer", log)
         yield port
     finally:
-        stop_processes([psutil.Process(pid)], (signal.SIGTERM, 5.0))
+        with suppress(psutil.NoSuchProcess):
+            stop_processes([psutil.Process(pid)], (signal.SIGTERM, 5.0))
 
 
 def through(port: int, url: str) -> str:

@@ -26,7 +26,7 @@ SHARE = 0.05
 SESSIONS = "batching-demo batcher metrics"
 
 
-class Statements:
+class OpenStatements:
     """The statements of an engine that have no answer yet, from now on."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -57,7 +57,7 @@ async def sampling(
     database_url: str,
     metrics: WorkerMetrics,
     pooler: Pooler = "auto",
-    writes: Statements | None = None,
+    writes: OpenStatements | None = None,
 ) -> AsyncIterator[None]:
     """Sample the database meanwhile, through a connection that no write ever waits for.
 
@@ -94,7 +94,9 @@ def watch_pool(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
     metrics.connections_in_use(0)
 
 
-async def _sample(engine: AsyncEngine, metrics: WorkerMetrics, writes: Statements | None) -> None:
+async def _sample(
+    engine: AsyncEngine, metrics: WorkerMetrics, writes: OpenStatements | None
+) -> None:
     while True:
         started, pause = time.monotonic(), SAMPLE_SECONDS
         try:

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service import sampling as sampling_module
 from batching_demo.batcher_service.metrics import DATABASE_UP
-from batching_demo.batcher_service.sampling import Statements, sampling
+from batching_demo.batcher_service.sampling import OpenStatements, sampling
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
@@ -108,7 +108,7 @@ async def test_every_path_goes_on(
     }
     engine = create_engine(network.url, application_name="tests", pool_size=CONNECTIONS)
     await start_batchers(client, 1, QUICK)
-    watched = sampling(database_url, seen.metrics, writes=Statements(engine))
+    watched = sampling(database_url, seen.metrics, writes=OpenStatements(engine))
     async with batcher_service(client, engine, QUICK), main_service(client), watched:
         await open_all(engine)
         network.forget()

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import click
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.sampling import Statements, sampling, watch_pool
+from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.telemetry import start_runtime
@@ -80,7 +80,7 @@ async def _work(
         if is_measured:
             metrics = WorkerMetrics.of(client)
             watch_pool(engine, metrics)
-            await stack.enter_async_context(sampling(url, metrics, pooler, Statements(engine)))
+            await stack.enter_async_context(sampling(url, metrics, pooler, OpenStatements(engine)))
         await run_until_stopped(
             build_worker(
                 client,

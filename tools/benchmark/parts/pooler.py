@@ -31,7 +31,8 @@ async def measure_pooler(postgres: PostgresServer, rounds: int) -> Section:
     if not PROGRAM.exists():
         raise BenchmarkError(f"there is no {PROGRAM}: install Debian's package pgbouncer")
     directory = postgres.data_directory.parent / "pgbouncer"
-    directory.mkdir(mode=0o755)
+    directory.mkdir()
+    directory.chmod(0o755)
     async with AsyncExitStack() as stack:
         port = stack.enter_context(running_pgbouncer(postgres, directory))
         ways: dict[str, tuple[str, Pooler]] = {
