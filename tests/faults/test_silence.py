@@ -124,7 +124,11 @@ async def test_every_path_goes_on(
     await engine.dispose()
 
 
-async def test_a_look_through_a_silent_connection_ends(network: Network, seen: Seen) -> None:
+async def test_a_look_through_a_silent_connection_ends(
+    network: Network, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "COMMAND_TIMEOUT_SECONDS", 600.0)
+
     async def is_up(value: int) -> None:
         assert value in seen.values(DATABASE_UP)
 
