@@ -14,7 +14,7 @@ from batching_demo.main_service.files.structure import Record
 CHUNK_BYTES = 256 * 1024
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 GZIP_SUFFIX = ".gz"
-LONGEST_NAME = 255
+LONGEST_NAME_BYTES = 255
 
 
 class SourceError(InputError):
@@ -70,7 +70,8 @@ def printable(path: str) -> str:
 
 def name_of(path: str) -> str:
     """Return the name of a file for people; of a name too long for messages, its end."""
-    return printable(Path(path).name)[-LONGEST_NAME:]
+    name = printable(Path(path).name).encode()
+    return name[-LONGEST_NAME_BYTES:].decode(errors="ignore")
 
 
 def is_gzip(name: str) -> bool:
