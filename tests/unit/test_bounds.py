@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import count
+from itertools import count, islice
 
 import pytest
 from hypothesis import example, given, settings
@@ -68,7 +68,6 @@ def made(kinds: Sequence[Kind]) -> Iterator[Submission]:
 @example([MALFORMED, SMALLEST])
 @example([("\U0001f600" * 1_050,) * 4 + (1, False)])
 @example([("a" * 900,) * 4 + (30, False)])
-@example([("a", "", "s", "l", 9_000, True)] * 60 + [("a", "", "s", "l", 500_000, True)])
 def test_what_a_batcher_sends_and_carries_fits(kinds: Sequence[Kind]) -> None:
     state = unpack_state(INPUT, b"")
     flusher, intake = state.flusher, Intake(state.flusher.buffer, state.admission)
@@ -98,10 +97,19 @@ def assert_carried_fits(state: State) -> None:
     assert len(unpack_state(INPUT, packed).flusher.buffer) == waiting
 
 
+def test_a_submission_without_a_requester_takes_no_more_room_than_there_is() -> None:
+    state = unpack_state(INPUT, b"")
+    intake = Intake(state.flusher.buffer, state.admission)
+    small, large = made([("a", "", "", "", 9_000, True)]), made([("b", "", "", "", 500_000, True)])
+    for one in (*islice(small, 60), next(large)):
+        intake.admit(one, NOW, is_closed=False, retry_after=0.0)
+    assert len(state.flusher.buffer) == 60
+
+
 @given(st.lists(kinds, min_size=1, max_size=4))
 @settings(max_examples=8)
 def test_what_a_requester_sends_fits(kinds: Sequence[Kind]) -> None:
-    submissions = [one for one, _ in zip(made(kinds), range(300), strict=False)]
+    submissions = list(islice(made(kinds), 300))
     for message in group(submissions):
         assert size_of(*join(message.submissions)) <= 512 * KIB + SLACK_BYTES
 
