@@ -52,9 +52,7 @@ class BatcherWorkflow:
         self._buffer = self._flusher.buffer
         self._control, self._health = self._flusher.control, self._flusher.health
         self._totals = self._state.totals
-        self._intake = Intake(
-            self._buffer, self._state.admission, counts_bytes=self._counts_bytes
-        )
+        self._intake = Intake(self._buffer, self._state.admission, counts_bytes=self._counts_bytes)
         self._metrics = BufferMetrics(workflow.metric_meter(), self._shard)
         self._length = RunLength()
         self._is_answering = False

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -11,6 +12,7 @@ WHITE_SPACE = " \t\r\n"
 """What JSON calls white space."""
 
 _WHITE_SPACE_BYTES = WHITE_SPACE.encode()
+_MAY_BE_BLANK = re.compile(rb"\n[ \t\r\n]")
 
 
 def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
@@ -24,7 +26,7 @@ def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
         EncodingError: the text is not UTF-8.
     """
     line, start, is_blank = 1, offset, True
-    for piece in _pieces(parts):
+    for piece in chain.from_iterable(map(io.BytesIO, _checked(parts))):
         offset += len(piece)
         is_blank = is_blank and not piece.strip(_WHITE_SPACE_BYTES)
         if piece.endswith(b"\n"):
@@ -35,8 +37,35 @@ def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
         yield line, start, offset
 
 
-def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines, cut where parts end, as long as they are UTF-8."""
+def count_records(parts: Iterable[bytes]) -> int:
+    """Return how many records a file has, faster than `records` finds them.
+
+    Args:
+        parts: the text in pieces of any size.
+
+    Raises:
+        EncodingError: the text is not UTF-8.
+    """
+    count, is_blank = 0, True
+    for part in _checked(parts):
+        open_line, line_end, rest = part.partition(b"\n")
+        is_blank = is_blank and not open_line.strip(_WHITE_SPACE_BYTES)
+        if line_end:
+            whole_lines, last_end, tail = rest.rpartition(b"\n")
+            count += (not is_blank) + (_lines_in(whole_lines) if last_end else 0)
+            is_blank = not tail.strip(_WHITE_SPACE_BYTES)
+    return count + (not is_blank)
+
+
+def _lines_in(whole_lines: bytes) -> int:
+    """Count lines that are not blank, one by one only if some may be."""
+    if not _MAY_BE_BLANK.search(b"\n" + whole_lines + b"\n"):
+        return whole_lines.count(b"\n") + 1
+    return sum(bool(line.strip(_WHITE_SPACE_BYTES)) for line in whole_lines.split(b"\n"))
+
+
+def _checked(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield parts as long as they are UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
     for part in chain(parts, [b""]):
@@ -44,7 +73,7 @@ def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
             decoder.decode(part, final=not part)
         except UnicodeDecodeError as error:
             raise EncodingError(line + error.object.count(b"\n", 0, error.start), error) from None
-        yield from io.BytesIO(part)
+        yield part
         line += part.count(b"\n")
 
 
@@ -54,11 +83,3 @@ def lines(text: str, line: int) -> Iterator[tuple[int, str]]:
         stripped = raw.strip(WHITE_SPACE)
         if stripped:
             yield number, stripped
-
-
-def is_array(first_line: bytes, last_line: bytes, lines: int) -> bool:
-    """Return whether a file is one JSON array rather than lines of which some are arrays."""
-    opening = first_line.strip(_WHITE_SPACE_BYTES)
-    closing = last_line.strip(_WHITE_SPACE_BYTES)
-    is_enclosed = opening.startswith(b"[") and closing.endswith(b"]")
-    return is_enclosed and (lines == 1 or not opening.endswith(b"]"))

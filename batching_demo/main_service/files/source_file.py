@@ -15,6 +15,7 @@ CHUNK_BYTES = 256 * 1024
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 GZIP_SUFFIX = ".gz"
 LONGEST_NAME_BYTES = 255
+STANDARD_INPUT_NAME = "standard input"
 
 
 class SourceError(InputError):
@@ -103,6 +104,21 @@ def hashed(parts: Iterable[bytes], digest: Hash) -> Iterator[bytes]:
         yield part
 
 
+def text_parts(file: BinaryIO, digest: Hash) -> tuple[int, Iterator[bytes]]:
+    """Return where the text of a file begins, which is after a byte-order mark, and its bytes.
+
+    Args:
+        file: is read by nobody else meanwhile.
+        digest: has the whole file added to it by the time all bytes are read.
+    """
+    file.seek(0)
+    mark = file.read(len(codecs.BOM_UTF8))
+    start = len(mark) if mark == codecs.BOM_UTF8 else 0
+    file.seek(start)
+    digest.update(mark[:start])
+    return start, hashed(chunks(file), digest)
+
+
 def find_records(
     file: BinaryIO, source_format: str, delimiter: str, digest: Hash
 ) -> Iterator[Record]:
@@ -117,12 +133,7 @@ def find_records(
     Raises:
         StructureError: the file is not what the format allows.
     """
-    file.seek(0)
-    mark = file.read(len(codecs.BOM_UTF8))
-    start = len(mark) if mark == codecs.BOM_UTF8 else 0
-    file.seek(start)
-    digest.update(mark[:start])
-    parts = hashed(chunks(file), digest)
+    start, parts = text_parts(file, digest)
     if source_format == "csv":
         return csv_format.records(parts, start, delimiter)
     return ndjson_format.records(parts, start)
