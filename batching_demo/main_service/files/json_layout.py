@@ -60,8 +60,9 @@ def _other_layout(text: str) -> str:
     try:
         _, end = _decoder.raw_decode(text)
     except (ValueError, RecursionError):
-        # Too long to be seen whole, or not JSON. Nobody writes this line as a record.
-        end = len(text) if first_line.strip(WHITE_SPACE) == "{" else 0
+        # Too long to be seen whole, or not JSON.
+        goes_on = first_line.strip(WHITE_SPACE) == "{" and text[1:].lstrip(WHITE_SPACE)[:1] == '"'
+        end = len(text) if goes_on else 0
     if end > len(first_line):
         return "an object takes several lines (pretty-printed JSON), not one line each"
     if end and text[end : len(first_line)].lstrip(WHITE_SPACE).startswith("{"):
