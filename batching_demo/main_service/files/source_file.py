@@ -22,6 +22,10 @@ class SourceError(InputError):
     """An input that is refused as a whole; its text is one line for the user."""
 
 
+class ChangedError(SourceError):
+    """An input that is no longer what the starter has read. It never turns back into that."""
+
+
 class Hash(Protocol):
     """A checksum that bytes are added to."""
 
