@@ -26,7 +26,7 @@ def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
         EncodingError: the text is not UTF-8.
     """
     line, start, is_blank = 1, offset, True
-    for piece in chain.from_iterable(map(io.BytesIO, _checked(parts))):
+    for piece in chain.from_iterable(io.BytesIO(part) for part, _ in _checked(parts)):
         offset += len(piece)
         is_blank = is_blank and not piece.strip(_WHITE_SPACE_BYTES)
         if piece.endswith(b"\n"):
@@ -47,25 +47,22 @@ def count_records(parts: Iterable[bytes]) -> int:
         EncodingError: the text is not UTF-8.
     """
     count, is_blank = 0, True
-    for part in _checked(parts):
-        open_line, line_end, rest = part.partition(b"\n")
+    for part, line_ends in _checked(parts):
+        first, last = part.find(b"\n"), part.rfind(b"\n")
+        open_line = part[:first] if line_ends else part
         is_blank = is_blank and not open_line.strip(_WHITE_SPACE_BYTES)
-        if line_end:
-            whole_lines, last_end, tail = rest.rpartition(b"\n")
-            count += (not is_blank) + (_lines_in(whole_lines) if last_end else 0)
-            is_blank = not tail.strip(_WHITE_SPACE_BYTES)
+        if line_ends:
+            count += (not is_blank) + line_ends - 1
+            # Lines are looked at one by one only if some may be blank.
+            if _MAY_BE_BLANK.search(part, first, last + 1):
+                whole_lines = part[first + 1 : last].split(b"\n")
+                count -= sum(not line.strip(_WHITE_SPACE_BYTES) for line in whole_lines)
+            is_blank = not part[last + 1 :].strip(_WHITE_SPACE_BYTES)
     return count + (not is_blank)
 
 
-def _lines_in(whole_lines: bytes) -> int:
-    """Count lines that are not blank, one by one only if some may be."""
-    if not _MAY_BE_BLANK.search(b"\n" + whole_lines + b"\n"):
-        return whole_lines.count(b"\n") + 1
-    return sum(bool(line.strip(_WHITE_SPACE_BYTES)) for line in whole_lines.split(b"\n"))
-
-
-def _checked(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield parts as long as they are UTF-8."""
+def _checked(parts: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield parts as long as they are UTF-8, and how many line ends each of them has."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
     for part in chain(parts, [b""]):
@@ -73,8 +70,9 @@ def _checked(parts: Iterable[bytes]) -> Iterator[bytes]:
             decoder.decode(part, final=not part)
         except UnicodeDecodeError as error:
             raise EncodingError(line + error.object.count(b"\n", 0, error.start), error) from None
-        yield part
-        line += part.count(b"\n")
+        line_ends = part.count(b"\n")
+        yield part, line_ends
+        line += line_ends
 
 
 def lines(text: str, line: int) -> Iterator[tuple[int, str]]:
