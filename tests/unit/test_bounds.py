@@ -80,7 +80,7 @@ def test_what_a_batcher_sends_and_carries_fits(kinds: Sequence[Kind]) -> None:
 
     for _ in range(INPUT.settings.max_in_flight):
         fill(10)
-        batch = flusher.take("01234567-89ab-cdef-0123-456789abcdef", FlushReason.BYTES)
+        batch = flusher.take("01234567-89ab-cdef-0123-456789abcdef", FlushReason.BYTES, NOW)
         assert size_of(batch.header, batch.records) <= 512 * KIB + SLACK_BYTES
     fill(1_050)
     while answers := intake.busy_answers():
