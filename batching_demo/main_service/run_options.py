@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from batching_demo.contracts.encoding import encode_records
+from batching_demo.contracts.errors import InputError
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.messages import json_size
 from batching_demo.contracts.names import WritePath
@@ -29,6 +30,24 @@ MOST_SUBMISSIONS = 200
 def records_per_slice(options: RunOptions) -> int:
     """Return the most records of one main workflow."""
     return min(options.records_per_workflow, MOST_SUBMISSIONS * options.settings.max_records)
+
+
+def check_records_per_workflow(options: RunOptions) -> None:
+    """Check that slices are as long as the user says.
+
+    Shorter ones would depend on the settings of the batchers, and so would the ids of their
+    workflows: after a change of these settings, what is done already would be loaded again.
+
+    Raises:
+        InputError: They would be shorter.
+    """
+    most = records_per_slice(options)
+    if most < options.records_per_workflow:
+        raise InputError(
+            f"--records-per-workflow {options.records_per_workflow}: a workflow makes at most"
+            f" {MOST_SUBMISSIONS} submissions, of {options.settings.max_records} records each"
+            f" (--max-records, or the batchers' setting): give at most {most}"
+        )
 
 
 def choose_max_open(options: RunOptions, source: Source) -> int:

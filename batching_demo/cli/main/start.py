@@ -22,7 +22,7 @@ from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, Wr
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
-from batching_demo.main_service.run_options import choose_max_open, records_per_slice
+from batching_demo.main_service.run_options import check_records_per_workflow, choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
@@ -129,6 +129,7 @@ async def _run(
     client = await connect(settings)
     known = await choose_for_paths(client, batchers, [run_options.write_path])
     run_options = replace(run_options, settings=known.settings, shards=known.shards)
+    check_records_per_workflow(run_options)
     sources = [one.source for one in inspected]
     max_open = max_open or min(choose_max_open(run_options, source) for source in sources)
     if not await has_pollers(client, MAIN_TASK_QUEUE):
@@ -136,7 +137,7 @@ async def _run(
             f"no worker polls {MAIN_TASK_QUEUE} yet: start one with `batching-demo main worker`",
             err=True,
         )
-    most = records_per_slice(run_options)
+    most = run_options.records_per_workflow
     total = sum(one.records for one in inspected)
     if workflows is not None:
         total = min(total, workflows * most)
