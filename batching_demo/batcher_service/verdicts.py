@@ -44,13 +44,13 @@ class Gathered:
         """Return the answer to each submission of a finished write."""
         answers = []
         start = 0
-        result_problems = dict(_bounded(result.problems))
+        bounded = dict(_bounded(result.problems))
         for header, rows in self.owners:
             end = start + rows
             codes = "".join(result.codes[start:end])
             if rows != header.records:
                 codes = Verdict.REJECTED[0] * header.records
-            found = (result_problems.get(row) for row in range(start, end))
+            found = (bounded.get(row) for row in range(start, end))
             problems = [problem for problem in found if problem]
             answers.append(Verdicts(header.submission_id, codes, batch_id, problems))
             start = end

@@ -62,9 +62,11 @@ class SubmissionHeader:
     @cached_property
     def size(self) -> int:
         """Bytes that it takes as JSON."""
-        texts = self.submission_id + self.requester + self.source + self.run_label + self.malformed
-        numbers = f"{self.records}{self.length}{self.shard}"
-        return _NAMES_BYTES + len(numbers) + json_size(texts)
+        values = (
+            f"{self.submission_id}{self.requester}{self.source}{self.run_label}{self.malformed}"
+            f"{self.records}{self.length}{self.shard}"
+        )
+        return _NAMES_BYTES + json_size(values)
 
 
 _EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))

@@ -136,6 +136,7 @@ async def test_a_batcher_that_cannot_finish_its_task_is_named_with_the_way_out(
             assert "unhandled failure: too large) and takes no requests" in shown.stderr
             assert "terminate --workflow-id batcher-0" in shown.stderr
             assert "start one with" not in shown.stderr
+        assert "batcher-0 cannot finish its workflow task" in (await aside("doctor")).stdout
 
     async with patchable_batcher_service(client, engine):
         await submit(client, ("s", [record("a")]))
