@@ -41,14 +41,14 @@ async def test_up_check_down_up(empty_database_url: str) -> None:
     url = empty_database_url
     alembic(url, "upgrade", "head")
     assert await tables(url) == {
-        "alembic_version",
+        "batching_demo_alembic_version",
         "records",
         "write_counts",
         "dead_letters",
     }
     alembic(url, "check")
     alembic(url, "downgrade", "base")
-    assert await tables(url) == {"alembic_version"}
+    assert await tables(url) == {"batching_demo_alembic_version"}
     alembic(url, "upgrade", "head")
     assert "records" in await tables(url)
 
