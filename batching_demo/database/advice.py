@@ -179,8 +179,11 @@ def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = Fals
     function = getattr(cause, "server_source_function", None)
     if function == _OF_A_POLICY:
         return POLICY.text()
-    words = str(cause) if migrating or _may_be_quoted(error, sqlstate, function) else ""
-    return _find(sqlstate, function, migrating=migrating).text(words)
+    advice = _find(sqlstate, function, migrating=migrating)
+    if cause and (migrating or _may_be_quoted(error, sqlstate, function)):
+        # The first argument is the message alone, and the text of the exception its detail too.
+        return advice.text(" ".join(str(cause.args[0]).split()))
+    return advice.text()
 
 
 def _find(sqlstate: str, function: str | None, *, migrating: bool) -> Advice:

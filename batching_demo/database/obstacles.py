@@ -10,6 +10,7 @@ from batching_demo.database.version_table import (
     OLD_VERSION_TABLE,
     OURS,
     VERSION_TABLE,
+    find_version,
     is_ours,
     qualified,
     read_version,
@@ -18,6 +19,10 @@ from batching_demo.database.version_table import (
 
 VIEWS = ("write_counts",)
 _PLACE = text("SELECT current_schema(), current_user, current_setting('search_path')")
+_UNUSABLE = text(
+    "SELECT nspname FROM pg_namespace"
+    " WHERE nspname = ANY(:names) AND NOT has_schema_privilege(oid, 'USAGE')"
+)
 _MAY_CREATE = text("SELECT has_schema_privilege(:schema, 'CREATE')")
 
 
@@ -29,7 +34,7 @@ def find_obstacle(connection: Connection, known: Collection[str], newest: str) -
         known: All revisions of this version.
         newest: The one to migrate to.
     """
-    version = read_version(connection)
+    version = find_version(connection, known)
     if version and not version.is_readable:
         return f"the role may not read {VERSION_TABLE}: grant SELECT on it"
     revisions = version.revisions if version else frozenset()
@@ -41,10 +46,20 @@ def find_obstacle(connection: Connection, known: Collection[str], newest: str) -
     if revisions == {newest}:
         return None
     return (
-        _not_writable(connection)
+        (None if version else _unusable_schema(connection))
+        or _not_writable(connection)
         or (None if revisions else _in_the_way(connection))
         or _may_not_create(connection, version.schema if version else None)
     )
+
+
+def _unusable_schema(connection: Connection) -> str | None:
+    """Return which schema of the search path the role would not look into."""
+    _, role, search_path = connection.execute(_PLACE).one()
+    names = [name.strip().strip('"') for name in search_path.split(",")]
+    for schema in connection.scalars(_UNUSABLE, {"names": names}):
+        return f"role {role} may not use schema {schema}: grant USAGE on schema {schema} to {role}"
+    return None
 
 
 def _not_writable(connection: Connection) -> str | None:

@@ -52,6 +52,22 @@ def read_version(connection: Connection, table: str = VERSION_TABLE) -> Version 
     return Version(schema, frozenset(revisions))
 
 
+def find_version(connection: Connection, known: Collection[str]) -> Version | None:
+    """Return what the version table says, or the one that an earlier version has made.
+
+    Args:
+        connection: It changes nothing on it.
+        known: The revisions of batching-demo.
+    """
+    if version := read_version(connection):
+        return version
+    old = read_version(connection, OLD_VERSION_TABLE)
+    if old is None or not old.revisions or not old.revisions <= set(known):
+        return None
+    tables = ["records"] if old.revisions == {"0001"} else [*OURS]
+    return old if all(is_ours(connection, old.schema, table) for table in tables) else None
+
+
 def move_version(connection: Connection, known: Collection[str]) -> None:
     """Rename the version table of an earlier version of batching-demo; leave any other alone.
 
@@ -59,13 +75,7 @@ def move_version(connection: Connection, known: Collection[str]) -> None:
         connection: In the transaction of the migration.
         known: The revisions of batching-demo.
     """
-    old = read_version(connection, OLD_VERSION_TABLE)
-    if schema_of(connection, VERSION_TABLE) or old is None or not old.revisions:
-        return
-    tables = ["records"] if old.revisions == {"0001"} else [*OURS]
-    if not old.revisions <= set(known) or not all(
-        is_ours(connection, old.schema, table) for table in tables
-    ):
+    if schema_of(connection, VERSION_TABLE) or find_version(connection, known) is None:
         return
     key = connection.scalar(_PRIMARY_KEY, {"name": OLD_VERSION_TABLE})
     connection.execute(text(f"ALTER TABLE {OLD_VERSION_TABLE} RENAME TO {VERSION_TABLE}"))

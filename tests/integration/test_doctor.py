@@ -24,6 +24,8 @@ NAMES = [
     "Postgres",
     "schema",
     "permissions",
+    "tables",
+    "commits",
     "clock",
     "Temporal",
     "main worker",
@@ -103,7 +105,7 @@ async def test_a_database_that_is_not_migrated(
 
 
 async def test_an_older_schema(database_url: str) -> None:
-    await execute_at(database_url, "UPDATE alembic_version SET version_num = '0001'")
+    await execute_at(database_url, "UPDATE batching_demo_alembic_version SET version_num = '0001'")
     _, found = await examine()
     assert found["schema"][0] == "problem"
     assert "at revision 0001" in found["schema"][1]

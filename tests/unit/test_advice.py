@@ -60,7 +60,12 @@ def test_nothing_that_answered_is_asked_whether_it_runs() -> None:
 
 
 def raised(sqlstate: str, function: str | None, statement: str | None) -> DBAPIError:
-    fields = {"C": sqlstate, "M": SAID, **({"R": function} if function else {})}
+    fields = {
+        "C": sqlstate,
+        "M": f"{SAID}\n",
+        "D": "of a record",
+        **({"R": function} if function else {}),
+    }
     return DBAPIError(statement, None, PostgresError.new(fields))
 
 
@@ -83,6 +88,7 @@ def test_only_what_holds_no_record_is_quoted(
 ) -> None:
     line = advise(raised(sqlstate, function, statement), sqlstate)
     assert (SAID in line) is quoted
+    assert "of a record" not in line
 
 
 def test_a_migration_quotes_everything() -> None:
