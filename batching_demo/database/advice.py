@@ -38,11 +38,9 @@ BY_SQLSTATE: Mapping[str, Advice] = {
         "Postgres does not support what it is asked for, or the schema has just changed",
         f"it is tried again; if that does not help, {SERVER_LOG}",
     ),
-    "22": Advice("a column of the table refuses the values", "change its type or the expression"),
     "22P05": Advice(
         "the encoding of the database lacks a character", "use a database with the encoding UTF8"
     ),
-    "23": Advice("a constraint of the table refuses the records", "change the constraint"),
     "25006": Advice(
         "the database is read-only",
         "it is a standby, or default_transaction_read_only is on for the role, the database or the"
@@ -90,7 +88,6 @@ BY_SQLSTATE: Mapping[str, Advice] = {
         "Postgres takes no more connections",
         "close some, raise the limit of the server, the database or the role, or lower --pool-size",
     ),
-    "54": Advice("the records exceed a limit of Postgres", "look at the indexes of the table"),
     "55": Advice("something that Postgres needs is in use, or not ready", SERVER_LOG),
     "55P03": Advice(
         "a statement waited too long for a lock",

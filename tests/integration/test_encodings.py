@@ -1,6 +1,7 @@
 """A database whose encoding lacks characters: no name fails a write, no dead letter is lost."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -19,7 +20,9 @@ from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.database.writes import write_batch, write_unbatched
 from batching_demo.devstack.postgres import PostgresServer
+from batching_demo.doctor.postgres.checks import check_postgres
 from batching_demo.operator.start import start_batchers
+from batching_demo.settings import Settings
 from tests.support.commands import dead_letters, dead_letters_json
 from tests.support.database import execute_at, fetch, scalar
 from tests.support.postgres import url_of
@@ -128,3 +131,9 @@ async def test_the_commands_show_and_retry_what_was_escaped(
             assert "the submitted record is" not in refused.stdout
         retried = await dead_letters("retry", "1", *([] if kept else ["--key", "b1"]))
         assert retried.stdout == "dead letter 1: written\n", retried.output
+
+
+async def test_the_doctor_mentions_the_encoding(encoded: str) -> None:
+    server, *_ = await check_postgres(Settings(Path(), encoded))
+    assert server.outcome == "ok"
+    assert ": a record with characters that it lacks is rejected" in server.detail
