@@ -100,7 +100,7 @@ async def find_dead_letters(
     """Return dead letters, the oldest first."""
     query = select(*_COLUMNS).order_by(_letter.id).limit(limit)
     async with engine.connect() as connection:
-        encoding = await encoding_of(connection)
+        encoding = encoding_of(connection)
         found = await connection.execute(query.where(*selection.conditions(encoding)))
         return [_as_it_was(StoredDeadLetter(*row), encoding) for row in found]
 
@@ -109,7 +109,7 @@ async def count_dead_letters(engine: AsyncEngine, selection: Selection) -> int:
     """Count dead letters."""
     query = select(func.count()).select_from(dead_letters)
     async with engine.connect() as connection:
-        conditions = selection.conditions(await encoding_of(connection))
+        conditions = selection.conditions(encoding_of(connection))
         return (await connection.execute(query.where(*conditions))).scalar_one()
 
 
@@ -127,7 +127,7 @@ async def read_dead_letter(
     """Return one dead letter and its record."""
     query = select(_letter.record, *_COLUMNS).where(_letter.id == dead_letter_id)
     async with engine.connect() as connection:
-        encoding = await encoding_of(connection)
+        encoding = encoding_of(connection)
         row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None

@@ -78,7 +78,7 @@ async def insert_dead_letters(
     if not by_identity:
         return
     once = list(by_identity.values())
-    encoding = await encoding_of(connection)
+    encoding = encoding_of(connection)
 
     def kept(texts: Iterable[str]) -> list[str]:
         return [encoding.escape(storable_text(text)) for text in texts]

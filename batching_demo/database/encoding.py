@@ -79,9 +79,10 @@ class Encoding:
             return "ascii"
 
 
-async def encoding_of(connection: AsyncConnection) -> Encoding:
-    """Return the encoding of the connected database; the server has told it at the beginning."""
-    driver = (await connection.get_raw_connection()).driver_connection
+def encoding_of(connection: AsyncConnection) -> Encoding:
+    """Return the encoding of the connected database. The server has told it at the beginning."""
+    assert connection.sync_connection
+    driver = connection.sync_connection.connection.driver_connection
     assert driver
     return Encoding(driver.get_settings().server_encoding)
 

@@ -41,7 +41,7 @@ async def write_batch(
     """
     with database_errors():
         async with engine.connect() as connection:
-            rows.escape(await encoding_of(connection))
+            rows.escape(encoding_of(connection))
 
             async def insert(chosen: Sequence[int]) -> set[str]:
                 parameters = target.arrays(rows, chosen, batch)
@@ -65,7 +65,7 @@ async def write_unbatched(engine: AsyncEngine, rows: Rows, target: Target = RECO
     """
     with database_errors():
         async with engine.connect() as connection:
-            rows.escape(await encoding_of(connection))
+            rows.escape(encoding_of(connection))
 
             async def insert(chosen: Sequence[int]) -> set[str]:
                 batch = BatchInfo(uuid4(), WritePath.UNBATCHED)

@@ -16,7 +16,7 @@ async def check_server(connection: AsyncConnection, place: str) -> Check:
     if reason := await connection.run_sync(read_only):
         return problem(POSTGRES, f"{place} is {reason}")
     version = await connection.scalar(text("SELECT current_setting('server_version')"))
-    encoding = await encoding_of(connection)
+    encoding = encoding_of(connection)
     found = f"{place}, server {version}"
     if encoding.name != BEST_ENCODING:
         found += (
