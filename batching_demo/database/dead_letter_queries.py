@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, any_, bindparam, func,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.database.encoding import Encoding, encoding_of, storable_text
+from batching_demo.database.encoding import Encoding, encoding_of
 from batching_demo.database.models import dead_letters
 
 
@@ -41,9 +41,9 @@ class Selection:
         if self.ids:
             conditions.append(_one_of(self.ids))
         if self.source is not None:
-            conditions.append(letter.source == encoding.escape(storable_text(self.source)))
+            conditions.append(letter.source == encoding.escape(self.source))
         if self.reason is not None:
-            conditions.append(letter.reason == encoding.escape(storable_text(self.reason)))
+            conditions.append(letter.reason == encoding.escape(self.reason))
         if self.status is not None:
             conditions.append(letter.status == self.status.value)
         return conditions

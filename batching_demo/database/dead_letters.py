@@ -81,7 +81,7 @@ async def insert_dead_letters(
     encoding = encoding_of(connection)
 
     def kept(texts: Iterable[str]) -> list[str]:
-        return [encoding.escape(storable_text(text)) for text in texts]
+        return [encoding.escape(text) for text in texts]
 
     await connection.execute(
         INSERT,

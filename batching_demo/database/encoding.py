@@ -43,20 +43,21 @@ class Encoding:
 
     def escape(self, text: str) -> str:
         """Return a text that the database can hold, and that `unescape` undoes."""
+        text = storable_text(text)
         if self.holds_everything:
             return text
         marked = _ESCAPE.sub(lambda looks_like_one: r"\u005c" + looks_like_one[0][1:], text)
         return _NOT_ASCII.sub(lambda it: it[0] if self._holds(it[0]) else escaped(it[0]), marked)
 
     def escape_all(self, texts: Sequence[str]) -> Sequence[str]:
-        """Escape texts of which most are the same."""
-        if self.holds_everything:
+        """Escape texts of which most are the same, or none needs it."""
+        if self.holds_everything and _is_storable("".join(texts)):
             return texts
         known = {text: self.escape(text) for text in set(texts)}
         return [known[text] for text in texts]
 
     def unescape(self, text: str) -> str:
-        """Return what `escape` was given."""
+        """Return what `escape` was given, but for what no database can hold."""
         if self.holds_everything:
             return text
         return _ESCAPE.sub(lambda escape: unescaped(escape[0]), text)
@@ -89,9 +90,14 @@ def encoding_of(connection: AsyncConnection) -> Encoding:
 
 def storable_text(text: str) -> str:
     """Return a text as it is, but for what no database can hold: a NUL, and half a surrogate."""
-    if text.isascii() and "\0" not in text:
+    if _is_storable(text):
         return text
     return text.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
+
+
+def _is_storable(text: str) -> bool:
+    """Return whether any database can hold a text, at a glance."""
+    return text.isascii() and "\0" not in text
 
 
 def escaped(character: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeEngine
 from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.encoding import Encoding, storable_text
+from batching_demo.database.encoding import Encoding
 
 HEADER_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
     "submission_id": Text,
@@ -73,7 +73,7 @@ class Rows:
         self.values["content_hash"] += columns.hashes
         self.values["position"] += range(count)
         for name in HEADER_VALUES:
-            self.values[name] += [storable_text(getattr(header, name))] * count
+            self.values[name] += [getattr(header, name)] * count
         self.rejections += columns.rejections
 
     def escape(self, encoding: Encoding) -> None:
@@ -81,9 +81,9 @@ class Rows:
 
         Keys and payloads are sent as they are: a record with another key would be another record.
         """
+        escaped = {name: encoding.escape_all(self.values[name]) for name in HEADER_VALUES}
+        self.sent = {**self.values, **escaped}
         if not encoding.holds_everything:
-            escaped = {name: encoding.escape_all(self.values[name]) for name in HEADER_VALUES}
-            self.sent = self.values | escaped
             keys = enumerate(self.keys)
             self.unholdable = frozenset(row for row, key in keys if not encoding.holds(key))
 
