@@ -25,7 +25,7 @@ class Advice:
         return f"{self.meaning}{f' ({words})' if words else ''}: {self.action}"
 
 
-BY_ITSELF = "nothing is lost, it is tried again"
+BY_ITSELF = "nothing is lost, and workers try again by themselves"
 UPGRADE = "run `batching-demo db upgrade`"
 SERVER_LOG = "look into the log of the Postgres server"
 BY_SQLSTATE: Mapping[str, Advice] = {
@@ -36,7 +36,7 @@ BY_SQLSTATE: Mapping[str, Advice] = {
     ),
     "0A": Advice(
         "Postgres does not support what it is asked for, or the schema has just changed",
-        f"it is tried again; if that does not help, {SERVER_LOG}",
+        f"try again; if that does not help, {SERVER_LOG}",
     ),
     "22P05": Advice(
         "the encoding of the database lacks a character", "use a database with the encoding UTF8"
@@ -75,7 +75,10 @@ BY_SQLSTATE: Mapping[str, Advice] = {
     "42804": Advice(
         "the type of a column is not that of its value", "change it, or cast in the target"
     ),
-    "42P01": Advice("the schema is not migrated, or the search path does not name it", UPGRADE),
+    "42P01": Advice(
+        "the schema is not migrated, the search path does not name it, or a trigger is wrong",
+        UPGRADE,
+    ),
     "42P10": Advice("the key of the table has no unique constraint of its own", "add one"),
     "53": Advice("the Postgres server lacks a resource", SERVER_LOG),
     "53100": Advice(
@@ -156,7 +159,7 @@ UNKNOWN = Advice(
 )
 
 _POOLER = "08P01"
-_OUTSIDE_STATEMENTS = ("08", "0A", "28", "3D", "53", "57", "58", "XX")
+_OUTSIDE_STATEMENTS = ("08", "0A", "28", "53", "57", "58", "XX")
 """Classes whose message holds nothing of a record, before the first statement or of a pooler."""
 _OF_A_POLICY = "ExecWithCheckOptions"
 _OF_A_PRIVILEGE = "aclcheck_error"
