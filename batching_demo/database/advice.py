@@ -108,9 +108,7 @@ BY_SQLSTATE: Mapping[str, Advice] = {
     ),
     "57P03": Advice("Postgres is starting up, shutting down or in recovery", BY_ITSELF),
     "58": Advice("the Postgres server cannot read or write a file", SERVER_LOG),
-    "XX": Advice(
-        "Postgres, or a pooler in front of it, has an internal error", "look into its log"
-    ),
+    "XX": Advice("Postgres has an internal error", SERVER_LOG),
 }
 """By SQLSTATE, or by its first two characters for all others of that class."""
 
@@ -159,6 +157,8 @@ UNKNOWN = Advice(
 )
 
 _POOLER = "08P01"
+_OF_POOLERS = ("58", "XX")
+"""Classes that some poolers choose for whatever they refuse."""
 _OUTSIDE_STATEMENTS = ("08", "0A", "28", "53", "57", "58", "XX")
 """Classes whose message holds nothing of a record, before the first statement or of a pooler."""
 _OF_A_POLICY = "ExecWithCheckOptions"
@@ -187,8 +187,12 @@ def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = Fals
 
 
 def _find(sqlstate: str, function: str | None, *, migrating: bool) -> Advice:
+    exact = sqlstate
     # Only a pooler does not name the function that raised the error.
-    exact = sqlstate[:2] if sqlstate == _POOLER and function else sqlstate
+    if function is None and sqlstate[:2] in _OF_POOLERS:
+        exact = _POOLER
+    elif function and sqlstate == _POOLER:
+        exact = sqlstate[:2]
     tables = [WHEN_MIGRATING, BY_SQLSTATE] if migrating else [BY_SQLSTATE]
     keys = (exact, sqlstate[:2])
     return next((table[key] for table in tables for key in keys if key in table), UNKNOWN)

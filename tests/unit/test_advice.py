@@ -79,6 +79,7 @@ def raised(sqlstate: str, function: str | None, statement: str | None) -> DBAPIE
         ("42501", "aclcheck_error", "INSERT", True),
         ("42501", "ExecWithCheckOptions", "INSERT", False),
         ("42501", "exec_stmt_raise", "INSERT", False),
+        ("XX000", None, None, True),
         ("45035", None, None, False),
         ("23505", None, None, False),
     ],
@@ -89,6 +90,13 @@ def test_only_what_holds_no_record_is_quoted(
     line = advise(raised(sqlstate, function, statement), sqlstate)
     assert (SAID in line) is quoted
     assert "of a record" not in line
+
+
+@pytest.mark.parametrize("sqlstate", ["08P01", "XX000", "58000"])
+def test_who_names_no_function_is_a_pooler(sqlstate: str) -> None:
+    own = advise(raised(sqlstate, "ProcessStartupPacket", None), sqlstate)
+    assert "pooler" not in own
+    assert advise(raised(sqlstate, None, None), sqlstate) == BY_SQLSTATE["08P01"].text(SAID)
 
 
 def test_a_migration_quotes_everything() -> None:
