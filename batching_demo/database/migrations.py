@@ -39,19 +39,20 @@ def prepare(connection: Connection) -> None:
 
 
 def upgrade(connection: Connection) -> None:
-    """Migrate to the newest revision, in the caller's transaction.
+    """Migrate to the newest revision, in one transaction.
 
     However many try at a time, one migrates, and the others wait for it.
 
     Raises:
         DatabaseFailedError: Something is in the way; nothing has changed.
     """
-    prepare(connection)
-    if obstacle := schema_obstacle(connection):
-        raise DatabaseFailedError(Failure(FailureKind.OPERATOR, obstacle))
     config = alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with connection.begin():
+        prepare(connection)
+        if obstacle := schema_obstacle(connection):
+            raise DatabaseFailedError(Failure(FailureKind.OPERATOR, obstacle))
+        command.upgrade(config, "head")
 
 
 async def migrate(url: str, *, application_name: str) -> None:
@@ -63,7 +64,7 @@ async def migrate(url: str, *, application_name: str) -> None:
     engine = create_transactional_engine(url, application_name=application_name)
     try:
         with database_errors(migrating=True):
-            async with engine.begin() as connection:
+            async with engine.connect() as connection:
                 await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
