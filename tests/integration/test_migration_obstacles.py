@@ -203,23 +203,21 @@ async def test_a_database_that_is_read_only(
 async def test_two_installations_in_two_schemas_do_not_meet(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The search path of each role names its schema."""
-    urls = []
-    for name in ("one", "two"):
-        role = f"{name}_{make_url(empty_database_url).database}"
-        await execute_at(
-            empty_database_url,
-            f"CREATE ROLE {role} LOGIN PASSWORD 'hunter2'",
-            f"CREATE SCHEMA {name} AUTHORIZATION {role}",
-            f"ALTER ROLE {role} SET search_path = {name}",
-        )
-        own = make_url(empty_database_url).set(username=role, password="hunter2")
-        urls.append(own.render_as_string(hide_password=False))
-    for url in urls:
+    await execute_at(empty_database_url, "CREATE SCHEMA one", "CREATE SCHEMA two")
+    one, two = (
+        make_url(empty_database_url)
+        .update_query_dict({"options": f"-c search_path={schema}"})
+        .render_as_string(hide_password=False)
+        for schema in ("one", "two")
+    )
+    for url in (one, two):
         assert (await db_upgrade(url, monkeypatch)).exit_code == 0
-    await execute_at(urls[0], f"UPDATE {VERSION} SET version_num = '9999'")
-    assert (await db_upgrade(urls[0], monkeypatch)).exit_code == 1
-    assert (await db_upgrade(urls[1], monkeypatch)).exit_code == 0
+    await execute_at(one, f"UPDATE {VERSION} SET version_num = '9999'")
+    assert (await db_upgrade(one, monkeypatch)).exit_code == 1
+    assert (await db_upgrade(two, monkeypatch)).exit_code == 0
+    checks = {check.name: check.detail for check in await check_postgres(Settings(Path(), two))}
+    assert checks["schema"] == f"revision {newest_revision()} in schema two"
+    assert (await aside("dead-letters", "list")).stdout == "no open dead letters\n"
     made = await select(
         empty_database_url,
         "SELECT table_schema, count(*) FROM information_schema.tables"

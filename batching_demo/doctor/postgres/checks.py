@@ -2,7 +2,8 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batching_demo.database.engine import create_transactional_engine, describe_url
+from batching_demo.database.connection.reading import describe_database
+from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.doctor.check import Check, CheckOutcome, problem, skipped
 from batching_demo.doctor.postgres.clock import CLOCK, check_clock
@@ -26,9 +27,9 @@ async def check_postgres(settings: Settings) -> list[Check]:
     try:
         with database_errors():
             async with engine.connect() as connection:
-                return await _check(connection, describe_url(url))
+                return await _check(connection, describe_database(settings))
     except DatabaseFailedError as error:
-        return _unreachable(f"{error} ({describe_url(url)})")
+        return _unreachable(f"{error} ({describe_database(settings)})")
     finally:
         await engine.dispose()
 
