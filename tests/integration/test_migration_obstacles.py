@@ -206,7 +206,7 @@ async def test_two_installations_in_two_schemas_do_not_meet(
     await execute_at(empty_database_url, "CREATE SCHEMA one", "CREATE SCHEMA two")
     one, two = (
         make_url(empty_database_url)
-        .update_query_dict({"options": f"-c search_path={schema}"})
+        .update_query_dict({"options": f"-csearch_path={schema}"})
         .render_as_string(hide_password=False)
         for schema in ("one", "two")
     )

@@ -12,10 +12,10 @@ from sqlalchemy import inspect as inspect_schema
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.migrations import migrate
 from tests.support.database import execute_at, fetch
-from batching_demo.database.engine import create_transactional_engine
 
 ROOT = Path(__file__).parents[2]
 
