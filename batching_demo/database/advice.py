@@ -1,10 +1,10 @@
 """What the failures of Postgres mean to a person, and what that person does about them.
 
-docs/operate.md has the same tables; a test compares them.
+docs/operate.md has the same table; a test compares them. What is wrong with the URL of the database
+is worded in `batching_demo/database/connection/`, which knows what the URL says.
 """
 
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -141,16 +141,8 @@ WITHOUT_SQLSTATE: Mapping[type[BaseException], Advice] = {
     socket.gaierror: Advice(
         "the host in DATABASE_URL has no address", "check its spelling, and the name server"
     ),
-    ssl.SSLCertVerificationError: Advice(
-        "the certificate of the Postgres server is not trusted",
-        "check host, sslmode and sslrootcert in DATABASE_URL",
-    ),
 }
 """Failures without an SQLSTATE, but for those in which nothing answers."""
-NO_ENCRYPTION = Advice(
-    "the Postgres server does not encrypt connections",
-    "set it up there, or choose another sslmode in DATABASE_URL",
-)
 UNKNOWN = Advice(
     "a trigger or function of the table fails, or Postgres has a failure without advice of its own",
     SERVER_LOG,
@@ -213,5 +205,4 @@ def _without_sqlstate(error: BaseException | None) -> str:
     for kind, advice in WITHOUT_SQLSTATE.items():
         if isinstance(error, kind):
             return advice.text()
-    # asyncpg raises just this if the server refuses to encrypt.
-    return NO_ENCRYPTION.text() if type(error) is ConnectionError else OUTAGE_ADVICE
+    return OUTAGE_ADVICE

@@ -85,6 +85,8 @@ def _in_the_way(connection: Connection) -> str | None:
 
 def _without_version(connection: Connection, table: str) -> str:
     old = read_version(connection, OLD_VERSION_TABLE)
+    if old and not old.is_readable:
+        return f"the role may not read {OLD_VERSION_TABLE}: grant SELECT on it"
     says = f", and {OLD_VERSION_TABLE} has no revision of this version" if old else ""
     return (
         f"{table} is there, but no {VERSION_TABLE}{says}: if a newer version or migrations of your"

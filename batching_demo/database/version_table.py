@@ -38,15 +38,16 @@ class Version:
     schema: str
     revisions: frozenset[str]
     is_readable: bool = True
-    """Whether the role may read it, and it has the column of a version table."""
+    """Whether the role may read it."""
 
 
 def read_version(connection: Connection, table: str = VERSION_TABLE) -> Version | None:
-    """Return what a version table says; None if there is none."""
+    """Return what a version table says; None if there is none of this name."""
     schema = schema_of(connection, table)
-    if schema is None:
+    is_readable = connection.scalar(_READABLE, {"name": table})
+    if schema is None or is_readable is None:
         return None
-    if not connection.scalar(_READABLE, {"name": table}):
+    if not is_readable:
         return Version(schema, frozenset(), is_readable=False)
     revisions = connection.scalars(text(f"SELECT version_num FROM {table}"))
     return Version(schema, frozenset(revisions))

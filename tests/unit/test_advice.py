@@ -2,7 +2,6 @@
 
 import re
 import socket
-import ssl
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from batching_demo.database.advice import (
     BY_SQLSTATE,
-    NO_ENCRYPTION,
     OUTAGE_ADVICE,
     POLICY,
     UNKNOWN,
@@ -28,7 +26,6 @@ NAMES: dict[type[BaseException], str] = {
     PoolTimeoutError: "none, pool",
     InterfaceError: "none, driver",
     socket.gaierror: "none, name",
-    ssl.SSLCertVerificationError: "none, certificate",
 }
 
 
@@ -40,7 +37,6 @@ def rows() -> list[str]:
         ("any other", UNKNOWN),
         *((f"{code}, `db upgrade`", advice) for code, advice in WHEN_MIGRATING.items()),
         *((NAMES[kind], advice) for kind, advice in WITHOUT_SQLSTATE.items()),
-        ("none, encryption", NO_ENCRYPTION),
     ]
     meaning, action = OUTAGE_ADVICE.split(": ")
     tables.append(("none, no answer", Advice(meaning, action)))
@@ -111,7 +107,6 @@ def test_a_migration_quotes_everything() -> None:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (ConnectionError("rejected SSL upgrade"), NO_ENCRYPTION.text()),
         (ConnectionRefusedError(), OUTAGE_ADVICE),
         (TimeoutError(), OUTAGE_ADVICE),
         (DBAPIError(None, None, InterfaceError("closed")), BY_SQLSTATE["08"].text()),
