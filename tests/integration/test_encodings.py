@@ -42,14 +42,13 @@ LABEL = "再"
 
 
 @pytest.fixture(scope="module", params=["LATIN1", "EUC_JP", "SQL_ASCII"])
-async def encoded(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[str]:
+async def encoded(request: pytest.FixtureRequest, postgres: PostgresServer) -> str:
     """A migrated database with another encoding than UTF8, by its URL."""
     name = f"encoded_{request.param.lower()}"
     create = f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0"
     await execute_at(postgres.url, f"{create} LOCALE_PROVIDER libc LOCALE 'C'")
     await migrate(url_of(postgres, name), application_name="tests")
-    yield url_of(postgres, name)
-    await execute_at(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+    return url_of(postgres, name)
 
 
 @pytest.fixture
