@@ -162,8 +162,8 @@ async def test_commands_work_through_it(
     transaction_url: str, on_servers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", transaction_url)
-    await execute_at(transaction_url, "DROP TABLE dead_letters, records CASCADE")
-    await execute_at(transaction_url, "DROP TABLE alembic_version")
+    for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+        await execute_at(transaction_url, statement)
     upgraded = await aside("db", "upgrade")
     assert (upgraded.exit_code, upgraded.output[:19]) == (0, "schema is at revisi"), upgraded.output
     listed = await aside("dead-letters", "list", "--pooler", "transaction")

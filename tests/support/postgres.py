@@ -1,8 +1,10 @@
 """Postgres servers of the tests' own, and databases on them."""
 
 import asyncio
+import os
 import pwd
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.engine import create_engine
+from batching_demo.devstack.installation import POSTGRES_VERSION
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from tests.support.database import TWINS, execute_at
@@ -121,3 +124,24 @@ async def open_engine(
         await engine.dispose()
         if twin := TWINS.pop(engine, None):
             await twin.dispose()
+
+
+@contextmanager
+def in_recovery(server: PostgresServer) -> Iterator[None]:
+    """Start a server as a standby, and as itself again in the end."""
+    wanted = server.data_directory / str(POSTGRES_VERSION) / "standby.signal"
+    server.stop()
+    wanted.touch()
+    try:
+        server.start()
+        yield
+    finally:
+        server.stop("immediate")
+        wanted.unlink()
+        server.start()
+
+
+def shut_down_when_idle(server: PostgresServer) -> None:
+    """Have a server end once its last session has ended; it takes no new ones."""
+    lock = server.data_directory / str(POSTGRES_VERSION) / "postmaster.pid"
+    os.kill(int(lock.read_text().split()[0]), signal.SIGTERM)
