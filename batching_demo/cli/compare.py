@@ -30,6 +30,8 @@ from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
 DEFAULT_RECORDS = 400
+LONGEST_READING_SECONDS = 120.0
+"""A checkpoint, or the rows of a long table."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ comparison_options = options.as_one(
     input_options,
     batcher_options,
     options.max_open,
+    options.pooler,
 )
 
 
@@ -113,7 +116,10 @@ async def run_comparison(
     known = await choose_for_paths(client, batchers, comparison.paths)
     comparison = replace(comparison, settings=known.settings, shards=known.shards)
     engine = create_transactional_engine(
-        settings.required_database_url, application_name="batching-demo compare"
+        settings.required_database_url,
+        application_name="batching-demo compare",
+        pooler=settings.pooler,
+        command_timeout=LONGEST_READING_SECONDS,
     )
     try:
         with database_errors(), _progress(comparison, quiet=quiet) as on_change:

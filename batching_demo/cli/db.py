@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from batching_demo.cli import options
 from batching_demo.cli.libpq import libpq_uri
 from batching_demo.database.connection.reading import read_parameters
 from batching_demo.database.migrations import migrate, newest_revision
@@ -20,6 +21,7 @@ def db() -> None:
 
 
 @db.command("upgrade")
+@options.pooler
 @click.pass_obj
 def upgrade_command(settings: Settings) -> None:
     """Migrate the database to the newest schema.
@@ -30,7 +32,8 @@ def upgrade_command(settings: Settings) -> None:
     Example: batching-demo db upgrade
     """
     url = settings.required_database_url
-    asyncio.run(migrate(url, application_name="batching-demo db upgrade"))
+    name = "batching-demo db upgrade"
+    asyncio.run(migrate(url, application_name=name, pooler=settings.pooler))
     click.echo(f"schema is at revision {newest_revision()}")
 
 

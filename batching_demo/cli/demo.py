@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ from batching_demo.comparison.results import PathResult
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
-from batching_demo.settings import DATABASE_URL, DATABASE_URL_FILE, Settings
+from batching_demo.settings import DATABASE_URL, DATABASE_URL_FILE, POOLER, Settings
 from batching_demo.temporal import TEMPORAL_ADDRESS, connect
 
 LONGEST_START_SECONDS = 30.0
@@ -51,7 +52,7 @@ def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: boo
     stop_by_signals()
     with one_line_errors(), ExitStack() as cleanup:
         settings = _servers(settings, cleanup, keep=keep)
-        asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))
+        _migrate(settings)
         batchers = asyncio.run(_find_batchers(settings, chosen.batchers))
         _workers(settings, batchers, cleanup, keep=keep)
         results = asyncio.run(_compare(settings, comparison, chosen, batchers, quiet=as_json))
@@ -70,7 +71,12 @@ def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
     if not keep and not stack.status(settings.state_directory).is_running:
         cleanup.callback(stack.down, settings.state_directory, report)
     stack.up(settings.state_directory, report)
-    return Settings.from_environment(os.environ)
+    return replace(Settings.from_environment(os.environ), pooler=settings.pooler)
+
+
+def _migrate(settings: Settings) -> None:
+    url, name = settings.required_database_url, "batching-demo demo"
+    asyncio.run(migrate(url, application_name=name, pooler=settings.pooler))
 
 
 async def _find_batchers(settings: Settings, given: BatcherOptions) -> Batchers:
@@ -83,7 +89,8 @@ def _workers(settings: Settings, batchers: Batchers, cleanup: ExitStack, *, keep
     from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
-    workers = start_workers(settings.state_directory, coalescing_by(batchers.settings))
+    environment = coalescing_by(batchers.settings) | {POOLER: settings.pooler}
+    workers = start_workers(settings.state_directory, environment)
     if not keep:
         cleanup.callback(stop_workers, workers)
 

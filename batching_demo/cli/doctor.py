@@ -14,6 +14,7 @@ from batching_demo.settings import Settings
 
 
 @click.command()
+@options.pooler
 @options.as_json
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> None:

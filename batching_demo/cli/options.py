@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
+from batching_demo.settings import POOLERS, read_pooler
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -202,5 +203,21 @@ pollers = option(
     type=click.IntRange(min=2),
     default=DEFAULT_POLLERS,
     help="Requests for work that wait at the server at a time, for each kind of work.",
+)
+
+
+def _set_pooler(ctx: click.Context, _param: click.Parameter, value: str) -> None:
+    ctx.obj = replace(ctx.obj, pooler=read_pooler(value))
+
+
+pooler = option(
+    "--pooler",
+    variable="POOLER",
+    type=click.Choice(POOLERS),
+    default="auto",
+    expose_value=False,
+    callback=_set_pooler,
+    help="What is between this command and Postgres: auto finds out, transaction is a pooler that"
+    " gives each transaction another session.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")

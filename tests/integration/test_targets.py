@@ -94,7 +94,7 @@ async def test_other_columns_take_their_defaults(engine: AsyncEngine) -> None:
     made = table(
         Column("idempotency_key", Text, primary_key=True),
         Column("number", Integer, Identity(always=True)),
-        Column("twice", Integer, Computed("2 * position")),
+        Column("twice", Integer, Computed("2 * position", persisted=True)),
         Column("made_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
         Column("state", Text, server_default="new", nullable=False),
     )

@@ -21,15 +21,16 @@ from tools.benchmark.parts.growth import measure_growth
 from tools.benchmark.parts.latency import measure_latency
 from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES, measure_paths
 from tools.benchmark.parts.peers import measure_peers
+from tools.benchmark.parts.pooler import measure_pooler
 from tools.benchmark.parts.shards import SHARDED_SIZE, measure_shards
 from tools.benchmark.parts.write import measure_write
 from tools.benchmark.request import Request
 from tools.benchmark.results.report import show, write_html, write_json, write_plots
 from tools.benchmark.results.sections import Section
 
-PEERS = "peers"
-"""Needs a dependency group, so only whoever names it gets it."""
-PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", PEERS)
+PEERS, POOLER = NAMED = ("peers", "pooler")
+"""Need what may be missing, so only whoever names them gets them."""
+PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", *NAMED)
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
 QUICK_SLICES = 30
@@ -95,7 +96,7 @@ def main(
       scripts/benchmark growth --records 30000 --records 300000
     """
     request = Request(
-        parts=parts or [part for part in PARTS if part != PEERS],
+        parts=parts or [part for part in PARTS if part not in NAMED],
         rounds=rounds or (1 if quick else 5),
         # Fewer single records would fill no batch, and each would wait for its linger.
         singles=workflows or (100 if quick else 300),
@@ -145,6 +146,8 @@ async def _measure_part(
     async with bench() as on:
         if part == "write":
             return await measure_write(on.system.postgres.url, 3 * rounds)
+        if part == POOLER:
+            return await measure_pooler(on.system.postgres, 3 * rounds)
         if part == "paths":
             counts = request.workflows((*ONE_BY_ONE, *SLICES))
             return await measure_paths(on, source, counts, rounds, report)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import click
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.sampling import sampling, watch_pool
+from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.telemetry import start_runtime
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 )
 @options.pollers
 @options.batcher_settings("coalescing")
+@options.pooler
 @options.metrics_bind
 @click.pass_obj
 def worker(
@@ -71,14 +72,15 @@ async def _work(
     is_measured: bool,
 ) -> None:
     url = settings.required_database_url
-    engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
+    pooler = settings.pooler
+    engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size, pooler=pooler)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
         client = await connect_with_retries(settings)
         if is_measured:
             metrics = WorkerMetrics.of(client)
             watch_pool(engine, metrics)
-            await stack.enter_async_context(sampling(url, metrics))
+            await stack.enter_async_context(sampling(url, metrics, pooler, OpenStatements(engine)))
         await run_until_stopped(
             build_worker(
                 client,

@@ -126,11 +126,11 @@ async def _measure(writers: Writers, rounds: int) -> Times:
         cells = list(times)
         random.shuffle(cells)
         for name, size in cells:
-            rows = _rows([next(keys) for _ in range(size)])
+            rows = make_rows([next(keys) for _ in range(size)])
             if name in (HALF, REPLAY):
                 stored = len(rows) // 2 if name == HALF else len(rows)
                 if stored:
-                    await writers.ours(_rows([int(key[1:]) for key in rows.keys[:stored]]))
+                    await writers.ours(make_rows([int(key[1:]) for key in rows.keys[:stored]]))
             began = time.perf_counter()
             await methods[name](rows)
             if number:  # the first round warms up
@@ -140,7 +140,7 @@ async def _measure(writers: Writers, rounds: int) -> Times:
 
 async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:
     """Return the bytes of WAL per row of a batch whose rows are all stored already."""
-    rows = _rows(range(10**9, 10**9 + 1_000))
+    rows = make_rows(range(10**9, 10**9 + 1_000))
     await writers.ours(rows)
     before = await read_written(engine)
     for _ in range(10):
@@ -148,7 +148,7 @@ async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:
     return (await read_written(engine)).since(before).wal_bytes / 10 / len(rows)
 
 
-def _rows(numbers: Sequence[int]) -> Rows:
+def make_rows(numbers: Sequence[int]) -> Rows:
     """Return rows like those of the flights, with 330 bytes of JSON each."""
     payload = (
         '{"air_time":"227","arr_delay":"11","arr_time":"830","carrier":"UA","day":"1","dep_delay"'
