@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, PostgresError, UnknownPostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from batching_demo.contracts.errors import UserError
@@ -15,9 +15,9 @@ class FailureKind(StrEnum):
     """Who has to act on a failed statement."""
 
     POISON = "poison"
-    """A record: isolate it."""
+    """Whoever made the record: it is at fault, whatever becomes of others."""
     OPERATOR = "operator"
-    """A person: nothing is wrong with the records; keep trying."""
+    """A person, unless other records pass. If they do, the record is at fault."""
     OUTAGE = "outage"
     """Nobody: try again later."""
 
@@ -28,7 +28,15 @@ class Failure:
 
     kind: FailureKind
     reason: str
+    """What failed, and what to do about it."""
     sqlstate: str | None = None
+    condition: str = ""
+    """The name of the SQLSTATE."""
+
+    @property
+    def refusal(self) -> str:
+        """What failed, if it is a record that is at fault."""
+        return f"refused by Postgres: {self.condition or f'SQLSTATE {self.sqlstate}'}"
 
 
 class DatabaseFailedError(UserError):
@@ -51,6 +59,9 @@ def database_errors() -> Iterator[None]:
 
 _POISON_CLASSES = ("22", "23", "54")
 _RAISED_BY_A_TRIGGER = "P0001"
+# Connections, transactions, conflicts with other sessions, resources, locks, the shutdown, files,
+# internal errors.
+_SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
 _OPERATOR_ADVICE = {
     "42P01": "the schema is not migrated: run `batching-demo db upgrade`",
     "42703": "the schema is older than this worker: run `batching-demo db upgrade`",
@@ -67,6 +78,10 @@ _OPERATOR_CLASSES = {
     "3D": "the database in DATABASE_URL does not exist",
     "3F": "the schema on the search path does not exist",
 }
+_RAISED_FOR_EVERY_RECORD = (
+    "Postgres refuses every record with this SQLSTATE: look for a trigger or a function of the"
+    " table that raises it"
+)
 OUTAGE_ADVICE = "Postgres does not answer as it should: is it running, and is DATABASE_URL right?"
 
 
@@ -81,19 +96,26 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def classify(error: BaseException) -> Failure:
-    """Return who has to act; whatever has no SQLSTATE is an outage."""
+    """Return who has to act, by the SQLSTATE alone; whatever has none is an outage."""
     sqlstate = sqlstate_of(error)
     if sqlstate is None:
         return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)
+    condition = _condition(error)
+    if sqlstate[:2] in _SERVER_CLASSES:
+        return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE, sqlstate, condition)
     if sqlstate[:2] in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER:
-        return Failure(FailureKind.POISON, f"refused by Postgres: {_condition(error)}", sqlstate)
+        failure = Failure(FailureKind.POISON, "", sqlstate, condition)
+        return replace(failure, reason=failure.refusal)
     advice = _OPERATOR_ADVICE.get(sqlstate) or _OPERATOR_CLASSES.get(sqlstate[:2])
-    if advice:
-        return Failure(FailureKind.OPERATOR, advice, sqlstate)
-    return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE, sqlstate)
+    return Failure(FailureKind.OPERATOR, advice or _RAISED_FOR_EVERY_RECORD, sqlstate, condition)
 
 
 def _condition(error: BaseException) -> str:
-    """Return the name of the condition; the message itself may quote the record."""
+    """Return the name of the condition; empty if it has none.
+
+    The message itself may quote the record.
+    """
     cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    if isinstance(cause, UnknownPostgresError):
+        return ""
     return type(cause).__name__.removesuffix("Error")

@@ -6,30 +6,45 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
+    CHAR,
+    Boolean,
     Column,
     ColumnElement,
     Select,
     String,
     Table,
     Text,
-    any_,
     bindparam,
     cast,
     func,
+    literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, Insert, insert
+from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, Insert, asyncpg, insert
 from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from batching_demo.database.models import records
 from batching_demo.database.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, Rows
 
 DECIDING = ("content_hash", "submission_id", "position")
 """Columns that every target needs besides its key, since verdicts follow from them."""
+HAS_STANDBYS = "current_setting('synchronous_standby_names') <> ''"
+"""SQL that says whether a commit waits for standbys."""
 Payload = ColumnElement[Any]
 """The payload of a record in an SQL statement, a JSONB value."""
 Expression = Callable[[Payload], ColumnElement[Any]]
 """Returns the SQL expression for a column."""
+
+
+class AnyLengthChar(UserDefinedType[str]):
+    """CHAR without a length. To cast to one with a length would cut a key."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the name of the type."""
+        return "BPCHAR"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +64,8 @@ class Target:
             order that batches are sorted in.
 
     Raises:
-        ValueError: The table lacks a column, or the column `key` cannot get the idempotency key.
+        ValueError: The table lacks a column, the column `key` cannot get the idempotency key, or
+            SQLAlchemy can make no SQL of an expression.
     """
 
     table: Table
@@ -67,6 +83,8 @@ class Target:
                 f"column {self.key} of table {self.table.name} gets the idempotency key: it has to"
                 " be text, and columns may not say otherwise"
             )
+        for name, expression in self.columns.items():
+            self._check_expression(name, expression)
 
     @cached_property
     def insert_rows(self) -> ReturningInsert[str]:
@@ -86,11 +104,33 @@ class Target:
         return self._once(insert(self.table).values(self._filled(sent)))
 
     @cached_property
-    def select_stored(self) -> Select[str, bytes, str, int]:
-        """The look-up. It returns the stored ones of some keys, with what verdicts follow from."""
-        keys = bindparam("keys", type_=ARRAY(Text))
+    def select_stored(self) -> Select[int, bytes, str, int, bool]:
+        """The look-up. Of the asked keys that are stored, it returns the place and the row.
+
+        The place of a key among the asked ones counts from 1. Of the row it returns what verdicts
+        follow from. The last column says whether commits wait for standbys. Postgres compares the
+        keys, since it may take another spelling for the same key.
+        """
+        keys: ColumnElement[Any] = bindparam("keys", type_=ARRAY(Text))
+        if self._compared_as:
+            keys = cast(keys, ARRAY(self._compared_as))
+        asked = (
+            func.unnest(keys)
+            .table_valued("key", with_ordinality="place")
+            .render_derived(name="asked")
+        )
         deciding = (self.table.c[name] for name in DECIDING)
-        return select(self._key, *deciding).where(self._key == any_(keys))
+        has_standbys = literal_column(HAS_STANDBYS, type_=Boolean)
+        join = self.table.join(asked, self._key == asked.c.key)
+        return select(asked.c.place, *deciding, has_standbys).select_from(join)
+
+    @cached_property
+    def insert_copy(self) -> ReturningInsert[str]:
+        """The INSERT of a copy of any stored row under another key, to be rolled back."""
+        copied: dict[str, ColumnElement[Any]] = {n: self.table.c[n] for n in self._filled_names}
+        copied[self.key] = bindparam("key", type_=Text)
+        one = select(*copied.values()).select_from(self.table).limit(1)
+        return self._once(insert(self.table).from_select([*copied], one))
 
     def arrays(self, rows: Rows, chosen: Sequence[int], batch: BatchInfo) -> dict[str, object]:
         """Return the parameters of `insert_rows` for the chosen rows, in the order of `chosen`.
@@ -116,9 +156,20 @@ class Target:
         """
         return {name: rows.values[name][row] for name in self._sent} | self._of_batch(batch)
 
+    def nothing(self, batch: BatchInfo) -> dict[str, object]:
+        """Return the parameters of `insert_rows` for no rows at all."""
+        return {name: [] for name in self._sent} | self._of_batch(batch)
+
     @property
     def _key(self) -> Column[Any]:
         return self.table.c[self.key]
+
+    @property
+    def _compared_as(self) -> TypeEngine[Any] | None:
+        """The type that asked keys are cast to; None if Postgres compares the key with text."""
+        if isinstance(self._key.type, CITEXT):
+            return CITEXT()
+        return AnyLengthChar() if isinstance(self._key.type, CHAR) else None
 
     @cached_property
     def _sent(self) -> list[str]:
@@ -145,6 +196,23 @@ class Target:
             elif name in BATCH_VALUES:
                 filled[name] = bindparam(name, type_=BATCH_VALUES[name])
         return filled
+
+    @cached_property
+    def _filled_names(self) -> list[str]:
+        """The names of the columns that the INSERT sets."""
+        return [*self._filled({name: bindparam(name) for name in self._sent})]
+
+    def _check_expression(self, name: str, expression: Expression) -> None:
+        """Raise a `ValueError` if SQLAlchemy can make no SQL of the expression of a column."""
+        payload = cast(bindparam("payload", type_=Text), JSONB)
+        try:
+            # Before the worker starts. Among the failures of a write it would look like an outage.
+            select(expression(payload)).compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
+        except Exception as error:  # the expression is the user's code
+            raise ValueError(
+                f"the expression for column {name} of table {self.table.name} makes no SQL:"
+                f" {type(error).__name__}: {error}"
+            ) from error
 
     def _once(self, statement: Insert) -> ReturningInsert[str]:
         """Return a statement that inserts only keys that are not stored, and returns these."""

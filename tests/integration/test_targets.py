@@ -62,9 +62,7 @@ async def expect_verdicts(engine: AsyncEngine, target: Target) -> None:
     """Expect the same verdicts as of the built-in table, whatever writes."""
     first = await write_batch(engine, rows("s", "a", "b", "a"), batch_info(), target)
     assert first.codes == ["w", "w", "d"]
-    again = await write_batch(
-        engine, rows("s", "a", "b", "a"), batch_info(), target, look_first=True
-    )
+    again = await write_batch(engine, rows("s", "a", "b", "a"), batch_info(), target, attempt=2)
     assert again.codes == ["w", "w", "d"]
     single = await write_unbatched(engine, rows("t", "c", "a"), target)
     assert single.codes == ["w", "d"]
