@@ -5,6 +5,7 @@ missing privilege fails a record with the same code as a row level security poli
 fail are halved until those that fail alone are found, and compared with rows that pass.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ WAIT_SECONDS = 5.0
 LONGEST_HALVING_SECONDS = 20.0
 """After so long a write halves no rows for a code of the server's own. It leaves time for one more
 statement timeout within the time that an activity may take."""
+PAUSE_SECONDS = 1.0
+"""Before rows that failed alone with such a code are tried once more."""
 RESOURCES = "53"
 """The SQLSTATE class of a full disk, for which a copy of a small row is no comparison."""
 
@@ -182,9 +185,12 @@ class Inserter:
             DatabaseFailedError: No others pass, so the schema or the server is to blame.
         """
         suspects, self._suspects = self._suspects, {}
-        for row, failed in suspects.items():
+        for failed in suspects.values():
             if not await self._is_to_blame(failed):
                 raise DatabaseFailedError(failed.failure)
+        if any(failed.is_servers for failed in suspects.values()):
+            await asyncio.sleep(PAUSE_SECONDS)
+        for row, failed in suspects.items():
             # What was the server's failure may be over by now.
             again = await self._try_half([row]) if failed.is_servers else failed
             if again:
