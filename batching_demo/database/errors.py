@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from asyncpg import InterfaceError, PostgresError, UnknownPostgresError
+from asyncpg import InterfaceError, PostgresError, PostgresLogMessage, UnknownPostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from batching_demo.contracts.errors import UserError
@@ -46,6 +46,14 @@ class DatabaseFailedError(UserError):
         super().__init__(failure.reason)
         self.failure = failure
         self.is_outage = failure.kind is FailureKind.OUTAGE
+
+
+class RaisedAsWarningError(SQLAlchemyError):
+    """Postgres refused something with the SQLSTATE of a warning, as a trigger may."""
+
+    def __init__(self, warning: PostgresLogMessage) -> None:
+        super().__init__("an error with the SQLSTATE of a warning")
+        self.sqlstate = warning.sqlstate
 
 
 @contextmanager
@@ -116,6 +124,6 @@ def _condition(error: BaseException) -> str:
     The message itself may quote the record.
     """
     cause = error.driver_exception if isinstance(error, DBAPIError) else error
-    if isinstance(cause, UnknownPostgresError):
+    if isinstance(cause, UnknownPostgresError | RaisedAsWarningError):
         return ""
     return type(cause).__name__.removesuffix("Error")

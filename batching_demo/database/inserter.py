@@ -33,7 +33,7 @@ statement timeout within the time that an activity may take."""
 PAUSE_SECONDS = 1.0
 """Before rows that failed alone with such a code are tried once more."""
 RESOURCES = "53"
-"""The SQLSTATE class of a full disk, for which a copy of a small row is no comparison."""
+"""The SQLSTATE class of a full disk. A record is never to blame for it: smaller ones may pass."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,6 @@ class _Failed:
     @property
     def is_servers(self) -> bool:
         return self.failure.kind is FailureKind.OUTAGE
-
-    @property
-    def is_out_of_resources(self) -> bool:
-        return (self.failure.sqlstate or "").startswith(RESOURCES)
 
     @property
     def has_waited(self) -> bool:
@@ -127,9 +123,11 @@ class Inserter:
 
         It may if the server goes on answering, and if the write has failed again and again.
         """
-        is_answered = sqlstate_of(error) is not None and not _is_lost(error)
+        sqlstate = sqlstate_of(error)
+        if sqlstate is None or sqlstate.startswith(RESOURCES) or _is_lost(error):
+            return False
         has_time = time.monotonic() - self._began < LONGEST_HALVING_SECONDS
-        return is_answered and has_time and self._attempt > ATTEMPTS_BEFORE_BLAME
+        return has_time and self._attempt > ATTEMPTS_BEFORE_BLAME
 
     async def _check_statement(self, failed: _Failed) -> None:
         """Insert no rows, once in a write, if the failure may have nothing to do with the rows.
@@ -201,11 +199,9 @@ class Inserter:
         if failed.has_waited and failed.is_servers:
             waited_long = self._attempt > ATTEMPTS_BEFORE_BLAME_AFTER_WAITING
             return waited_long and self._has_inserted
-        if self._has_inserted or failed.is_out_of_resources:
-            return self._has_inserted
-        if not self._takes_a_copy:
+        if not (self._has_inserted or self._takes_a_copy):
             self._takes_a_copy = await self._statements.takes_a_copy()
-        return self._takes_a_copy
+        return self._has_inserted or self._takes_a_copy
 
 
 def _is_lost(error: SQLAlchemyError) -> bool:

@@ -11,7 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
-from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind, sqlstate_of
+from batching_demo.database.errors import (
+    DatabaseFailedError,
+    Failure,
+    FailureKind,
+    RaisedAsWarningError,
+    sqlstate_of,
+)
 from batching_demo.database.rows import BatchInfo, Rows
 from batching_demo.database.target import Target
 
@@ -152,7 +158,11 @@ class Statements:
         self, statement: Executable, parameters: Mapping[str, object]
     ) -> CursorResult[*tuple[Any, ...]]:
         self._warnings.came = False
-        result = await self._connection.execute(statement, parameters)
+        try:
+            result = await self._connection.execute(statement, parameters)
+        except asyncpg.PostgresWarning as warning:
+            # asyncpg raises it so; SQLAlchemy and contextlib cannot handle it.
+            raise RaisedAsWarningError(warning) from None
         # If a wait for a standby is cancelled, the server warns, and reports success.
         self._is_unsure |= self._warnings.came
         return result

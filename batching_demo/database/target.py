@@ -132,6 +132,12 @@ class Target:
         one = select(*copied.values()).select_from(self.table).limit(1)
         return self._once(insert(self.table).from_select([*copied], one))
 
+    @cached_property
+    def select_key_type(self) -> Select[str]:
+        """The query for the name of the type that the key has in the database."""
+        key = select(self._key).limit(0).scalar_subquery()
+        return select(cast(func.pg_typeof(key), Text))
+
     def arrays(self, rows: Rows, chosen: Sequence[int], batch: BatchInfo) -> dict[str, object]:
         """Return the parameters of `insert_rows` for the chosen rows, in the order of `chosen`.
 

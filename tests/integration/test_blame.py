@@ -40,7 +40,7 @@ DOES = {
 }
 """What a trigger does for some records, by the SQLSTATE that comes of it."""
 ONE, ALL = "NEW.idempotency_key = 'b'", "true"
-SERVERS = ["40001", "40P01", "53100", "55P03", "57014", "57P01", "25006", "XX000"]
+SERVERS = ["40001", "40P01", "55P03", "57014", "57P01", "25006", "XX000"]
 """Codes of the server's own."""
 AGAIN = ATTEMPTS_BEFORE_BLAME + 1
 
@@ -160,6 +160,14 @@ async def test_the_server_is_to_blame_by_its_codes_until_it_has_failed_again_and
     result = await write_by(path, engine, three(), attempt=AGAIN)
     assert result.codes == ["w", "r", "w"]
     assert result.problems[1].sqlstate == sqlstate
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_record_is_to_blame_for_a_full_disk(engine: AsyncEngine, path: WritePath) -> None:
+    await trip(engine, "53100", ONE)
+    last = ATTEMPTS_BEFORE_BLAME_AFTER_WAITING + 1
+    kind = await expect_failure(path, engine, three(), "53100", attempt=last)
+    assert kind is FailureKind.OUTAGE
 
 
 @pytest.mark.parametrize("path", PATHS)
