@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,14 +11,12 @@ from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.migrations import migrate
 from batching_demo.database.rows import Rows
-from tests.support.database import fetch, scalar
+from tests.support.database import scalar
 from tests.support.postgres import running_postgres
 from tests.support.records import record
+from tests.support.standbys import cancel_waits, expect_waiting_commits, missing_standby
 from tests.support.waiting import eventually
 from tests.support.writing import PATHS, Statements, create_trigger, rows_of, write_by
-
-WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 @pytest.fixture(scope="module")
@@ -32,45 +29,14 @@ async def replicated() -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-@asynccontextmanager
-async def missing_standby(engine: AsyncEngine) -> AsyncIterator[None]:
-    """Have every commit wait for a standby that is not there, until the end."""
-    await set_standbys(engine, "'nobody'")
-    try:
-        yield
-    finally:
-        await set_standbys(engine, "''")
-
-
-async def set_standbys(engine: AsyncEngine, names: str) -> None:
-    async with engine.connect() as connection:
-        await connection.exec_driver_sql(f"ALTER SYSTEM SET synchronous_standby_names = {names}")
-        await connection.exec_driver_sql("SELECT pg_reload_conf()")
-
-    async def check() -> None:
-        found = await scalar(engine, "SHOW synchronous_standby_names")
-        assert repr(found) == names
-
-    await eventually(check)
-
-
-async def expect_waiting(engine: AsyncEngine, number: int = 1) -> None:
-    """Wait until so many commits wait for the standby."""
-
-    async def check() -> None:
-        assert len(await fetch(engine, WAITING)) == number
-
-    await eventually(check)
-
-
 async def expect_cancelled_by_client(path: WritePath, engine: AsyncEngine, rows: Rows) -> None:
     """Write until the commit waits, and give up as after a time-out."""
     writing = asyncio.create_task(write_by(path, engine, rows))
-    await expect_waiting(engine)
+    await expect_waiting_commits(engine, 1)
     writing.cancel()
     await asyncio.wait([writing])
     assert writing.cancelled()
-    await expect_waiting(engine, 0)
+    await expect_waiting_commits(engine, 0)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -87,7 +53,7 @@ async def test_a_row_that_is_only_seen_is_not_written(
             asyncio.create_task(write_by(path, replicated, rows, attempt=attempt))
             for rows, attempt in ((own, 2), (other, 1))
         ]
-        await expect_waiting(replicated, 2)
+        await expect_waiting_commits(replicated, 2)
         assert not any(write.done() for write in writes)
     assert [write.codes for write in await asyncio.gather(*writes)] == [["w", "w"], ["d", "c"]]
 
@@ -99,19 +65,16 @@ async def test_a_write_whose_wait_was_cancelled_at_the_server_is_an_outage(
     rows = rows_of((f"{path} u", [record(f"{path} u")]))
     async with missing_standby(replicated):
         writing = asyncio.create_task(write_by(path, replicated, rows))
-        await expect_waiting(replicated)
-        first = await fetch(replicated, WAITING)
-        await fetch(replicated, CANCEL)
+        await expect_waiting_commits(replicated, 1)
 
-        async def cancelled_again() -> None:
-            # The INSERT has succeeded, with a warning. So another commit waits.
-            await fetch(replicated, CANCEL)
+        async def cancelled() -> None:
+            # If the wait of the INSERT is cancelled, it succeeds, and another commit waits.
+            await cancel_waits(replicated)
             assert writing.done()
 
-        await eventually(cancelled_again)
+        await eventually(cancelled)
         with pytest.raises(DatabaseFailedError, match="synchronous_standby_names"):
             await writing
-        assert first
     assert (await write_by(path, replicated, rows, attempt=2)).codes == ["w"]
 
 
