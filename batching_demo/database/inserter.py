@@ -114,7 +114,8 @@ class Inserter:
             if failure.kind is FailureKind.OUTAGE and not self._may_halve(error):
                 raise
             return _Failed(failure, time.monotonic() - began)
-        self._inserted |= inserted
+        # The set of the first INSERT, which mostly is the only one, is not copied.
+        self._inserted = self._inserted | inserted if self._inserted else inserted
         self._has_inserted |= bool(inserted)
         return None
 

@@ -94,10 +94,10 @@ class RowWriter:
         while undecided:
             chosen = self._first_of_each_key(undecided)
             await self._insert(chosen)
-            undecided = self._still_undecided(undecided)
-            undecided = await self._look_up(undecided)
-            await self._decide_missing(chosen)
-            undecided = self._still_undecided(undecided)
+            undecided = await self._look_up(self._still_undecided(undecided))
+            if undecided:
+                await self._decide_missing(chosen)
+                undecided = self._still_undecided(undecided)
 
     def _decide_rejections(self) -> list[int]:
         """Reject the rows that can never be stored, and return the others in their order."""

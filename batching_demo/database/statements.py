@@ -19,7 +19,7 @@ from batching_demo.database.errors import (
     sqlstate_of,
 )
 from batching_demo.database.rows import BatchInfo, Rows
-from batching_demo.database.target import Target
+from batching_demo.database.target import LookUp, Target
 
 Stored = tuple[bytes, str, int]
 """Content hash, submission id and position of a stored row."""
@@ -99,14 +99,24 @@ class Statements:
         await self._send(self._target.insert_rows, self._target.nothing(self._batch))
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Stored]:
-        """Return the stored rows of keys."""
-        found: dict[str, Stored] = {}
-        result = await self._send(self._target.select_stored, {"keys": keys})
-        for place, content_hash, submission_id, position, has_standbys in result:
-            found[keys[place - 1]] = content_hash, submission_id, position
+        """Return the stored rows of keys. All keys differ."""
+        stored = await self._select(self._target.select_stored, keys)
+        strangers = stored.keys() - set(keys)
+        if strangers:
+            # Postgres takes another spelling for the same key. So it has to tell which is which.
+            asked = [key for key in keys if key not in stored]
+            places = await self._select(self._target.select_places, asked)
+            stored |= {asked[place - 1]: row for place, row in places.items()}
+        return stored
+
+    async def _select(self, look_up: LookUp, keys: Sequence[str]) -> dict[Any, Stored]:
+        """Return stored rows by the first column of a look-up."""
+        found = await self._send(look_up, {"keys": keys})
+        stored = {first: (content, name, at) for first, content, name, at in found}
+        if stored.pop(None, None) and stored:
             # The transaction of a row that is visible may wait for a standby all the same.
-            self._is_unsure |= has_standbys
-        return found
+            self._is_unsure = True
+        return stored
 
     async def takes_a_copy(self) -> bool:
         """Return whether Postgres takes a copy of a stored row under another key.

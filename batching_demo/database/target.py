@@ -10,10 +10,12 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    CompoundSelect,
     Select,
     String,
     Table,
     Text,
+    any_,
     bindparam,
     cast,
     func,
@@ -22,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, Insert, asyncpg, insert
 from sqlalchemy.sql.dml import ReturningInsert
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.types import UserDefinedType
 
 from batching_demo.database.models import records
 from batching_demo.database.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, Rows
@@ -31,6 +33,7 @@ DECIDING = ("content_hash", "submission_id", "position")
 """Columns that every target needs besides its key, since verdicts follow from them."""
 HAS_STANDBYS = "current_setting('synchronous_standby_names') <> ''"
 """SQL that says whether a commit waits for standbys."""
+LookUp = CompoundSelect[Any, bytes, str, int]
 Payload = ColumnElement[Any]
 """The payload of a record in an SQL statement, a JSONB value."""
 Expression = Callable[[Payload], ColumnElement[Any]]
@@ -104,25 +107,26 @@ class Target:
         return self._once(insert(self.table).values(self._filled(sent)))
 
     @cached_property
-    def select_stored(self) -> Select[int, bytes, str, int, bool]:
-        """The look-up. Of the asked keys that are stored, it returns the place and the row.
+    def select_stored(self) -> LookUp:
+        """The look-up of keys.
 
-        The place of a key among the asked ones counts from 1. Of the row it returns what verdicts
-        follow from. The last column says whether commits wait for standbys. Postgres compares the
-        keys, since it may take another spelling for the same key.
+        Of each row that is stored, it returns the key and what verdicts follow from. A further row
+        of NULLs says that commits wait for standbys.
         """
-        keys: ColumnElement[Any] = bindparam("keys", type_=ARRAY(Text))
-        if self._compared_as:
-            keys = cast(keys, ARRAY(self._compared_as))
+        return self._look_up(self._key, self._key == any_(self._asked))
+
+    @cached_property
+    def select_places(self) -> LookUp:
+        """The look-up of keys that Postgres may have under another spelling.
+
+        It returns the same as `select_stored`, but the place of the asked key among all, from 1.
+        """
         asked = (
-            func.unnest(keys)
+            func.unnest(self._asked)
             .table_valued("key", with_ordinality="place")
             .render_derived(name="asked")
         )
-        deciding = (self.table.c[name] for name in DECIDING)
-        has_standbys = literal_column(HAS_STANDBYS, type_=Boolean)
-        join = self.table.join(asked, self._key == asked.c.key)
-        return select(asked.c.place, *deciding, has_standbys).select_from(join)
+        return self._look_up(asked.c.place, self._key == asked.c.key)
 
     @cached_property
     def insert_copy(self) -> ReturningInsert[str]:
@@ -171,11 +175,19 @@ class Target:
         return self.table.c[self.key]
 
     @property
-    def _compared_as(self) -> TypeEngine[Any] | None:
-        """The type that asked keys are cast to; None if Postgres compares the key with text."""
+    def _asked(self) -> ColumnElement[Any]:
+        """The asked keys, as a parameter of the type that Postgres compares the key as."""
+        keys: ColumnElement[Any] = bindparam("keys", type_=ARRAY(Text))
         if isinstance(self._key.type, CITEXT):
-            return CITEXT()
-        return AnyLengthChar() if isinstance(self._key.type, CHAR) else None
+            return cast(keys, ARRAY(CITEXT))
+        return cast(keys, ARRAY(AnyLengthChar)) if isinstance(self._key.type, CHAR) else keys
+
+    def _look_up(self, first: ColumnElement[Any], where: ColumnElement[bool]) -> LookUp:
+        """Return a look-up by what is returned first, and by which rows."""
+        deciding = [self.table.c[name] for name in DECIDING]
+        nothing: list[ColumnElement[Any]] = [literal_column("NULL") for _ in (first, *deciding)]
+        standbys = select(*nothing).where(literal_column(HAS_STANDBYS, type_=Boolean))
+        return select(first, *deciding).where(where).union_all(standbys)
 
     @cached_property
     def _sent(self) -> list[str]:

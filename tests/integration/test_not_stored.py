@@ -34,7 +34,7 @@ async def test_a_swallowed_record_is_rejected_after_one_repetition(
     assert (result.problems[1].reason, result.problems[1].detail) == (NOT_STORED, TAKEN)
     assert statements.inserts == (2 if path is WritePath.BATCHED else 4)
     # One look-up of what is missing after each INSERT, and one of what had been inserted.
-    assert statements.sent.count("SELECT asked.place, records.content_hash,") == 3
+    assert statements.sent.count("SELECT records.idempotency_key, records.content_hash,") == 3
     letters = "SELECT idempotency_key, reason, sqlstate FROM dead_letters"
     assert await fetch(engine, letters) == [("b", NOT_STORED, None)]
     assert (await write_by(path, engine, rows, attempt=2)).codes == ["w", "r", "w"]
