@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.database.engine import create_engine
     from batching_demo.database.target import Target
+    from batching_demo.database.target_check import TargetError
     from batching_demo.requester.plugin import BatchingPlugin
     from batching_demo.requester.records import Record, RecordResult
     from batching_demo.requester.requester import Requester
@@ -26,6 +27,7 @@ __all__ = [
     "RecordResult",
     "Requester",
     "Target",
+    "TargetError",
     "Verdict",
     "WritePath",
     "build_batcher_worker",
@@ -40,6 +42,7 @@ _HOMES = {
     "RecordResult": "requester.records.RecordResult",
     "Requester": "requester.requester.Requester",
     "Target": "database.target.Target",
+    "TargetError": "database.target_check.TargetError",
     "Verdict": "contracts.messages.Verdict",
     "WritePath": "contracts.names.WritePath",
     "build_batcher_worker": "batcher_service.worker.build_worker",

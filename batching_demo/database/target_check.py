@@ -22,7 +22,15 @@ COMPARED_OTHERWISE: dict[str, type[TypeEngine[str]]] = {"citext": CITEXT, "chara
 
 
 class TargetError(UserError):
-    """The database cannot do what a target says. The message says why, in one line."""
+    """The database cannot do what a target says. The message is one line.
+
+    Args:
+        table: The name of the table of the target.
+        problem: What does not fit, and what to do.
+    """
+
+    def __init__(self, table: str, problem: str) -> None:
+        super().__init__(f"table {table} does not fit its Target: {problem}")
 
 
 async def check_target(engine: AsyncEngine, target: Target) -> None:
@@ -45,12 +53,13 @@ async def check_target(engine: AsyncEngine, target: Target) -> None:
                     raise
                 message = getattr(error.driver_exception, "message", "") or failure.condition
                 raise TargetError(
-                    f"table {name} does not fit its Target: {message} (SQLSTATE"
-                    f" {failure.sqlstate}): change the table or the Target"
+                    name,
+                    f"{message} (SQLSTATE {failure.sqlstate}): change the table or the Target",
                 ) from None
     expected = COMPARED_OTHERWISE.get(found or "")
     if expected and not isinstance(target.table.c[target.key].type, expected):
         raise TargetError(
-            f"column {target.key} of table {name} is {found} in the database: declare it as"
-            f" {expected.__name__}, since Postgres does not compare it as text"
+            name,
+            f"column {target.key} is {found} in the database: declare it as {expected.__name__},"
+            " since Postgres does not compare it as text",
         )

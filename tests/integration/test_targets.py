@@ -182,8 +182,8 @@ MISTAKES = {
     ),
     "a key that is compared as CHAR": (
         f"id char(9) PRIMARY KEY, item text, {DECIDING}",
-        "column id of table goods is character in the database: declare it as CHAR, since Postgres"
-        " does not compare it as text",
+        "table goods does not fit its Target: column id is character in the database: declare it as"
+        " CHAR, since Postgres does not compare it as text",
     ),
 }
 
