@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from batching_demo.batcher_service.target_check import TargetError
     from batching_demo.batcher_service.worker import build_worker as build_batcher_worker
     from batching_demo.contracts.messages import Problem, Verdict
     from batching_demo.contracts.names import WritePath
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.database.engine import create_engine
     from batching_demo.database.target import Target
-    from batching_demo.database.target_check import TargetError
     from batching_demo.requester.plugin import BatchingPlugin
     from batching_demo.requester.records import Record, RecordResult
     from batching_demo.requester.requester import Requester
@@ -42,7 +42,7 @@ _HOMES = {
     "RecordResult": "requester.records.RecordResult",
     "Requester": "requester.requester.Requester",
     "Target": "database.target.Target",
-    "TargetError": "database.target_check.TargetError",
+    "TargetError": "batcher_service.target_check.TargetError",
     "Verdict": "contracts.messages.Verdict",
     "WritePath": "contracts.names.WritePath",
     "build_batcher_worker": "batcher_service.worker.build_worker",

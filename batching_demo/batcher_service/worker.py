@@ -7,7 +7,7 @@ from temporalio.worker import Worker
 from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
-from batching_demo.batcher_service.target_plugin import TargetPlugin
+from batching_demo.batcher_service.target_check import TargetPlugin
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings

@@ -98,9 +98,17 @@ def sqlstate_of(error: BaseException) -> str | None:
 
     SQLAlchemy wraps most asyncpg errors in a plain DBAPIError.
     """
-    cause = error.driver_exception if isinstance(error, DBAPIError) else error
-    sqlstate = getattr(cause, "sqlstate", None)
+    sqlstate = getattr(_drivers(error), "sqlstate", None)
     return sqlstate if isinstance(sqlstate, str) else None
+
+
+def _drivers(error: BaseException) -> BaseException | None:
+    """Return the error of the driver, if there is one; otherwise SQLAlchemy's own."""
+    try:
+        return error.driver_exception if isinstance(error, DBAPIError) else error
+    except ValueError:
+        # SQLAlchemy makes one itself for a stale plan, which the next attempt plans anew.
+        return None
 
 
 def classify(error: BaseException) -> Failure:
@@ -123,7 +131,7 @@ def _condition(error: BaseException) -> str:
 
     The message itself may quote the record.
     """
-    cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    cause = _drivers(error)
     if isinstance(cause, UnknownPostgresError | RaisedAsWarningError):
         return ""
     return type(cause).__name__.removesuffix("Error")

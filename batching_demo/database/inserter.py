@@ -189,11 +189,10 @@ class Inserter:
                 raise DatabaseFailedError(failed.failure)
         if any(failed.is_servers for failed in suspects.values()):
             await asyncio.sleep(PAUSE_SECONDS)
-        for row, failed in suspects.items():
-            # What was the server's failure may be over by now.
-            again = await self._try_half([row]) if failed.is_servers else failed
-            if again:
-                self._refusals[row] = again.failure
+        for row in suspects:
+            # What was not the fault of the row may be over by now, such as a stale plan.
+            if failed_again := await self._try_half([row]):
+                self._refusals[row] = failed_again.failure
 
     async def _is_to_blame(self, failed: _Failed) -> bool:
         """Return whether other rows pass, so that it is the row that fails."""

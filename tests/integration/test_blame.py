@@ -233,7 +233,7 @@ async def test_the_statements_of_a_write_are_bounded(
         assert len(statements.sent) <= most_statements(rows, refused=bad)
 
 
-@pytest.mark.parametrize(("sqlstate", "most"), [("P0001", 14), ("45035", 17)])
+@pytest.mark.parametrize(("sqlstate", "most"), [("P0001", 14), ("45035", 18)])
 async def test_one_bad_record_of_a_hundred_costs(
     engine: AsyncEngine, sqlstate: str, most: int
 ) -> None:
@@ -245,3 +245,14 @@ async def test_one_bad_record_of_a_hundred_costs(
         result = await write_by(WritePath.BATCHED, engine, rows_of((f"s{bad}", made)))
         assert result.codes.index("r") == bad
         assert statements.inserts <= most
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_record_is_to_blame_for_a_stale_plan(engine: AsyncEngine, path: WritePath) -> None:
+    assert (await write_by(path, engine, rows_of(("s", [record("a")])))).codes == ["w"]
+    await execute(engine, "ALTER TABLE records ALTER idempotency_key TYPE varchar(600)")
+    alone = rows_of(("t", [record("b")]))
+    with pytest.raises(DatabaseFailedError) as failed:
+        await write_by(path, engine, alone)
+    assert failed.value.is_outage
+    assert (await write_by(path, engine, alone, attempt=2)).codes == ["w"]

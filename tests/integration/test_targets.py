@@ -23,14 +23,14 @@ from sqlalchemy.schema import CreateTable, SchemaItem
 from sqlalchemy.types import NullType
 from temporalio.client import Client
 
-from batching_demo.batcher_service import target_plugin
+from batching_demo.batcher_service import target_check
+from batching_demo.batcher_service.target_check import TargetError, check_target
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.rows import Rows
 from batching_demo.database.target import Expression, Target
-from batching_demo.database.target_check import TargetError, check_target
 from batching_demo.database.writes import write_batch, write_unbatched
 from batching_demo.temporal import wait_for_pollers
 from tests.support.database import execute, fetch
@@ -217,7 +217,7 @@ async def test_a_target_that_works_passes_and_a_missing_table_may_come(
 async def test_a_worker_ends_if_its_target_cannot_work(
     client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target_plugin, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(target_check, "RETRY_SECONDS", 0.1)
     worker = build_worker(client, engine, 1, target=goods())
     ended = asyncio.create_task(worker.run())
     # As long as the table is not there, the worker waits for it.

@@ -1,5 +1,8 @@
-"""Check, before anything is written, that the statements of a target work."""
+"""Check, while a batcher worker starts, that the statements of its target work."""
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from sqlalchemy import CHAR
@@ -7,10 +10,17 @@ from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import Worker
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.errors import FailureKind, classify, database_errors
+from batching_demo.database.errors import (
+    DatabaseFailedError,
+    FailureKind,
+    classify,
+    database_errors,
+)
 from batching_demo.database.rows import BatchInfo
 from batching_demo.database.target import Target
 
@@ -19,6 +29,8 @@ MENDED_MEANWHILE = ("42P01", "42501", "3D000", "3F000", "28000", "28P01")
 NO_BATCH = BatchInfo(UUID(int=0), WritePath.UNBATCHED)
 COMPARED_OTHERWISE: dict[str, type[TypeEngine[str]]] = {"citext": CITEXT, "character": CHAR}
 """Types of keys for which Postgres compares otherwise than for text, as SQLAlchemy names them."""
+RETRY_SECONDS = 5.0
+logger = logging.getLogger(__name__)
 
 
 class TargetError(UserError):
@@ -31,6 +43,50 @@ class TargetError(UserError):
 
     def __init__(self, table: str, problem: str) -> None:
         super().__init__(f"table {table} does not fit its Target: {problem}")
+
+
+class TargetPlugin(SimplePlugin):
+    """Ends a worker whose target cannot work. Otherwise it would fail one batch for ever.
+
+    Args:
+        engine: Of the database.
+        target: The table that records go to.
+    """
+
+    def __init__(self, engine: AsyncEngine, target: Target) -> None:
+        super().__init__("batching_demo target")
+        self._engine = engine
+        self._target = target
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        """Run the worker. It polls while the database does not answer, as without this plugin.
+
+        Raises:
+            TargetError: The target cannot work.
+        """
+        running = asyncio.ensure_future(next(worker))
+        checking = asyncio.create_task(self._check())
+        try:
+            await asyncio.wait((running, checking), return_when=asyncio.FIRST_COMPLETED)
+            if checking.done():
+                checking.result()
+            await running
+        finally:
+            checking.cancel()
+            if not running.done():
+                running.cancel()
+                await asyncio.wait([running])
+
+    async def _check(self) -> None:
+        """Check the target as soon as the database answers."""
+        while True:
+            try:
+                await check_target(self._engine, self._target)
+            except DatabaseFailedError as error:
+                logger.warning("cannot check table %s yet: %s", self._target.table.name, error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
 
 async def check_target(engine: AsyncEngine, target: Target) -> None:
