@@ -141,24 +141,27 @@ class Inserter:
             await self._statements.insert_nothing()
             self._statement_works = True
 
-    async def _isolate(self, bad: Sequence[int], failed: _Failed, *, is_tried: bool = True) -> None:
+    async def _isolate(self, bad: Sequence[int], failed: _Failed) -> None:
         """Find the rows that fail alone among rows that hold at least one, and insert the others.
 
-        Each half is an INSERT of its own, and is halved again if it fails.
+        Each half is an INSERT of its own, and is halved again if it fails. A row is refused if the
+        failure is a record's own by its code. Otherwise `_judge` decides.
 
         Args:
-            bad: Rows that one INSERT could not insert.
-            failed: How an INSERT with them has failed.
-            is_tried: Whether that INSERT had no other rows.
+            bad: Rows that one INSERT could not insert, or the half of them with a bad one.
+            failed: How that INSERT has failed.
         """
         if len(bad) == 1:
-            await self._suspect(bad[0], failed, is_tried=is_tried)
+            if failed.failure.kind is FailureKind.POISON:
+                self._refusals[bad[0]] = failed.failure
+            else:
+                self._suspects[bad[0]] = failed
             return
         left, right = bad[: len(bad) // 2], bad[len(bad) // 2 :]
         left_failed = await self._try_half(left)
         if left_failed is None:
             # So a bad row is in the right half. To try that as a whole would be in vain.
-            await self._isolate(right, failed, is_tried=False)
+            await self._isolate(right, failed)
             return
         await self._isolate(left, left_failed)
         if right_failed := await self._try_half(right):
@@ -168,17 +171,8 @@ class Inserter:
         self.halving_statements += 1
         return await self._try(rows)
 
-    async def _suspect(self, row: int, failed: _Failed, *, is_tried: bool) -> None:
-        """Refuse a row, if its failure is its own by its code; otherwise keep it for `_judge`."""
-        if failed.failure.kind is FailureKind.POISON:
-            self._refusals[row] = failed.failure
-        elif is_tried:
-            self._suspects[row] = failed
-        elif alone := await self._try_half([row]):
-            await self._suspect(row, alone, is_tried=True)
-
     async def _judge(self) -> None:
-        """Blame the rows that have failed alone, if others pass.
+        """Blame the rows that fail alone once more, if others pass.
 
         Raises:
             DatabaseFailedError: No others pass, so the schema or the server is to blame.

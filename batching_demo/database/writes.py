@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.database.encoding import encoding_of
 from batching_demo.database.errors import database_errors
 from batching_demo.database.inserter import Inserter
 from batching_demo.database.row_writer import RowWriter, WriteResult
@@ -39,6 +40,7 @@ async def write_batch(
     """
     with database_errors():
         async with engine.connect() as connection:
+            rows.escape(encoding_of(connection))
             statements = Statements.batched(connection, target, rows, batch)
             inserter = Inserter(statements, rows_per_statement or max(1, len(rows)), attempt)
             return await RowWriter(statements, inserter, rows).run(batch, look_first=attempt > 1)
@@ -60,5 +62,6 @@ async def write_unbatched(
     """
     with database_errors():
         async with engine.connect() as connection:
+            rows.escape(encoding_of(connection))
             statements = Statements.unbatched(connection, target, rows)
             return await RowWriter(statements, Inserter(statements, 1, attempt), rows).run(None)

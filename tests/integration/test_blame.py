@@ -40,7 +40,7 @@ DOES = {
 }
 """What a trigger does for some records, by the SQLSTATE that comes of it."""
 ONE, ALL = "NEW.idempotency_key = 'b'", "true"
-SERVERS = ["40001", "40P01", "55P03", "57014", "57P01", "25006", "XX000"]
+SERVERS = ["40001", "40P01", "55P03", "57014", "57P01", "25P02", "XX000"]
 """Codes of the server's own."""
 AGAIN = ATTEMPTS_BEFORE_BLAME + 1
 
@@ -233,7 +233,7 @@ async def test_the_statements_of_a_write_are_bounded(
         assert len(statements.sent) <= most_statements(rows, refused=bad)
 
 
-@pytest.mark.parametrize(("sqlstate", "most"), [("P0001", 14), ("45035", 18)])
+@pytest.mark.parametrize(("sqlstate", "most"), [("P0001", 14), ("45035", 17)])
 async def test_one_bad_record_of_a_hundred_costs(
     engine: AsyncEngine, sqlstate: str, most: int
 ) -> None:
@@ -251,8 +251,4 @@ async def test_one_bad_record_of_a_hundred_costs(
 async def test_no_record_is_to_blame_for_a_stale_plan(engine: AsyncEngine, path: WritePath) -> None:
     assert (await write_by(path, engine, rows_of(("s", [record("a")])))).codes == ["w"]
     await execute(engine, "ALTER TABLE records ALTER idempotency_key TYPE varchar(600)")
-    alone = rows_of(("t", [record("b")]))
-    with pytest.raises(DatabaseFailedError) as failed:
-        await write_by(path, engine, alone)
-    assert failed.value.is_outage
-    assert (await write_by(path, engine, alone, attempt=2)).codes == ["w"]
+    assert (await write_by(path, engine, rows_of(("t", [record("b")])))).codes == ["w"]

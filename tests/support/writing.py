@@ -95,4 +95,4 @@ def most_statements(rows: Rows, refused: int, rows_per_statement: int | None = N
     size = rows_per_statement or len(rows)
     parts = ceil(len(set(rows.keys)) / size)
     rounds = of_one_key + 1
-    return rounds * (parts + 4) + refused * (2 * ceil(log2(size)) + 2) + 6
+    return rounds * (parts + 4) + refused * (2 * ceil(log2(size)) + 1) + 6
