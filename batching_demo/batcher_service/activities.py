@@ -108,7 +108,12 @@ class WriteActivities:
         async with _watched():
             with self._metrics.measured(None, WritePath.UNBATCHED):
                 async with self._turn:
-                    result = await write_unbatched(self._engine, gathered.rows, self._target)
+                    result = await write_unbatched(
+                        self._engine,
+                        gathered.rows,
+                        self._target,
+                        attempt=activity.info().attempt,
+                    )
         answers = gathered.verdicts(result, None)
         self._metrics.decided(None, WritePath.UNBATCHED, BatchResult.of(answers), 0)
         return answers
@@ -155,7 +160,7 @@ class WriteActivities:
                     gathered.rows,
                     BatchInfo(UUID(batch.batch_id), path, batch.shard),
                     self._target,
-                    look_first=batch.attempt > 1,
+                    attempt=batch.attempt,
                     rows_per_statement=batch.rows_per_statement,
                 )
         answers = gathered.verdicts(result, batch.batch_id)

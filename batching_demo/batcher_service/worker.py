@@ -8,6 +8,7 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
+from batching_demo.batcher_service.target_check import TargetPlugin
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
@@ -33,7 +34,8 @@ def build_worker(
         engine: Writes, each statement committed by itself.
         pool_size: Connections of the engine, and writes at a time.
         coalescing: When the calls of the coalesced path are written.
-        target: The table that records go to.
+        target: The table that records go to. If it cannot work, the worker ends with a
+            `TargetError` soon after it has started.
         activity_slots: Activities at a time, those that wait for a connection or for others to
             share a batch with included. The default is two batches of single records.
         pollers: Requests for work at a time, for workflow tasks and for activities.
@@ -41,6 +43,8 @@ def build_worker(
     coalescing = coalescing or BatcherSettings()
     writes = WriteActivities(engine, client, pool_size, coalescing, target)
     retries = RetryActivities(engine)
+    # Our own table fits, or is not migrated yet, and the writes say so.
+    checks = [] if target is RECORDS else [TargetPlugin(engine, target)]
     return Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
@@ -55,7 +59,7 @@ def build_worker(
             retries.record_retry,
         ],
         # A retry submits like any other workflow.
-        plugins=[BatchingPlugin()],
+        plugins=[BatchingPlugin(), *checks],
         # While one batch of calls is written, the next one gathers.
         max_concurrent_activities=activity_slots or max(pool_size, 2 * coalescing.max_records),
         max_concurrent_workflow_task_polls=pollers,

@@ -58,7 +58,7 @@ class Writers:
 
     async def again(self, rows: Rows) -> object:
         """Write a batch as a batcher worker does when it repeats one."""
-        return await write_batch(self._engine, rows, self._batch(), look_first=True)
+        return await write_batch(self._engine, rows, self._batch(), attempt=2)
 
     async def row_by_row(self, rows: Rows) -> object:
         """Write each row in a transaction: BEGIN, INSERT, COMMIT."""
