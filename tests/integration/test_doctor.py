@@ -29,6 +29,7 @@ NAMES = [
     "main worker",
     "batcher worker",
     "batchers",
+    "identity",
 ]
 
 

@@ -1,0 +1,152 @@
+"""Let a batcher worker write to the database of its namespace only."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from batching_demo.batcher_service.failures import database_failures_reported
+from batching_demo.batcher_service.identity.namespace import claim, find_database
+from batching_demo.contracts.identity import IDENTIFY_ACTIVITY, describe_mismatch
+from batching_demo.database.errors import (
+    OUTAGE_ADVICE,
+    DatabaseFailedError,
+    Failure,
+    FailureKind,
+)
+from batching_demo.database.identity import read_identity
+
+TRUSTED_SECONDS = 5.0
+"""How long writes go on without another look, if none of them fails meanwhile."""
+LONGEST_LOOK_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 15.0
+logger = logging.getLogger(__name__)
+
+
+class OtherDatabaseError(DatabaseFailedError):
+    """The namespace is for another database; the message says what to do."""
+
+
+class IdentityGuard:
+    """Compares the identity of a worker's database with that of its namespace.
+
+    The first worker in a namespace makes it that of its database. A worker does not start with
+    another database. It may meet another one later: somebody rebuilds or restores it, or
+    `db adopt` gives the namespace away. Then its writes fail, and the server retries them.
+
+    Args:
+        engine: Of the worker's database.
+        client: Of its namespace.
+    """
+
+    def __init__(self, engine: AsyncEngine, client: Client) -> None:
+        self._engine = engine
+        self._client = client
+        self._identity = ""
+        self._trusted_until = -math.inf
+
+    async def look(self) -> str:
+        """Look at the database and at the namespace, and return the identity of both.
+
+        Raises:
+            OtherDatabaseError: They differ.
+            DatabaseFailedError: The database does not answer, or is not migrated.
+            RPCError: Temporal does not answer.
+        """
+        self._trusted_until = -math.inf
+        identity = await read_identity(self._engine)
+        expected = await claim(self._client, identity)
+        if identity != expected:
+            line = describe_mismatch(self._client.namespace, expected, identity)
+            raise OtherDatabaseError(Failure(FailureKind.OPERATOR, line))
+        self._identity = identity
+        self._trusted_until = time.monotonic() + TRUSTED_SECONDS
+        return identity
+
+    @asynccontextmanager
+    async def guarding(self) -> AsyncIterator[None]:
+        """Write within this. It looks first, unless the last look was a moment ago.
+
+        Raises:
+            OtherDatabaseError: The database is not that of the namespace; nothing was written.
+        """
+        if time.monotonic() >= self._trusted_until:
+            await self.look()
+        try:
+            yield
+        except DatabaseFailedError:
+            # When it answers again, it may be another one.
+            self._trusted_until = -math.inf
+            raise
+
+    @activity.defn(name=IDENTIFY_ACTIVITY)
+    async def identify(self) -> str:
+        """Return the identity; while the database does not answer, that of the namespace.
+
+        Raises:
+            ApplicationError: The database is not that of the namespace, or nobody knows.
+        """
+        with database_failures_reported():
+            try:
+                return await self._look_soon()
+            except DatabaseFailedError as error:
+                known = await find_database(self._client) if error.is_outage else None
+                if known is None:
+                    raise
+                return known
+
+    @asynccontextmanager
+    async def at_start(self) -> AsyncIterator[None]:
+        """Run a worker within this. It does not start with the database of another namespace.
+
+        A database that does not answer yet keeps no worker from starting: its batchers take
+        submissions meanwhile.
+
+        Raises:
+            OtherDatabaseError: The database is not that of the namespace.
+        """
+        learning = None
+        try:
+            await self._look_soon()
+        except OtherDatabaseError:
+            raise
+        except (DatabaseFailedError, RPCError):
+            learning = asyncio.create_task(self._look_until_known())
+        try:
+            yield
+        finally:
+            if learning:
+                learning.cancel()
+
+    async def _look_soon(self) -> str:
+        """Look; a database that keeps silent does not answer.
+
+        Raises:
+            OtherDatabaseError: It is not that of the namespace.
+            DatabaseFailedError: It does not answer, or is not migrated.
+            RPCError: Temporal does not answer.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_LOOK_SECONDS):
+                return await self.look()
+        except TimeoutError:
+            raise DatabaseFailedError(Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)) from None
+
+    async def _look_until_known(self) -> None:
+        """Look until it succeeds, so that the namespace learns its database without a write."""
+        pause = 1.0
+        while True:
+            try:
+                await self.look()
+                return
+            except (DatabaseFailedError, RPCError) as error:
+                logger.warning("the database is not known yet: %s; trying again", error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
