@@ -2,10 +2,10 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.activities import WriteActivities
+from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
@@ -63,7 +63,7 @@ def build_worker(
         plugins=[
             # A retry submits like any other workflow.
             BatchingPlugin(),
-            SimplePlugin("one-database", run_context=writes.guard.at_start),
+            OneDatabasePlugin(writes.guard),
         ],
         identity=identity,
         # While one batch of calls is written, the next one gathers.

@@ -1,7 +1,6 @@
 """Let a batcher worker write to the database of its namespace only."""
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +9,6 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from batching_demo.batcher_service.failures import database_failures_reported
 from batching_demo.batcher_service.identity.namespace import claim, find_database
@@ -26,8 +24,6 @@ from batching_demo.database.identity import read_identity
 TRUSTED_SECONDS = 5.0
 """How long writes go on without another look, if none of them fails meanwhile."""
 LONGEST_LOOK_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 15.0
-logger = logging.getLogger(__name__)
 
 
 class OtherDatabaseError(DatabaseFailedError):
@@ -95,38 +91,17 @@ class IdentityGuard:
         """
         with database_failures_reported():
             try:
-                return await self._look_soon()
+                return await self.look_again()
             except DatabaseFailedError as error:
                 known = await find_database(self._client) if error.is_outage else None
                 if known is None:
                     raise
                 return known
 
-    @asynccontextmanager
-    async def at_start(self) -> AsyncIterator[None]:
-        """Run a worker within this. It does not start with the database of another namespace.
+    async def look_again(self) -> str:
+        """Look, twice if the database does not answer, and at most for some seconds.
 
-        A database that does not answer yet keeps no worker from starting: its batchers take
-        submissions meanwhile.
-
-        Raises:
-            OtherDatabaseError: The database is not that of the namespace.
-        """
-        learning = None
-        try:
-            await self._look_soon()
-        except OtherDatabaseError:
-            raise
-        except (DatabaseFailedError, RPCError):
-            learning = asyncio.create_task(self._look_until_known())
-        try:
-            yield
-        finally:
-            if learning:
-                learning.cancel()
-
-    async def _look_soon(self) -> str:
-        """Look; a database that keeps silent does not answer.
+        A database that was rebuilt has closed the connections of the pool.
 
         Raises:
             OtherDatabaseError: It is not that of the namespace.
@@ -135,18 +110,11 @@ class IdentityGuard:
         """
         try:
             async with asyncio.timeout(LONGEST_LOOK_SECONDS):
+                try:
+                    return await self.look()
+                except DatabaseFailedError as error:
+                    if not error.is_outage:
+                        raise
                 return await self.look()
         except TimeoutError:
             raise DatabaseFailedError(Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)) from None
-
-    async def _look_until_known(self) -> None:
-        """Look until it succeeds, so that the namespace learns its database without a write."""
-        pause = 1.0
-        while True:
-            try:
-                await self.look()
-                return
-            except (DatabaseFailedError, RPCError) as error:
-                logger.warning("the database is not known yet: %s; trying again", error)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
