@@ -7,7 +7,7 @@ import click
 from batching_demo.batcher_service.identity.namespace import find_database, move
 from batching_demo.cli.libpq import libpq_uri
 from batching_demo.database.engine import create_engine, database_url, describe_url
-from batching_demo.database.identity import find_identity, renew_identity
+from batching_demo.database.identity import find_identity, read_identity, renew_identity
 from batching_demo.database.migrations import migrate, newest_revision
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
@@ -39,8 +39,14 @@ def upgrade_command(settings: Settings) -> None:
 
 @db.command("adopt")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--keep-identity",
+    is_flag=True,
+    help="Keep the identity. This is for a database with several namespaces, once one of them has"
+    " adopted it.",
+)
 @click.pass_obj
-def adopt_command(settings: Settings, yes: bool) -> None:
+def adopt_command(settings: Settings, yes: bool, keep_identity: bool) -> None:
     """Make a restored or rebuilt database that of the Temporal namespace.
 
     It gives the database a new identity. So everything counts as new to it: inputs that were loaded
@@ -50,10 +56,10 @@ def adopt_command(settings: Settings, yes: bool) -> None:
     \b
     Example: batching-demo db adopt
     """
-    asyncio.run(_adopt(settings, asks=not yes))
+    asyncio.run(_adopt(settings, asks=not yes, keeps=keep_identity))
 
 
-async def _adopt(settings: Settings, *, asks: bool) -> None:
+async def _adopt(settings: Settings, *, asks: bool, keeps: bool) -> None:
     url = settings.required_database_url
     engine = create_engine(url, application_name="batching-demo db adopt", pool_size=1)
     try:
@@ -62,8 +68,9 @@ async def _adopt(settings: Settings, *, asks: bool) -> None:
         click.echo(f"{describe_url(url)} is database {old or 'without an identity'}")
         click.echo(f"namespace {client.namespace} is for {_database(expected)}")
         if asks:
-            click.confirm("Is it to be for this database, under a new identity?", abort=True)
-        new = await renew_identity(engine)
+            under = "this identity" if keeps else "a new identity"
+            click.confirm(f"Is it to be for this database, under {under}?", abort=True)
+        new = await read_identity(engine) if keeps else await renew_identity(engine)
         await move(client, new)
         click.echo(f"identity {old or 'none'} -> {new}")
         click.echo(f"namespace {client.namespace} is for database {new}")

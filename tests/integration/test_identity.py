@@ -211,6 +211,9 @@ class TestAdopting:
         assert new != old
         assert f"identity {old} -> {new}" in accepted.stdout
         assert await find_database(client) == new
+        await move(client, "another")
+        assert (await aside("db", "adopt", "--yes", "--keep-identity")).exit_code == 0
+        assert (await read_identity(engine), await find_database(client)) == (new, new)
 
     async def test_a_database_without_an_identity_gets_one(
         self, client: Client, engine: AsyncEngine

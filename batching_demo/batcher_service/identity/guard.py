@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from batching_demo.batcher_service.failures import database_failures_reported
 from batching_demo.batcher_service.identity.namespace import claim, find_database
@@ -58,13 +59,23 @@ class IdentityGuard:
         """
         self._trusted_until = -math.inf
         identity = await read_identity(self._engine)
-        expected = await claim(self._client, identity)
+        expected = await self._expected(identity)
         if identity != expected:
             line = describe_mismatch(self._client.namespace, expected, identity)
             raise OtherDatabaseError(Failure(FailureKind.OPERATOR, line))
         self._identity = identity
         self._trusted_until = time.monotonic() + TRUSTED_SECONDS
         return identity
+
+    async def _expected(self, identity: str) -> str:
+        """Return the identity of the namespace's database."""
+        try:
+            return await claim(self._client, identity)
+        except RPCError:
+            # Too many requests, for example: what the namespace said before holds meanwhile.
+            if identity != self._identity:
+                raise
+            return identity
 
     @asynccontextmanager
     async def guarding(self) -> AsyncIterator[None]:
