@@ -78,6 +78,18 @@ async def rebuild(url: str) -> None:
     await migrate(url, application_name="tests")
 
 
+async def expect_failing_activity(client: Client, words: str) -> None:
+    """Wait until an activity of a main workflow has failed, and is to be tried again."""
+
+    async def check() -> None:
+        listed = client.list_workflows("WorkflowType = 'MainWorkflow'")
+        found = [await client.get_workflow_handle(one.id).describe() async for one in listed]
+        pending = [one for all_ in found for one in all_.raw_description.pending_activities]
+        assert any(words in one.last_failure.message for one in pending)
+
+    await eventually(check)
+
+
 class TestTwoDatabases:
     """In one namespace, with one task queue."""
 
@@ -113,8 +125,11 @@ class TestTwoDatabases:
             loading = asyncio.create_task(load(client, source, write_path=path, settings=QUICK))
             with pytest.raises(UserError, match="db adopt"):
                 await ask_identity(client)
+            refused = f"DATABASE_URL leads to database {new}"
             if path is WritePath.BATCHED:
-                await expect_error(client, f"DATABASE_URL leads to database {new}")
+                await expect_error(client, refused)
+            else:
+                await expect_failing_activity(client, refused)
             assert await rows(engine) == 0
             await move(client, new)
             summary = await in_time(loading)
