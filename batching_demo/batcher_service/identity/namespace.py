@@ -1,6 +1,6 @@
 """The database that a Temporal namespace is for, as the memo of its database workflow says."""
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -25,7 +25,7 @@ async def find_database(client: Client) -> str | None:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return None
-    if found.status is not WorkflowExecutionStatus.RUNNING:
+    if found.close_time:
         return None
     return str(await found.memo_value(IDENTITY_MEMO))
 
@@ -36,14 +36,16 @@ async def claim(client: Client, identity: str) -> str:
     Raises:
         RPCError: Temporal does not answer.
     """
-    while True:
+    if found := await find_database(client):
+        return found
+    try:
+        await _start(client, identity, WorkflowIDConflictPolicy.FAIL)
+    except WorkflowAlreadyStartedError:
+        # Another worker was faster.
         if found := await find_database(client):
             return found
-        try:
-            await _start(client, identity, WorkflowIDConflictPolicy.FAIL)
-        except WorkflowAlreadyStartedError:
-            continue  # Another worker was faster.
-        return identity
+        raise
+    return identity
 
 
 async def move(client: Client, identity: str) -> None:

@@ -51,6 +51,7 @@ class OneDatabasePlugin(SimplePlugin):
         finally:
             if looking:
                 looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
 
     async def _look_until_known(self, error: Exception) -> None:
         """Look until it succeeds, so that the namespace learns its database without a write."""
