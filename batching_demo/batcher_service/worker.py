@@ -5,6 +5,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.activities import WriteActivities
+from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.retry.activities import RetryActivities
@@ -55,6 +56,7 @@ def build_worker(
             writes.write_batch,
             writes.write_unbatched,
             writes.write_coalesced,
+            DirectActivities(writes.coalesce).write_records,
             writes.answer_busy,
             retries.prepare_retry,
             retries.record_retry,

@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
+from batching_demo.cli.given_once import check_given_once
 from batching_demo.cli.logs import configure_logging
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings
@@ -44,6 +45,12 @@ class CommandGroup(click.Group):
         command: click.Command = getattr(import_module(f"batching_demo.cli.{module}"), name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, after a check of the whole line."""
+        if not ctx.resilient_parsing:
+            check_given_once(self, ctx, args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error with a message for the user ends it with that line."""
         try:
@@ -60,12 +67,12 @@ class CommandGroup(click.Group):
 
 def _place(error: UserError, settings: Settings) -> str:
     """Name the database that failed."""
-    from batching_demo.database.engine import describe_url
+    from batching_demo.database.connection.reading import describe_database
     from batching_demo.database.errors import DatabaseFailedError
 
     if not isinstance(error, DatabaseFailedError):
         return ""
-    return f" ({describe_url(settings.required_database_url)})"
+    return f" ({describe_database(settings)})"
 
 
 class CommandFailure(click.ClickException):

@@ -4,11 +4,12 @@ import asyncio
 
 import click
 
-from batching_demo.batcher_service.identity.namespace import find_database, move
 from batching_demo.cli.libpq import libpq_uri
-from batching_demo.database.engine import create_engine, database_url, describe_url
+from batching_demo.database.connection.reading import describe_database, read_parameters
+from batching_demo.database.engine import create_engine
 from batching_demo.database.identity import find_identity, read_identity, renew_identity
 from batching_demo.database.migrations import migrate, newest_revision
+from batching_demo.namespace_database import find_database, move
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
@@ -65,7 +66,7 @@ async def _adopt(settings: Settings, *, asks: bool, keeps: bool) -> None:
     try:
         client = await connect(settings)
         old, expected = await find_identity(engine), await find_database(client)
-        click.echo(f"{describe_url(url)} is database {old or 'without an identity'}")
+        click.echo(f"{describe_database(settings)} is database {old or 'without an identity'}")
         click.echo(f"namespace {client.namespace} is for {_database(expected)}")
         if asks:
             under = "this identity" if keeps else "a new identity"
@@ -92,4 +93,5 @@ def url_command(settings: Settings) -> None:
     \b
     Example: psql "$(batching-demo db url)"
     """
-    click.echo(libpq_uri(database_url(settings.required_database_url)))
+    parameters = read_parameters(settings.required_database_url)
+    click.echo(libpq_uri(parameters, with_password=True))

@@ -5,13 +5,13 @@ import asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.identity.namespace import find_database
 from batching_demo.contracts.identity import describe_mismatch, identity_in
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.identity import read_identity
 from batching_demo.doctor.check import Check, ok, problem, skipped
+from batching_demo.namespace_database import find_database
 from batching_demo.settings import Settings, SettingsError
 from batching_demo.temporal import TemporalUnavailableError, connect, poller_names
 

@@ -10,13 +10,13 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.identity.namespace import find_database
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.identity import (
     DATABASE_WORKFLOW_ID,
     IDENTIFY_UPDATE,
     describe_mismatch,
 )
+from batching_demo.namespace_database import find_database
 from batching_demo.operator.requests import AGAIN, POLL_SECONDS
 
 

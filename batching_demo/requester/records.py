@@ -73,6 +73,11 @@ class RecordTexts:
         """Characters of all payloads."""
         return sum(map(len, self.payloads))
 
+    @property
+    def digest(self) -> str:
+        """What tells these records from others that have the same submission id otherwise."""
+        return self.template.submission_id.rpartition("/")[2]
+
 
 def record_texts(
     records: Sequence[Record], template: SubmissionHeader, max_records: int
@@ -144,15 +149,16 @@ def _prepared(line: int, key: str, payload: str) -> PreparedRecord:
     # A rejected record keeps its key, for its dead letter, unless the key itself is bad.
     try:
         check_key(key)
-        rejected_key = key
-    except RejectionError:
-        rejected_key = ""
-    read = partial(_content, key, payload)
-    return prepare_record(line, payload, read, rejected_key=rejected_key)
+    except RejectionError as rejection:
+        return prepare_record(line, payload, partial(_reject, rejection))
+    return prepare_record(line, payload, partial(_content, key, payload), rejected_key=key)
+
+
+def _reject(rejection: RejectionError) -> Content:
+    raise rejection
 
 
 def _content(key: str, payload: str) -> Content:
-    check_key(key)
     return Content(key, payload, canonical(parse_object(payload)))
 
 

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 
+from batching_demo import BatchingClient, Record
 from batching_demo.batcher_service.identity import guard
-from batching_demo.batcher_service.identity.namespace import claim, find_database, move
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import running_batchers
 from batching_demo.cli.main import start as main_start
@@ -30,12 +30,13 @@ from batching_demo.main_service.files.inspect import inspect
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions
 from batching_demo.main_service.run_options import run_id
+from batching_demo.namespace_database import claim, find_database, move
 from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.retries import RetryFailedError, RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import expect_error
 from tests.support.commands import aside, assert_one_line, run
-from tests.support.database import execute_at, rows, scalar
+from tests.support.database import execute, execute_at, rows, scalar
 from tests.support.loading import load, write_ndjson
 from tests.support.postgres import create_database
 from tests.support.processes import start_process
@@ -52,17 +53,17 @@ def nothing_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def other_engine(postgres: PostgresServer, template: str) -> AsyncIterator[AsyncEngine]:
+async def other_url(postgres: PostgresServer, template: str) -> str:
     """Another environment's database."""
-    url = await create_database(postgres, template)
-    engine = create_engine(url, application_name="tests")
+    return await create_database(postgres, template)
+
+
+@pytest.fixture
+async def other_engine(other_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(other_url, application_name="tests")
     await renew_identity(engine)
     yield engine
     await engine.dispose()
-
-
-def url_of(engine: AsyncEngine) -> str:
-    return engine.url.render_as_string(hide_password=False)
 
 
 def server_of(url: str) -> str:
@@ -112,7 +113,7 @@ class TestTwoDatabases:
         (line,) = output.decode().splitlines()
         assert process.returncode == 1
         assert line.startswith(f"Error: namespace {client.namespace} is for database another")
-        assert str(engine.url.database) in line
+        assert str(make_url(servers["DATABASE_URL"]).database) in line
 
     @pytest.mark.parametrize("path", list(WritePath))
     async def test_a_worker_that_meets_another_one_writes_nothing_until_it_is_adopted(
@@ -150,12 +151,13 @@ class TestTwoDatabases:
         client: Client,
         engine: AsyncEngine,
         other_engine: AsyncEngine,
+        other_url: str,
         monkeypatch: pytest.MonkeyPatch,
         command: Sequence[str],
     ) -> None:
-        monkeypatch.setenv("DATABASE_URL", url_of(other_engine))
-        await execute_at(
-            url_of(other_engine),
+        monkeypatch.setenv("DATABASE_URL", other_url)
+        await execute(
+            other_engine,
             "INSERT INTO dead_letters (identity, idempotency_key, source, line, record, truncated,"
             " reason, detail, requester, run_label)"
             " VALUES ('', 'k', 's', 1, '{}', false, 'conflict', '', '', '')",
@@ -170,7 +172,7 @@ class TestAdopting:
     """A database that takes the place of another one."""
 
     async def test_a_rebuilt_database_is_not_taken_for_the_old_one(
-        self, client: Client, engine: AsyncEngine, tmp_path: Path
+        self, client: Client, engine: AsyncEngine, database_url: str, tmp_path: Path
     ) -> None:
         path = write_ndjson(tmp_path / "orders.ndjson", [{"id": 1}, {"id": 1, "other": True}])
         arguments = ("--input", str(path), "--key", "id", "--records-per-workflow", "2")
@@ -181,7 +183,7 @@ class TestAdopting:
             assert (await aside(*load_it)).exit_code == 3
             stays = "dead letter 1: conflict: the key is stored with other content"
             assert stays in (await aside(*retry_it)).stdout
-            await rebuild(url_of(engine))
+            await rebuild(database_url)
             assert_one_line(await aside(*load_it), 1, "is for database", "db adopt")
             assert (await aside("db", "adopt", "--yes")).exit_code == 0
             again = await aside(*load_it)
@@ -205,11 +207,24 @@ class TestAdopting:
         async with both_services(client, engine):
             assert json.loads((await aside(*load_it)).stdout)["written"] == 20
             assert json.loads((await aside(*load_it)).stdout)["already_done"] == 20
-            await execute_at(url_of(engine), "DELETE FROM records WHERE line > 15")
+            await execute(engine, "DELETE FROM records WHERE line > 15")
             assert (await aside("db", "adopt", "--yes")).exit_code == 0
             counts = json.loads((await aside(*load_it)).stdout)
         counted = [counts[name] for name in ("written", "duplicate", "already_done")]
         assert counted == [5, 15, 0]
+
+    async def test_a_request_without_a_workflow_is_made_again(
+        self, client: Client, engine: AsyncEngine
+    ) -> None:
+        batching, records = BatchingClient(client), [Record("a", {}), Record("b", {})]
+        async with batcher_service(client, engine, QUICK):
+            for _ in range(2):
+                (one, other) = await batching.write(records, request_id="one")
+                assert (one.verdict, other.verdict) == ("written", "written")
+                await execute(engine, "DELETE FROM records WHERE idempotency_key = 'b'")
+                assert (await aside("db", "adopt", "--yes")).exit_code == 0
+            await batching.write(records, request_id="one")
+        assert await rows(engine) == 2
 
     async def test_it_says_what_it_changes_and_asks(
         self, client: Client, engine: AsyncEngine
@@ -233,7 +248,7 @@ class TestAdopting:
     async def test_a_database_without_an_identity_gets_one(
         self, client: Client, engine: AsyncEngine
     ) -> None:
-        await execute_at(url_of(engine), "TRUNCATE database_identity")
+        await execute(engine, "TRUNCATE database_identity")
         with pytest.raises(UserError, match="no identity: run `batching-demo db adopt`"):
             await read_identity(engine)
         assert (await aside("db", "adopt", "--yes")).exit_code == 0
@@ -250,15 +265,15 @@ class TestAsking:
     """A starter learns the identity from a batcher worker."""
 
     async def test_a_database_that_is_away_is_still_that_of_the_namespace(
-        self, client: Client, engine: AsyncEngine
+        self, client: Client, engine: AsyncEngine, database_url: str
     ) -> None:
+        name = make_url(database_url).database
         async with batcher_service(client, engine):
             identity = await read_identity(engine)
             await execute_at(
-                server_of(url_of(engine)),
-                f"ALTER DATABASE {engine.url.database} ALLOW_CONNECTIONS false",
-                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                f" WHERE datname = '{engine.url.database}'",
+                server_of(database_url),
+                f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
             )
             assert await ask_identity(client) == identity
 

@@ -33,6 +33,8 @@ KINDS = {
         "batcher_control_later_run",
         "batcher_outage_first_run",
         "batcher_outage_later_run",
+        # In emoji, of the time before headers counted the bytes that travel.
+        "batcher_labels",
     ],
     "DatabaseWorkflow": ["database"],
     "RetryWorkflow": ["retry_conflict", "retry_stored"],

@@ -12,7 +12,6 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from batching_demo.batcher_service.failures import database_failures_reported
-from batching_demo.batcher_service.identity.namespace import claim, find_database
 from batching_demo.contracts.identity import IDENTIFY_ACTIVITY, describe_mismatch
 from batching_demo.database.errors import (
     OUTAGE_ADVICE,
@@ -21,6 +20,7 @@ from batching_demo.database.errors import (
     FailureKind,
 )
 from batching_demo.database.identity import read_identity
+from batching_demo.namespace_database import claim, find_database
 
 TRUSTED_SECONDS = 5.0
 """How long writes go on without another look, if none of them fails meanwhile."""
