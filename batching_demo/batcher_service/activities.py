@@ -14,6 +14,7 @@ from temporalio.client import Client
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import database_failures_reported
+from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.batches import (
@@ -65,6 +66,7 @@ class WriteActivities:
         self._metrics = WorkerMetrics.of(client)
         # There are more activities than connections, since coalesced calls mostly wait for others.
         self._turn = asyncio.Semaphore(connections)
+        self.guard = IdentityGuard(engine, client)
         self._coalescer = Coalescer(coalescing, self._write_coalesced)
         self._drains: asyncio.Task[None] | None = None
 
@@ -107,7 +109,7 @@ class WriteActivities:
         gathered = gather(split(headers, records))
         async with _watched():
             with self._metrics.measured(None, WritePath.UNBATCHED):
-                async with self._turn:
+                async with self._turn, self.guard.guarding():
                     result = await write_unbatched(
                         self._engine,
                         gathered.rows,
@@ -154,7 +156,7 @@ class WriteActivities:
         started = time.monotonic()
         gathered = gather(submissions)
         with self._metrics.measured(batch.shard, path, batch.reason):
-            async with self._turn:
+            async with self._turn, self.guard.guarding():
                 result = await write_batch(
                     self._engine,
                     gathered.rows,

@@ -9,6 +9,8 @@ from temporalio.client import Client
 
 from batching_demo.comparison.compare import Comparison, ComparisonError
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.database.identity import read_identity
+from batching_demo.operator.identity import check_database
 from batching_demo.operator.shards import ShardMissingError, describe
 from batching_demo.temporal import has_pollers
 
@@ -24,6 +26,7 @@ async def check_preconditions(
 
     Raises:
         ComparisonError: something is missing; the message names the command that starts it.
+        IdentityError: the batcher service writes to another database.
         SQLAlchemyError: the database does not answer, or has no schema.
     """
     async with engine.connect() as connection:
@@ -33,6 +36,7 @@ async def check_preconditions(
             raise ComparisonError(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
+    await check_database(client, await read_identity(engine))
     for shard in range(comparison.shards):
         await _check_batcher(client, shard, comparison.shards)
 

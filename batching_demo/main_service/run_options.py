@@ -93,6 +93,7 @@ def run_id(source: Source, options: RunOptions) -> str:
         options.key_prefix,
         options.write_path.value,
         options.run_label,
+        options.database,
         records_per_slice(options),
     )
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]

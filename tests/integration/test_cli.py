@@ -14,7 +14,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside, assert_one_line, run, tree
-from tests.support.services import both_services
+from tests.support.services import batcher_service, both_services
 
 
 @pytest.fixture
@@ -194,8 +194,9 @@ class TestOnServers:
         assert result.exit_code == 0
         assert "0 records" in result.stdout
 
-    async def test_counts_without_waiting(self) -> None:
-        result = await aside("main", "start", "--no-wait", "--json")
+    async def test_counts_without_waiting(self, client: Client, engine: AsyncEngine) -> None:
+        async with batcher_service(client, engine):
+            result = await aside("main", "start", "--no-wait", "--json")
         assert result.exit_code == 0
         counts = json.loads(result.stdout)
         assert "batching-demo main worker" in result.stderr

@@ -32,6 +32,7 @@ NAMES = [
     "main worker",
     "batcher worker",
     "batchers",
+    "identity",
 ]
 
 

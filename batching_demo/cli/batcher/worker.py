@@ -5,15 +5,21 @@ import logging
 from contextlib import AsyncExitStack
 
 import click
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.service import RPCError
 
+from batching_demo.batcher_service.identity.guard import IdentityGuard, OtherDatabaseError
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.telemetry import start_runtime
+from batching_demo.contracts.identity import name_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
+from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_with_retries, run_until_stopped
 
@@ -77,6 +83,7 @@ async def _work(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
         client = await connect_with_retries(settings)
+        name = await _name(client, engine)
         if is_measured:
             metrics = WorkerMetrics.of(client)
             watch_pool(engine, metrics)
@@ -89,6 +96,23 @@ async def _work(
                 coalescing,
                 activity_slots=activity_slots,
                 pollers=pollers,
+                identity=name,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
+
+
+async def _name(client: Client, engine: AsyncEngine) -> str | None:
+    """Return a name for the worker that holds the identity of its database.
+
+    While the database or Temporal does not answer, it is None: the worker is named as usual.
+
+    Raises:
+        OtherDatabaseError: The namespace is for another database.
+    """
+    try:
+        return name_worker(client.identity, await IdentityGuard(engine, client).look_again())
+    except OtherDatabaseError:
+        raise
+    except (DatabaseFailedError, RPCError):
+        return None
