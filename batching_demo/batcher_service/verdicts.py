@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import EncodingError, RecordColumns, decode_records
 from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
 from batching_demo.database.row_writer import WriteResult
@@ -59,7 +60,9 @@ def _columns(submission: Submission) -> RecordColumns:
         raise EncodingError(header.malformed)
     columns = decode_records(submission.records)
     if len(columns.keys) != header.records:
-        raise EncodingError(f"{len(columns.keys)} records came, {header.records} announced")
+        raise EncodingError(
+            f"{count(len(columns.keys), 'record')} came, {header.records} announced"
+        )
     return columns
 
 

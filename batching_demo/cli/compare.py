@@ -22,6 +22,7 @@ from batching_demo.comparison.compare import Comparison, OnChange, compare
 from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
 from batching_demo.comparison.report import comparison_table
 from batching_demo.comparison.results import PathResult
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import database_errors
@@ -66,7 +67,7 @@ def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison
     inspected, keys = read_input(chosen.file, settings.state_directory)
     if chosen.records > inspected.records:
         raise click.BadParameter(
-            f"{inspected.source.name} has only {inspected.records} records",
+            f"{inspected.source.name} has only {count(inspected.records, 'record')}",
             param_hint="--records",
         )
     batchers = choose(chosen.batchers, running=())

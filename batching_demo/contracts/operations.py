@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from batching_demo.contracts.batches import BatchResult
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Verdict
 
@@ -103,7 +104,8 @@ class Totals:
     def describe(self) -> str:
         """Return a short text with the verdicts and the number of batches."""
         counts = [f"{number} {verdict}" for verdict, number in self.verdicts.items() if number]
-        return f"{', '.join(counts) or 'nothing written'} in {sum(self.batches.values())} batches"
+        batches = count(sum(self.batches.values()), "batch")
+        return f"{', '.join(counts) or 'nothing written'} in {batches}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.client import Client
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherStatus
@@ -84,12 +85,12 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
     policy = status.settings if status else described.settings
     yield (
         "flushes at",
-        f"{policy.max_records:,} records, {policy.max_bytes:,} bytes, or after"
-        f" {policy.linger_seconds:g} s; {policy.max_in_flight} writes at a time",
+        f"{count(policy.max_records, 'record')}, {count(policy.max_bytes, 'byte')}, or after"
+        f" {policy.linger_seconds:g} s; {count(policy.max_in_flight, 'write')} at a time",
     )
-    yield "run", f"{described.run_id}, {described.history_events:,} events"
+    yield "run", f"{described.run_id}, {count(described.history_events, 'event')}"
     if status and status.last_error:
-        times = f", {status.consecutive_failures} times in a row"
+        times = f", {count(status.consecutive_failures, 'time')} in a row"
         yield "error", status.last_error + (times if status.consecutive_failures else "")
     if found.failing_task:
         yield "error", found.failing_task
@@ -104,14 +105,19 @@ def _mode(status: BatcherStatus, now: float) -> str:
 
 def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
     oldest = f", the oldest for {_age(now - status.oldest_at)}" if status.oldest_at else ""
-    yield "waiting", f"{status.buffered_records:,} records, {status.buffered_bytes:,} bytes{oldest}"
-    yield "in flight", f"{status.in_flight} batches, {status.in_flight_records:,} records"
+    records, size = count(status.buffered_records, "record"), count(status.buffered_bytes, "byte")
+    yield "waiting", f"{records}, {size}{oldest}"
+    batches, records = count(status.in_flight, "batch"), count(status.in_flight_records, "record")
+    yield "in flight", f"{batches}, {records}"
     totals = status.totals
     yield "verdicts", ", ".join(f"{totals.verdicts.get(name, 0):,} {name}" for name in Verdict)
     batches = (f"{number:,} by {reason}" for reason, number in sorted(totals.batches.items()))
     yield "batches", ", ".join(batches) or "none yet"
     if totals.turned_away:
-        yield "busy", f"{totals.turned_away:,} times answered, {status.backlog:,} in the backlog"
+        yield (
+            "busy",
+            f"{count(totals.turned_away, 'time')} answered, {status.backlog:,} in the backlog",
+        )
 
 
 def _age(seconds: float) -> str:

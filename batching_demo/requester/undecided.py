@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import decode_records
 from batching_demo.contracts.messages import Submission
 
@@ -30,7 +31,7 @@ def describe_undecided(submissions: Iterable[Submission]) -> str:
         return "every record has its verdict"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return (
-        f"no verdict yet for {len(names)} records, which may be stored or not:"
+        f"no verdict yet for {count(len(names), 'record')}, which may be stored or not:"
         f" {', '.join(names[:NAMED])}{more}"
     )
 
