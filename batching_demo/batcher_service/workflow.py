@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         BatcherStatus,
         Changes,
         Done,
+        Flush,
         Mode,
     )
     from batching_demo.core.flusher import Batch
@@ -251,11 +252,11 @@ class BatcherWorkflow:
             )
         else:
             now = workflow.time()
-            self._totals.add(batch.header.reason, result)
+            header, size, seconds = batch.header, batch.size, now - started
+            self._totals.add(Flush(header.reason, header.records, size, now, seconds), result)
             self._flusher.wrote(batch, now, all_refused=result.all_refused)
             # That many writes share the time.
-            seconds = (now - started) / self._buffer.settings.max_in_flight
-            self._state.admission.wrote(batch.size, seconds)
+            self._state.admission.wrote(size, seconds / self._buffer.settings.max_in_flight)
         self._show()
 
     async def _answer_busy(self) -> None:

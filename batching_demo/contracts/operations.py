@@ -12,6 +12,8 @@ SETTINGS_MEMO = "settings"
 """Memo of a batcher with its `BatcherSettings` in force. Unlike a query, it needs no worker."""
 STATUS_QUERY = "status"
 """Query that returns a `BatcherStatus`."""
+FLUSHES_KEPT = 5
+"""The last flushes that a status shows. They are carried over, so they must stay few."""
 
 
 class Update(StrEnum):
@@ -78,6 +80,21 @@ class Done:
     """False if nothing was to be done."""
 
 
+@dataclass(frozen=True)
+class Flush:
+    """A batch that was written, without its records."""
+
+    reason: str
+    """The `FlushReason`."""
+    records: int
+    bytes: int
+    """Encoded, headers included."""
+    at: float
+    """When the batcher learned that it was written, in seconds since the epoch."""
+    seconds: float
+    """How long the write took."""
+
+
 @dataclass
 class Totals:
     """What a batcher has done since it was started, over all its runs."""
@@ -88,15 +105,18 @@ class Totals:
     """Records by verdict."""
     turned_away: int = 0
     """Submissions that were answered busy. One that is answered busy twice counts twice."""
+    last_flushes: list[Flush] = field(default_factory=list)
+    """The newest is the last."""
 
-    def add(self, reason: str, result: BatchResult) -> None:
+    def add(self, flush: Flush, result: BatchResult) -> None:
         """Count one batch.
 
         Args:
-            reason: Why it was flushed.
+            flush: The batch.
             result: The verdicts of its records.
         """
-        self.batches[reason] = self.batches.get(reason, 0) + 1
+        self.last_flushes = [*self.last_flushes, flush][-FLUSHES_KEPT:]
+        self.batches[flush.reason] = self.batches.get(flush.reason, 0) + 1
         for verdict in Verdict:
             before = self.verdicts.get(verdict.value, 0)
             self.verdicts[verdict.value] = before + getattr(result, verdict.value)

@@ -76,10 +76,9 @@ async def _look_at(client: Client, shard: int) -> Overview:
 def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
     """Yield labelled lines about a shard, the first of them its name."""
     name, described, status = batcher_workflow_id(found.shard), found.described, found.status
+    yield name, mode(found, now)
     if described is None:
-        yield name, "does not run"
         return
-    yield name, _mode(status, now) if status else "runs, but no worker answers"
     if status:
         yield from _work(status, now)
     policy = status.settings if status else described.settings
@@ -96,19 +95,24 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
         yield "error", found.failing_task
 
 
-def _mode(status: BatcherStatus, now: float) -> str:
-    for_how_long = f" for {_age(now - status.mode_since)}" if status.mode_since else ""
+def mode(found: Overview, now: float) -> str:
+    """Return whether a batcher runs and answers, and if so its mode."""
+    if found.described is None:
+        return "does not run"
+    if (status := found.status) is None:
+        return "runs, but no worker answers"
+    for_how_long = f" for {age(now - status.mode_since)}" if status.mode_since else ""
     if status.mode == "draining" and not status.open_records:
         return f"drained, closed{for_how_long}"
     return f"{status.mode}{for_how_long}"
 
 
 def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
-    oldest = f", the oldest for {_age(now - status.oldest_at)}" if status.oldest_at else ""
+    oldest = f", the oldest for {age(now - status.oldest_at)}" if status.oldest_at else ""
     records, size = count(status.buffered_records, "record"), count(status.buffered_bytes, "byte")
     yield "waiting", f"{records}, {size}{oldest}"
-    batches, records = count(status.in_flight, "batch"), count(status.in_flight_records, "record")
-    yield "in flight", f"{batches}, {records}"
+    in_flight = count(status.in_flight, "batch")
+    yield "in flight", f"{in_flight}, {count(status.in_flight_records, 'record')}"
     totals = status.totals
     yield "verdicts", ", ".join(f"{totals.verdicts.get(name, 0):,} {name}" for name in Verdict)
     batches = (f"{number:,} by {reason}" for reason, number in sorted(totals.batches.items()))
@@ -120,8 +124,8 @@ def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
         )
 
 
-def _age(seconds: float) -> str:
-    """Format a length of time; clocks may differ a little, so it is never negative."""
+def age(seconds: float) -> str:
+    """Return a length of time; clocks may differ a little, so it is never negative."""
     seconds = max(0.0, seconds)
     if seconds < 120:
         return f"{seconds:.1f} s"

@@ -13,12 +13,13 @@ from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_buffered, submit
 from tests.support.commands import aside
-from tests.support.processes import start_process
+from tests.support.processes import start_on_terminal, start_process
 from tests.support.records import record
 from tests.support.services import batcher_service
 from tests.support.waiting import in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
+HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
 SLOW = BatcherSettings(linger_seconds=600)
 
 
@@ -113,6 +114,9 @@ async def test_status_tells_all(client: Client, engine: AsyncEngine) -> None:
     status = told["status"]
     assert status["totals"]["verdicts"]["written"] == 2
     assert sum(status["totals"]["batches"].values()) == 1
+    (flush,) = status["totals"]["last_flushes"]
+    assert (flush["reason"] in status["totals"]["batches"], flush["records"]) == (True, 2)
+    assert flush["bytes"] > 0 <= flush["seconds"]
     assert (status["mode"], status["settings"]["linger_seconds"]) == ("draining", 600)
     assert told["run"]["history_events"] > 5
 
@@ -145,3 +149,19 @@ async def test_watching_goes_on_until_it_is_interrupted(
             assert told["status"]["mode"] == "open"
         process.send_signal(signal.SIGINT)
         assert await in_time(process.wait()) == 130
+
+
+async def test_a_live_picture_ends_with_the_batcher(
+    client: Client, engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine):
+        terminal, process = await start_on_terminal(servers, "batcher", "status", "--watch")
+        shown = await in_time(terminal.readuntil(b"batcher-0: open"))
+        assert HIDE_CURSOR in shown
+        await run("stop")
+        rest = await in_time(terminal.read())
+        assert await in_time(process.wait()) == 1
+    assert b"batcher-0: does not run" in rest
+    assert SHOW_CURSOR in rest.partition(b"Error: ")[0]
+    assert b"start it with `batching-demo batcher start --shards 1`" in rest
