@@ -9,18 +9,15 @@ from pathlib import Path
 
 import click
 
-from batching_demo.cli import options
-from batching_demo.cli.compare import (
+from batching_demo.cli.compare import Compared, run_comparison, show_comparison
+from batching_demo.cli.comparison_options import (
     ComparisonOptions,
     comparison_options,
-    print_comparison,
     read_comparison,
-    run_comparison,
 )
 from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, find_running
 from batching_demo.comparison.compare import Comparison
-from batching_demo.comparison.results import PathResult
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
@@ -32,10 +29,9 @@ LONGEST_START_SECONDS = 30.0
 
 @click.command()
 @comparison_options
-@options.as_json
 @click.option("--keep", is_flag=True, help="Leave servers and workers running.")
 @click.pass_obj
-def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: bool) -> None:
+def demo(settings: Settings, chosen: ComparisonOptions, keep: bool) -> None:
     """Compare the write paths, from a machine where nothing runs.
 
     This starts the embedded servers, unless the environment names others, then both workers and
@@ -46,6 +42,7 @@ def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: boo
     Examples:
       batching-demo demo
       batching-demo demo --records 1000 --keep
+      batching-demo demo --report comparison.html
     """
     comparison = read_comparison(settings, chosen)
     stop_by_signals()
@@ -54,10 +51,11 @@ def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: boo
         asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))
         batchers = asyncio.run(_find_batchers(settings, chosen.batchers))
         _workers(settings, batchers, cleanup, keep=keep)
-        results = asyncio.run(_compare(settings, comparison, chosen, batchers, quiet=as_json))
-        print_comparison(results, as_json=as_json)
-        if not as_json:
+        compared = asyncio.run(_compare(settings, comparison, chosen, batchers))
+        show_comparison(compared, chosen)
+        if chosen.shows_progress:
             _print_next_steps(settings, keep=keep)
+    raise SystemExit(compared.exit_code)
 
 
 def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
@@ -92,13 +90,9 @@ async def _compare(
     comparison: Comparison,
     chosen: ComparisonOptions,
     batchers: Batchers,
-    *,
-    quiet: bool,
-) -> list[PathResult]:
+) -> Compared:
     await start_batchers(await connect(settings), batchers.shards, batchers.settings)
-    return await run_comparison(
-        settings, comparison, chosen.batchers, quiet=quiet, worker_seconds=LONGEST_START_SECONDS
-    )
+    return await run_comparison(settings, comparison, chosen, worker_seconds=LONGEST_START_SECONDS)
 
 
 def _print_next_steps(settings: Settings, *, keep: bool) -> None:

@@ -189,3 +189,6 @@ pollers = option(
     help="Requests for work that wait at the server at a time, for each kind of work.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
+quiet = click.option(
+    "--quiet", is_flag=True, help="Print only the result, and on standard error what is wrong."
+)

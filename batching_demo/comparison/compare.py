@@ -72,7 +72,9 @@ async def _measure(
 ) -> Measured:
     await checkpoint(engine)
     before = await read_counters(engine)
-    runs = await batcher_runs(client, comparison.shards)
+    # The other paths use no batcher, and none need run.
+    shards = comparison.shards if path is WritePath.BATCHED else 0
+    runs = await batcher_runs(client, shards)
     options = _options(comparison, path, run_label)
     outcomes: list[SliceResult] = []
     starter = Starter(
