@@ -30,12 +30,11 @@ class ComparisonOptions:
     max_open: int | None
     report: Path | None
     as_json: bool
-    quiet: bool
 
     @property
     def shows_progress(self) -> bool:
         """Whether lines beside the result are wanted."""
-        return not (self.as_json or self.quiet)
+        return not (self.as_json or options.is_quiet())
 
 
 def _in_a_directory(

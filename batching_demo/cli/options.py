@@ -1,5 +1,6 @@
 """Options that several commands share, and how options are declared."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import fields
@@ -20,6 +21,7 @@ WRITE_PATHS = [path.value for path in WritePath]
 LONGEST_SECONDS = 30 * 24 * 60 * 60
 MOST_SHARDS = 1000
 DEFAULT_TIMEOUT_SECONDS = 60.0
+_QUIET = f"{__name__}.quiet"
 OF_RUNNING_BATCHERS = "[default: the running batchers']"
 
 
@@ -189,6 +191,36 @@ pollers = option(
     help="Requests for work that wait at the server at a time, for each kind of work.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
+
+
+def _keep_quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    ctx.meta[_QUIET] = value
+
+
+def is_quiet() -> bool:
+    """Return whether the command that runs was called with --quiet."""
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx and ctx.meta.get(_QUIET))
+
+
 quiet = click.option(
-    "--quiet", is_flag=True, help="Print only the result, and on standard error what is wrong."
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_quiet,
+    help="Print only the result, and on standard error what is wrong.",
+)
+
+
+def _log_problems_only(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        logging.getLogger("batching_demo").setLevel(logging.WARNING)
+
+
+quiet_logs = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_log_problems_only,
+    help="Log only warnings and errors.",
 )

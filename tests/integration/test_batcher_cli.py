@@ -1,6 +1,5 @@
 """`batching-demo batcher ...` as an operator types it: what it says, and its exit codes."""
 
-import json
 import signal
 
 import pytest
@@ -16,6 +15,7 @@ from tests.support.commands import aside
 from tests.support.processes import start_on_terminal, start_process
 from tests.support.records import record
 from tests.support.services import batcher_service
+from tests.support.shapes import parsed
 from tests.support.waiting import in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
@@ -109,7 +109,7 @@ async def test_status_tells_all(client: Client, engine: AsyncEngine) -> None:
             assert words in shown.stdout
         await run("flush")
         await run("drain")
-        (told,) = json.loads((await run("status", "--json")).stdout)
+        (told,) = parsed("batcher status", (await run("status", "--json")).stdout)
     assert (told["is_running"], told["problem"], told["failing_task"]) == (True, None, None)
     status = told["status"]
     assert status["totals"]["verdicts"]["written"] == 2
@@ -131,7 +131,7 @@ async def test_without_a_worker_status_shows_what_temporal_knows(
     assert "runs, but no worker answers" in shown.stdout
     assert "600 s" in shown.stdout
     assert "start one with `batching-demo batcher worker`" in shown.stderr
-    (told,) = json.loads((await run("status", "--json")).stdout)
+    (told,) = parsed("batcher status", (await run("status", "--json")).stdout)
     assert (told["is_running"], told["status"]) == (True, None)
     assert told["run"]["settings"]["linger_seconds"] == 600
 
@@ -145,7 +145,7 @@ async def test_watching_goes_on_until_it_is_interrupted(
         process = await start_process(servers, "-m", "batching_demo", *watch)
         assert process.stdout is not None
         for _ in range(3):
-            (told,) = json.loads(await process.stdout.readline())
+            (told,) = parsed("batcher status", (await process.stdout.readline()).decode())
             assert told["status"]["mode"] == "open"
         process.send_signal(signal.SIGINT)
         assert await in_time(process.wait()) == 130

@@ -1,6 +1,5 @@
 """The doctor finds what is wrong, names what to type, and changes nothing."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside
 from tests.support.database import execute_at
 from tests.support.services import both_services
+from tests.support.shapes import parsed
 from tests.support.waiting import eventually
 
 NAMES = [
@@ -40,7 +40,7 @@ def environment(on_servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
 async def examine() -> tuple[int, dict[str, tuple[str, str]]]:
     """Run the doctor; give its exit code, and outcome and detail by check."""
     result = await aside("doctor", "--json")
-    checks = json.loads(result.stdout)
+    checks = parsed("doctor", result.stdout)
     assert [check["name"] for check in checks] == NAMES
     return result.exit_code, {one["name"]: (one["outcome"], one["detail"]) for one in checks}
 

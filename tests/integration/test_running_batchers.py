@@ -14,6 +14,7 @@ from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher
 from tests.support.commands import aside
 from tests.support.services import batcher_service, both_services
+from tests.support.shapes import parsed
 from tests.support.waiting import eventually
 
 OTHERS = BatcherSettings(max_records=7, linger_seconds=33)
@@ -116,6 +117,6 @@ async def test_a_comparison_cuts_its_submissions_to_the_batches_that_run(
         )
     assert result.exit_code == 0, result.output
     assert said(result) == ["batcher-0 lingers 0.2 s, not 0.1"]
-    ((path),) = json.loads(result.stdout)
+    ((path),) = parsed("compare", result.stdout)
     assert path["written"] == 40
     assert path["batches"] >= 8

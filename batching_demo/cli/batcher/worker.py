@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 @options.pollers
 @options.batcher_settings("coalescing")
 @options.metrics_bind
+@options.quiet_logs
 @click.pass_obj
 def worker(
     settings: Settings,

@@ -60,6 +60,7 @@ LONGEST_LABEL = 100
     help="Seconds after which a workflow ends without its missing verdicts. [default: never]",
 )
 @options.as_json
+@options.quiet
 @click.pass_obj
 def start(
     settings: Settings,
@@ -102,7 +103,7 @@ def start(
         max_open,
         workflows,
         waits=wait,
-        quiet=as_json,
+        quiet=as_json or options.is_quiet(),
     )
     try:
         summary = asyncio.run(work)
