@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +25,10 @@ class DevStackAddresses(BaseModel):
     database_url: str
     temporal_address: str
     ui_url: str
+
+    def workflow_page(self, workflow_id: str) -> str:
+        """Return the address of a workflow in the Web UI, which shows its latest run."""
+        return f"{self.ui_url}/namespaces/default/workflows/{quote(workflow_id, safe='')}"
 
     @classmethod
     def read(cls, state_directory: Path) -> "DevStackAddresses | None":

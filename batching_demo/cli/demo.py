@@ -18,6 +18,7 @@ from batching_demo.cli.comparison_options import (
 from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, find_running
 from batching_demo.comparison.compare import Comparison
+from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
@@ -99,8 +100,6 @@ def _print_next_steps(settings: Settings, *, keep: bool) -> None:
     program = _program()
     if not keep:
         click.echo(f"The servers are stopped; `{program} dev up` starts them with this data.")
-    elif settings.devstack:
-        click.echo(f"Web UI: {settings.devstack.ui_url}")
     click.echo("Look at the rows:")
     click.echo(f"  {program} psql -- -c 'select * from write_counts'")
     click.echo(
@@ -109,6 +108,9 @@ def _print_next_steps(settings: Settings, *, keep: bool) -> None:
     )
     if keep:
         click.echo(f"Stop everything: {program} dev down")
+    if keep and settings.devstack:
+        page = settings.devstack.workflow_page(batcher_workflow_id(0))
+        click.echo(f"Look at the batcher in the Web UI: {page}")
 
 
 def _program() -> str:
