@@ -5,6 +5,7 @@ import logging
 from contextlib import AsyncExitStack
 
 import click
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.sampling import sampling, watch_pool
@@ -13,7 +14,8 @@ from batching_demo.cli import options
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.engine import create_engine
+from batching_demo.database.engine import create_engine, describe_url
+from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_with_retries, run_until_stopped
 
@@ -75,6 +77,8 @@ async def _work(
     engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
+        looking = asyncio.create_task(warn_of_database(engine, url))
+        stack.callback(looking.cancel)
         client = await connect_with_retries(settings)
         if is_measured:
             metrics = WorkerMetrics.of(client)
@@ -91,3 +95,13 @@ async def _work(
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
+
+
+async def warn_of_database(engine: AsyncEngine, url: str) -> None:
+    """Log a warning if the database cannot be used, and why. Without it the first write would."""
+    try:
+        with database_errors():
+            async with engine.connect():
+                return
+    except DatabaseFailedError as error:
+        logger.warning("%s (%s); every write tries again", error, describe_url(url))
