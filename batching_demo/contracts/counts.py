@@ -1,4 +1,6 @@
-"""How a number of things reads in a message."""
+"""How many things there are, and which, as a message says it."""
+
+from collections.abc import Sequence
 
 
 def count(number: int, noun: str) -> str:
@@ -6,3 +8,9 @@ def count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun}{'es' if noun.endswith(('ch', 's')) else 's'}"
+
+
+def first_of(texts: Sequence[str], shown: int) -> str:
+    """Return the first texts, and how many more there are: `a, b and 10 more`."""
+    more = len(texts) - shown
+    return ", ".join(texts[:shown]) + (f" and {more:,} more" if more > 0 else "")

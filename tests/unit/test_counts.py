@@ -2,7 +2,7 @@
 
 import pytest
 
-from batching_demo.contracts.counts import count
+from batching_demo.contracts.counts import count, first_of
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,10 @@ from batching_demo.contracts.counts import count
 )
 def test_only_one_is_singular(number: int, noun: str, text: str) -> None:
     assert count(number, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"), [(1, "a and 2 more"), (2, "a, b and 1 more"), (3, "a, b, c"), (4, "a, b, c")]
+)
+def test_those_that_are_not_named_are_counted(shown: int, text: str) -> None:
+    assert first_of(["a", "b", "c"], shown) == text
