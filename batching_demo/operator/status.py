@@ -10,7 +10,7 @@ from temporalio.client import Client
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import batcher_workflow_id
-from batching_demo.contracts.operations import BatcherStatus
+from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
 from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
     Described,
@@ -85,7 +85,8 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
     yield (
         "flushes at",
         f"{count(policy.max_records, 'record')}, {count(policy.max_bytes, 'byte')}, or after"
-        f" {policy.linger_seconds:g} s; {count(policy.max_in_flight, 'write')} at a time",
+        f" {policy.linger_seconds:g} s{_budget(policy)};"
+        f" {count(policy.max_in_flight, 'write')} at a time",
     )
     yield "run", f"{described.run_id}, {count(described.history_events, 'event')}"
     if status and status.last_error:
@@ -93,6 +94,11 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
         yield "error", status.last_error + (times if status.consecutive_failures else "")
     if found.failing_task:
         yield "error", found.failing_task
+
+
+def _budget(policy: BatcherSettings) -> str:
+    rate = policy.max_writes_per_second
+    return f", or when a budget of {rate:g} writes a second allows it" if rate else ""
 
 
 def mode(found: Overview, now: float) -> str:
