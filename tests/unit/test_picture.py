@@ -83,6 +83,7 @@ def test_a_low_terminal_shows_fewer_flushes() -> None:
     [
         (Overview(0), "batcher-0: does not run"),
         (Overview(0, DESCRIBED), "batcher-0: runs, but no worker answers"),
+        (Overview(0, DESCRIBED, problem="start a worker"), "start a worker"),
         (Overview(0, DESCRIBED, replace(STATUS, last_error="is it up?")), "batcher-0: is it up?"),
         (Overview(0, replace(DESCRIBED, task_attempts=7), STATUS), "attempt 7"),
     ],

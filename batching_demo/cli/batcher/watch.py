@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,4 +57,3 @@ def _print_json(batchers: Rated) -> None:
 def _print_lines(batchers: Rated) -> None:
     for line in lines(batchers, time.time()):
         click.echo(f"{time.strftime('%H:%M:%S')} {line}")
-    sys.stdout.flush()
