@@ -22,7 +22,6 @@ WRITE_PATHS = [path.value for path in WritePath]
 LONGEST_SECONDS = 30 * 24 * 60 * 60
 MOST_SHARDS = 1000
 DEFAULT_TIMEOUT_SECONDS = 60.0
-_QUIET = f"{__name__}.quiet"
 OF_RUNNING_BATCHERS = "[default: the running batchers']"
 
 
@@ -206,6 +205,8 @@ pollers = option(
     help="Requests for work that wait at the server at a time, for each kind of work.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
+_QUIET = f"{__name__}.quiet"
+"""The key of the context's `meta` under which commands and what they call find --quiet."""
 
 
 def _keep_quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
