@@ -22,7 +22,7 @@ from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
-from batching_demo.settings import DATABASE_URL, Settings
+from batching_demo.settings import DATABASE_URL, DATABASE_URL_FILE, Settings
 from batching_demo.temporal import TEMPORAL_ADDRESS, connect
 
 LONGEST_START_SECONDS = 30.0
@@ -61,7 +61,8 @@ def demo(settings: Settings, chosen: ComparisonOptions, keep: bool) -> None:
 
 def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
     """Start the embedded servers, unless the environment names both."""
-    if os.environ.get(DATABASE_URL) and os.environ.get(TEMPORAL_ADDRESS):
+    names_database = os.environ.get(DATABASE_URL) or os.environ.get(DATABASE_URL_FILE)
+    if names_database and os.environ.get(TEMPORAL_ADDRESS):
         return settings
     from batching_demo.devstack import stack
 

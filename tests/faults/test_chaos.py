@@ -1,6 +1,6 @@
 """A short run of scripts/chaos: every kind of fault that fits, on every write path."""
 
-from batching_demo.contracts.names import WritePath
+from tools.chaos.__main__ import WRITE_PATHS
 from tools.chaos.run import RunPlan, run
 from tools.chaos.schedule import plan
 
@@ -9,7 +9,7 @@ SECONDS, RECORDS, SEED = 25.0, 200, 5
 
 async def test_a_short_run_loses_and_doubles_nothing() -> None:
     said: list[str] = []
-    planned = RunPlan(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, list(WritePath))
+    planned = RunPlan(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, WRITE_PATHS)
     result = await run(planned, said.append)
     assert len(planned.faults) >= 3, said
     assert [check for check in result.checks if not check.holds] == []

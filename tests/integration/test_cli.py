@@ -74,6 +74,25 @@ class TestRefusals:
         monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@localhost/db")
         assert_one_line(run("db", "upgrade"), 1, "postgresql://")
 
+    @pytest.mark.parametrize(
+        "command",
+        ["db upgrade", "db url", "psql", "dead-letters list", "batcher worker", "doctor"],
+    )
+    def test_no_command_prints_a_part_of_a_password(
+        self, command: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DATABASE_URL", "postgresql://ann:first@hunter2@db.example/shop")
+        result = run(*command.split())
+        assert result.exit_code == 1
+        assert "DATABASE_URL is ambiguous: write %40 for an @" in " ".join(result.output.split())
+        assert not any(part in result.output for part in ("first", "hunter2", "db.example"))
+
+    def test_two_variables_that_name_a_database(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DATABASE_URL_FILE", "/absent")
+        assert_one_line(run("db", "url"), 1, "DATABASE_URL and DATABASE_URL_FILE are both set")
+        monkeypatch.delenv("DATABASE_URL")
+        assert_one_line(run("db", "url"), 1, "DATABASE_URL_FILE: cannot read /absent")
+
 
 @pytest.mark.usefixtures("environment")
 class TestMissingServers:

@@ -26,7 +26,7 @@ async def test_what_is_wrong_is_logged_once(
     url = make_url(servers["DATABASE_URL"]).set(**changes).render_as_string(hide_password=False)
     engine = create_engine(url, application_name="test", pool_size=1)
     try:
-        await warn_of_database(engine, url)
+        await warn_of_database(engine, "a place")
     finally:
         await engine.dispose()
     lines = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]

@@ -8,12 +8,14 @@ from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, Telemetr
 
 from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.interruption import stop_by_signals
+from tools.chaos.direct import DIRECT
 from tools.chaos.report import as_json as result_as_json
 from tools.chaos.report import conclusion, tables
 from tools.chaos.run import RunPlan, run
 from tools.chaos.schedule import plan
 
 MIXED = "mixed"
+WRITE_PATHS = [*(path.value for path in WritePath), DIRECT]
 
 
 @click.command()
@@ -22,7 +24,7 @@ MIXED = "mixed"
 @click.option("--records", type=click.IntRange(min=10), default=2_400, show_default=True)
 @click.option(
     "--write-path",
-    type=click.Choice([*WritePath, MIXED]),
+    type=click.Choice([*WRITE_PATHS, MIXED]),
     default=MIXED,
     show_default=True,
     help="How records are written; mixed: all ways at once.",
@@ -47,7 +49,7 @@ def main(
         return
     _quiet_core()
     stop_by_signals()
-    write_paths = list(WritePath) if write_path == MIXED else [WritePath(write_path)]
+    write_paths = WRITE_PATHS if write_path == MIXED else [write_path]
     planned = RunPlan(faults, minutes * 60, records, seed, write_paths)
     result = asyncio.run(run(planned, lambda line: click.echo(line, err=True)))
     if as_json:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tools.chaos.load import WorkflowResults
+from tools.chaos.load import Results
 from tools.chaos.records import Expected
 
 
@@ -56,15 +56,15 @@ async def read_tables(engine: AsyncEngine) -> Tables:
 
 
 def check(
-    expected: Expected, results: WorkflowResults, tables: Tables, workflows: int, workers_died: int
+    expected: Expected, results: Results, tables: Tables, loads: int, workers_died: int
 ) -> list[Check]:
     """Return all comparisons that have to hold."""
     verdicts = results.verdicts
     unexpected = sorted(set(tables.reasons) - set(expected.reasons))
     return [
-        Check("main workflows that completed", workflows, results.completed),
-        Check("main workflows without all verdicts", 0, len(results.unfinished)),
-        Check("main workflows that failed", 0, len(results.failed)),
+        Check("workflows and requests that completed", loads, results.completed),
+        Check("those without all verdicts", 0, len(results.unfinished)),
+        Check("those that failed", 0, len(results.failed)),
         Check("workers that ended by themselves", 0, workers_died),
         Check("rows are distinct keys", tables.distinct_keys, tables.rows),
         Check("rows", expected.written, tables.rows),

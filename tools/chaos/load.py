@@ -31,8 +31,8 @@ OPTIONS = RunOptions(
 
 
 @dataclass
-class WorkflowResults:
-    """The results of main workflows."""
+class Results:
+    """The results of main workflows and of requests."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     completed: int = 0
@@ -61,6 +61,9 @@ class Load:
         cut = list(slices(source, RECORDS_PER_WORKFLOW))
         return cls(source, cut, replace(OPTIONS, write_path=write_path))
 
+    def __len__(self) -> int:
+        return len(self.slices)
+
     async def send(self, client: Client, seconds: float) -> None:
         """Start the workflows in waves over some seconds, and repeat a wave that fails."""
         waves = max(1, int(seconds / WAVE_SECONDS))
@@ -69,7 +72,7 @@ class Load:
             await self._start_all(client, self.slices[at : at + size])
             await asyncio.sleep(WAVE_SECONDS)
 
-    async def gather(self, client: Client, results: WorkflowResults, within: float) -> None:
+    async def gather(self, client: Client, results: Results, within: float) -> None:
         """Wait for every main workflow to end, at most `within` seconds."""
         turn = asyncio.Semaphore(100)
         tasks = {
@@ -97,7 +100,7 @@ class Load:
 
 
 async def _gather_one(
-    client: Client, workflow_id: str, turn: asyncio.Semaphore, results: WorkflowResults
+    client: Client, workflow_id: str, turn: asyncio.Semaphore, results: Results
 ) -> None:
     handle: WorkflowHandle[MainWorkflow, MainResult] = client.get_workflow_handle_for(
         MainWorkflow.run, workflow_id

@@ -22,7 +22,13 @@ class Expected:
     duplicate: int = 0
     conflict: int = 0
     rejected: int = 0
-    reasons: tuple[str, ...] = ("conflict", "key_null", "refused_by_postgres", "not_stored")
+    reasons: tuple[str, ...] = (
+        "conflict",
+        "key_null",
+        "key_empty",
+        "refused_by_postgres",
+        "not_stored",
+    )
 
     @property
     def records(self) -> int:

@@ -13,8 +13,9 @@ from batching_demo.database.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
 from batching_demo.operator.start import start_batchers
 from tools.chaos.checks import Check, check, read_tables
+from tools.chaos.direct import DIRECT, DirectLoad
 from tools.chaos.faults import Injector
-from tools.chaos.load import OPTIONS, SHARDS, Load, WorkflowResults
+from tools.chaos.load import OPTIONS, SHARDS, Load, Results
 from tools.chaos.proxy import Proxy
 from tools.chaos.records import Expected, write_input
 from tools.chaos.schedule import Fault
@@ -34,7 +35,7 @@ class RunPlan:
     """How long main workflows are started."""
     records: int
     seed: int
-    write_paths: Sequence[WritePath]
+    write_paths: Sequence[str]
     """Each gets an equal share of the records. Repeats of a key are on another path."""
 
 
@@ -85,22 +86,24 @@ async def _run(
         ),
     )
     report(f"healing, for at most {HEALING_SECONDS:.0f} s")
-    results = WorkflowResults()
+    results = Results()
     await asyncio.gather(*(load.gather(client, results, HEALING_SECONDS) for load in loads))
     tables = await read_tables(engine)
     await engine.dispose()
-    workflows = sum(len(load.slices) for load in loads)
-    checks = check(expected, results, tables, workflows, system.died_by_themselves)
+    total = sum(map(len, loads))
+    checks = check(expected, results, tables, total, system.died_by_themselves)
     return RunResult(plan, checks, results.failed)
 
 
-def _write_inputs(plan: RunPlan, system: System) -> tuple[Expected, list[Load]]:
-    expected, loads = Expected(), []
+def _write_inputs(plan: RunPlan, system: System) -> tuple[Expected, list[Load | DirectLoad]]:
+    expected = Expected()
+    loads: list[Load | DirectLoad] = []
     for number, write_path in enumerate(plan.write_paths):
         path = system.directory / f"{write_path}.ndjson"
         numbers = range(number, plan.records, len(plan.write_paths))
         write_input(path, numbers, plan.seed, expected)
-        loads.append(Load.of(path, write_path))
+        is_direct = write_path == DIRECT
+        loads.append(DirectLoad.of(path) if is_direct else Load.of(path, WritePath(write_path)))
     return expected, loads
 
 

@@ -14,7 +14,8 @@ from batching_demo.cli import options
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.engine import create_engine, describe_url
+from batching_demo.database.connection.reading import describe_database
+from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_with_retries, run_until_stopped
@@ -77,7 +78,7 @@ async def _work(
     engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
-        looking = asyncio.create_task(warn_of_database(engine, url))
+        looking = asyncio.create_task(warn_of_database(engine, describe_database(settings)))
         stack.callback(looking.cancel)
         client = await connect_with_retries(settings)
         if is_measured:
@@ -97,11 +98,11 @@ async def _work(
         )
 
 
-async def warn_of_database(engine: AsyncEngine, url: str) -> None:
+async def warn_of_database(engine: AsyncEngine, place: str) -> None:
     """Log a warning if the database cannot be used, and why. Without it the first write would."""
     try:
         with database_errors():
             async with engine.connect():
                 return
     except DatabaseFailedError as error:
-        logger.warning("%s (%s); every write tries again", error, describe_url(url))
+        logger.warning("%s (%s); every write tries again", error, place)
