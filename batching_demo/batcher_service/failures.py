@@ -43,7 +43,7 @@ def lost_activity_reported() -> Iterator[None]:
         details = activity.cancellation_details()
         if details is None or not (details.not_found or details.timed_out):
             raise
-        reason = "it timed out" if details.timed_out else "its workflow no longer waits for it"
-        name = activity.info().activity_type
-        logger.warning("%s given up: %s; what it has not stored comes again", name, reason)
+        ended = "its workflow has ended, or no longer waits for it"
+        reason = "it timed out" if details.timed_out else ended
+        logger.warning("%s given up by the server: %s", activity.info().activity_type, reason)
         raise ApplicationError(reason, category=ApplicationErrorCategory.BENIGN) from None

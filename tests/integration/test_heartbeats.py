@@ -47,7 +47,7 @@ async def test_a_call_that_waits_for_others_sends_heartbeats_until_it_is_cancell
 @pytest.mark.parametrize(
     ("details", "reason"),
     [
-        (ActivityCancellationDetails(not_found=True), "its workflow no longer waits for it"),
+        (ActivityCancellationDetails(not_found=True), "its workflow has ended"),
         (ActivityCancellationDetails(timed_out=True), "it timed out"),
     ],
 )
