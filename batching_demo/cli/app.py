@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
+from batching_demo.cli.given_once import check_given_once
 from batching_demo.cli.logs import configure_logging
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings
@@ -54,6 +55,12 @@ class CommandGroup(click.Group):
         except NoSuchCommand as error:
             # click looks for them among those that are loaded.
             raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, after a check of the whole line."""
+        if not ctx.resilient_parsing:
+            check_given_once(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error with a message for the user ends it with that line."""

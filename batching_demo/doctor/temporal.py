@@ -73,7 +73,7 @@ async def _batcher_worker(client: Client) -> Check:
 
 def _batchers(found: Sequence[Overview]) -> Check:
     """Check for the first batcher with a problem; being paused is none, but it shows."""
-    wrong = (one.problem or one.failing_task or _last_error(one) for one in found)
+    wrong = (one.wrong or _last_error(one) for one in found)
     if first := next(filter(None, wrong), ""):
         return problem(BATCHERS, first)
     said = [f"{batcher_workflow_id(one.shard)} {one.status.mode}" for one in found if one.status]

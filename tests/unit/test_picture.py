@@ -85,7 +85,7 @@ def test_a_low_terminal_shows_fewer_flushes() -> None:
         (Overview(0, DESCRIBED), "batcher-0: runs, but no worker answers"),
         (Overview(0, DESCRIBED, problem="start a worker"), "start a worker"),
         (Overview(0, DESCRIBED, replace(STATUS, last_error="is it up?")), "batcher-0: is it up?"),
-        (Overview(0, replace(DESCRIBED, task_attempts=7), STATUS), "attempt 7"),
+        (Overview(0, DESCRIBED, STATUS, failing_task="cannot finish"), "cannot finish"),
     ],
 )
 def test_what_is_wrong_is_said_in_both_forms(batcher: Overview, text: str) -> None:

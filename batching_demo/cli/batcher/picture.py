@@ -82,11 +82,10 @@ def _parts(found: Overview, rate: float | None, now: float) -> Iterator[str]:
 
 def _errors(batchers: Rated) -> Iterator[str]:
     for found, _ in batchers:
-        if found.described and found.problem:
-            yield found.problem
-        last_error = found.status.last_error if found.status else ""
-        for error in filter(None, (found.failing_task, last_error)):
-            yield f"{batcher_workflow_id(found.shard)}: {error}"
+        if found.described and found.wrong:
+            yield found.wrong
+        if found.status and found.status.last_error:
+            yield f"{batcher_workflow_id(found.shard)}: {found.status.last_error}"
 
 
 def _panel(found: Overview, rate: float | None, now: float, flushes: int) -> Panel:

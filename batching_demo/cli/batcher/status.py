@@ -73,7 +73,7 @@ def _print(found: Sequence[Overview], *, as_json: bool) -> None:
 
 def _print_problems(found: Sequence[Overview]) -> int:
     """Print on standard error what is wrong, and return the exit code."""
-    problems = [one.problem or one.failing_task for one in found]
+    problems = [one.wrong for one in found]
     for problem in filter(None, problems):
         click.echo(f"Error: {problem}", err=True)
     return FAILED if any(problems) else 0
