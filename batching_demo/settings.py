@@ -1,6 +1,7 @@
 """Settings from the environment; those of the connection to Temporal are temporalio.envconfig's."""
 
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from batching_demo.contracts.errors import UserError
 
 DATABASE_URL = "DATABASE_URL"
+EMBEDDED = "embedded"
+"""What names a server that `dev up` or `demo` has started."""
 
 
 class SettingsError(UserError):
@@ -43,17 +46,34 @@ class DevStackAddresses(BaseModel):
 class Settings:
     """What every command needs to know of its surroundings."""
 
-    state_directory: Path
+    known_state_directory: Path | None
     database_url: str | None = None
     devstack: DevStackAddresses | None = None
+    database_from: str = DATABASE_URL
+    """What names the database."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment; without a database in it, take the embedded one if it runs."""
         state_directory = find_state_directory(environ)
-        devstack = DevStackAddresses.read(state_directory)
-        fallback = devstack.database_url if devstack else None
-        return cls(state_directory, environ.get(DATABASE_URL) or fallback, devstack)
+        devstack = DevStackAddresses.read(state_directory) if state_directory else None
+        if (url := environ.get(DATABASE_URL)) or devstack is None:
+            return cls(state_directory, url or None, devstack)
+        return cls(state_directory, devstack.database_url, devstack, EMBEDDED)
+
+    @property
+    def state_directory(self) -> Path:
+        """Where servers, logs and copies of inputs are.
+
+        Raises:
+            SettingsError: this user has no home directory, and the environment names none.
+        """
+        if self.known_state_directory is None:
+            raise SettingsError(
+                "no place for the state directory: this user has no home directory; set"
+                " XDG_STATE_HOME to a directory that may be written to"
+            )
+        return self.known_state_directory
 
     @property
     def required_database_url(self) -> str:
@@ -70,10 +90,24 @@ class Settings:
         return self.database_url
 
 
-def find_state_directory(environ: Mapping[str, str]) -> Path:
-    """Choose the state directory: below XDG_STATE_HOME, or where it is usual for this user."""
+def find_state_directory(environ: Mapping[str, str]) -> Path | None:
+    """Choose the state directory: below XDG_STATE_HOME, or where it is usual for this user.
+
+    It is None for a user without a home directory.
+    """
     if state_home := environ.get("XDG_STATE_HOME"):
         return Path(state_home) / "batching-demo"
     if os.geteuid() == 0:
         return Path("/var/lib/batching-demo")
-    return Path(environ.get("HOME") or Path.home()) / ".local" / "state" / "batching-demo"
+    home = find_home(environ)
+    return home / ".local" / "state" / "batching-demo" if home else None
+
+
+def find_home(environ: Mapping[str, str]) -> Path | None:
+    """Find the home directory of this user; an identity of a container may have none."""
+    if home := environ.get("HOME"):
+        return Path(home)
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None

@@ -14,6 +14,7 @@ from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
     Described,
     ShardMissingError,
+    ShardPausedError,
     chosen_shards,
     describe,
 )
@@ -68,7 +69,7 @@ async def _look_at(client: Client, shard: int) -> Overview:
         return Overview(shard, problem=str(error))
     try:
         return Overview(shard, described, await ask_status(client, shard))
-    except (NoWorkerError, ShardMissingError) as error:
+    except (NoWorkerError, ShardMissingError, ShardPausedError) as error:
         return Overview(shard, described, problem=str(error))
 
 
@@ -78,7 +79,10 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
     if described is None:
         yield name, "does not run"
         return
-    yield name, _mode(status, now) if status else "runs, but no worker answers"
+    if described.is_paused:
+        yield name, "paused in Temporal"
+    else:
+        yield name, _mode(status, now) if status else "runs, but no worker answers"
     if status:
         yield from _work(status, now)
     policy = status.settings if status else described.settings

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.temporal import last_cause
+from batching_demo.temporal_failures import last_cause
 
 # As temporalio 1.35 writes it for a port that nobody listens on.
 REFUSED = (
