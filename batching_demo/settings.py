@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from batching_demo.contracts.errors import UserError
 
 DATABASE_URL = "DATABASE_URL"
-EMBEDDED = "embedded"
-"""What names a server that `dev up` or `demo` has started."""
+EMBEDDED = "the embedded Postgres"
 
 
 class SettingsError(UserError):
@@ -49,17 +48,19 @@ class Settings:
     known_state_directory: Path | None
     database_url: str | None = None
     devstack: DevStackAddresses | None = None
-    database_from: str = DATABASE_URL
-    """What names the database."""
+    database_origins: tuple[str, ...] = ()
+    """What names the database: variables, or else the embedded Postgres."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment; without a database in it, take the embedded one if it runs."""
         state_directory = find_state_directory(environ)
         devstack = DevStackAddresses.read(state_directory) if state_directory else None
-        if (url := environ.get(DATABASE_URL)) or devstack is None:
-            return cls(state_directory, url or None, devstack)
-        return cls(state_directory, devstack.database_url, devstack, EMBEDDED)
+        if url := environ.get(DATABASE_URL):
+            return cls(state_directory, url, devstack, (DATABASE_URL,))
+        if devstack:
+            return cls(state_directory, devstack.database_url, devstack, (EMBEDDED,))
+        return cls(state_directory)
 
     @property
     def state_directory(self) -> Path:

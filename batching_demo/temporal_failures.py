@@ -2,8 +2,7 @@
 
 import re
 
-from batching_demo.settings import EMBEDDED
-from batching_demo.temporal_target import ADDRESS, PROFILE, TemporalTarget
+from batching_demo.temporal_target import ADDRESS, EMBEDDED, PROFILE, TemporalTarget
 
 _CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 _STATUS = re.compile(r'code: (\w+), message: "([^"]*)"')

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 
-from batching_demo.settings import EMBEDDED, Settings, SettingsError, find_home
+from batching_demo.settings import Settings, SettingsError, find_home
 
 ADDRESS, NAMESPACE = "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"
 CONFIG_FILE, PROFILE = "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"
@@ -22,6 +22,7 @@ NAMING = (ADDRESS, PROFILE, CONFIG_FILE)
 """The variables that name a server, each in its way."""
 ASKING_FOR_TLS = ("TEMPORAL_TLS", "TEMPORAL_API_KEY")
 """Beginnings of the variables that turn TLS on."""
+EMBEDDED, BY_DEFAULT = "the embedded Temporal", "the default"
 DEFAULT_ADDRESS, DEFAULT_NAMESPACE, DEFAULT_PROFILE = "localhost:7233", "default", "default"
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
 _PLACE = re.compile(r"line (\d+), column (\d+)")
@@ -40,11 +41,24 @@ class TemporalTarget:
     config: ClientConnectConfig
     """For `Client.connect`."""
 
+    @property
+    def is_named(self) -> bool:
+        """Whether a variable or the configuration file names the server."""
+        return not self.address_from.startswith((EMBEDDED, BY_DEFAULT))
+
     def __str__(self) -> str:
-        tls = f", TLS ({self.tls_from})" if self.tls_from else ""
-        origin = "" if self.namespace_from in ("", self.address_from) else self.namespace_from
-        namespace = f", namespace {self.namespace}{f' ({origin})' if origin else ''}"
-        return f"{self.address} ({self.address_from}){namespace}{tls}"
+        parts = [
+            _part(self.address, self.address_from),
+            _part(f"namespace {self.namespace}", self.namespace_from),
+            *([_part("TLS", self.tls_from)] if self.tls_from else []),
+        ]
+        return ", ".join(parts)
+
+
+def _part(what: str, origin: str) -> str:
+    if origin.startswith((EMBEDDED, BY_DEFAULT)):
+        return f"{what}, {origin}"
+    return f"{what} from {origin}" if origin else what
 
 
 def choose_temporal(settings: Settings, environ: Mapping[str, str] = os.environ) -> TemporalTarget:
@@ -65,7 +79,7 @@ def choose_temporal(settings: Settings, environ: Mapping[str, str] = os.environ)
     address = profile.address
     if not address:
         unused = f", not {file}" if passed_over else ""
-        address_from = f"{EMBEDDED}{unused}" if embedded else "default"
+        address_from = f"{EMBEDDED}{unused}" if embedded else BY_DEFAULT
         address = embedded or DEFAULT_ADDRESS
     namespace_from = NAMESPACE if NAMESPACE in variables else origin if in_file.namespace else ""
     config = _connect_config(profile, address, address_from)

@@ -18,6 +18,7 @@ from batching_demo.cli.running_batchers import (
     choose,
     choose_for_paths,
 )
+from batching_demo.cli.servers import name_servers
 from batching_demo.comparison.compare import Comparison, OnChange, compare
 from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
 from batching_demo.comparison.report import comparison_table
@@ -96,6 +97,7 @@ def compare_command(settings: Settings, chosen: ComparisonOptions, as_json: bool
     Example: batching-demo compare --records 1000
     """
     comparison = read_comparison(settings, chosen)
+    name_servers(settings)
     results = asyncio.run(run_comparison(settings, comparison, chosen.batchers, quiet=as_json))
     print_comparison(results, as_json=as_json)
 

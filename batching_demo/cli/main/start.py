@@ -17,6 +17,7 @@ from batching_demo.cli.running_batchers import (
     batcher_options,
     choose_for_paths,
 )
+from batching_demo.cli.servers import name_temporal
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.slice import slices
@@ -124,6 +125,7 @@ async def _run(
     waits: bool,
     quiet: bool,
 ) -> Summary:
+    name_temporal(settings)
     client, source = await connect(settings), inspected.source
     known = await choose_for_paths(client, batchers, [run_options.write_path])
     run_options = replace(run_options, settings=known.settings, shards=known.shards)

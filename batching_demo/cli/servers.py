@@ -1,0 +1,68 @@
+"""Which servers a command uses, said once before it uses them."""
+
+from collections.abc import Mapping
+
+import click
+
+from batching_demo.settings import DATABASE_URL, EMBEDDED, Settings
+from batching_demo.temporal_target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
+
+OF_DATABASES = (DATABASE_URL, "PG")
+OF_TEMPORAL = "TEMPORAL_"
+"""Beginnings of the names of variables that say which servers to use, and how."""
+NAMING = (DATABASE_URL, "PGSERVICE", "PGHOST", ADDRESS, PROFILE, CONFIG_FILE)
+"""Beginnings of those that name a server."""
+
+
+def name_temporal(settings: Settings) -> None:
+    """Name the Temporal server and what decided it, on standard error."""
+    click.echo(temporal_line(settings), err=True)
+
+
+def name_database(settings: Settings) -> None:
+    """Name the database and what decided it, on standard error."""
+    click.echo(database_line(settings), err=True)
+
+
+def name_servers(settings: Settings) -> None:
+    """Name both servers."""
+    name_database(settings)
+    name_temporal(settings)
+
+
+def temporal_line(settings: Settings) -> str:
+    """Return the line that names the Temporal server."""
+    return f"Temporal: {choose_temporal(settings)}"
+
+
+def database_line(settings: Settings) -> str:
+    """Return the line that names the database."""
+    from batching_demo.database.engine import describe_url
+
+    database = describe_url(settings.required_database_url)
+    origin = " and ".join(settings.database_origins)
+    return f"Postgres: {database}{', ' if origin == EMBEDDED else ' from '}{origin}"
+
+
+def variables_of_servers(environ: Mapping[str, str]) -> list[str]:
+    """List the variables that say which servers to use, and how."""
+    return [name for name in environ if name.startswith((*OF_DATABASES, OF_TEMPORAL))]
+
+
+def naming_variables(environ: Mapping[str, str]) -> list[str]:
+    """List the variables that name a server."""
+    return [name for name in environ if name.startswith(NAMING) and environ[name]]
+
+
+def require_both(settings: Settings) -> None:
+    """Check that the environment names a database and a Temporal server.
+
+    Raises:
+        UsageError: one is missing; half of each would mix two deployments.
+    """
+    names_database = settings.database_origins not in ((), (EMBEDDED,))
+    if not names_database or not choose_temporal(settings).is_named:
+        raise click.UsageError(
+            f"--use-environment needs both servers named, by {DATABASE_URL}, and by {ADDRESS} or a"
+            f" profile of Temporal's configuration file ({PROFILE}, {CONFIG_FILE})"
+        )
