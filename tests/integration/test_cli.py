@@ -83,7 +83,7 @@ class TestMissingServers:
         "command", [("main", "start"), ("batcher", "start"), ("compare",)], ids=" ".join
     )
     def test_temporal_is_down(self, command: Sequence[str]) -> None:
-        assert_one_line(run(*command), 1, "Temporal", "127.0.0.1", "dev up")
+        assert_one_line(run(*command), 1, "Temporal", "127.0.0.1", "correct TEMPORAL_ADDRESS")
 
     def test_postgres_is_down(self) -> None:
         assert_one_line(run("db", "upgrade"), 1, "Postgres", "DATABASE_URL")

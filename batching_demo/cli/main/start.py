@@ -10,6 +10,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.input_options import InputOptions, input_options, read_input
+from batching_demo.cli.main.hindrances import reporting_hindrances
 from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
 from batching_demo.cli.running_batchers import (
@@ -143,7 +144,10 @@ async def _run(
         starter = Starter(
             client, source, run_options, max_open=max_open, waits=waits, on_change=on_change
         )
-        return await starter.run(islice(planned, workflows))
+        batched = waits and run_options.write_path is WritePath.BATCHED
+        shards = range(run_options.shards if batched else 0)
+        async with reporting_hindrances(client, starter, shards):
+            return await starter.run(islice(planned, workflows))
 
 
 def _run_label(again: str | None, *, quiet: bool) -> str:
