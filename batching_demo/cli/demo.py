@@ -67,14 +67,12 @@ def demo(
       batching-demo demo
       batching-demo demo --records 1000 --keep
     """
+    if use_environment:
+        require_both(settings)
     comparison = read_comparison(settings, chosen)
     stop_by_signals()
     with one_line_errors(), ExitStack() as cleanup:
-        if use_environment:
-            require_both(settings)
-            servers = Servers(settings)
-        else:
-            servers = _embedded(settings, cleanup, keep=keep)
+        servers = Servers(settings) if use_environment else _embedded(settings, cleanup, keep=keep)
         settings = servers.settings
         name_servers(settings)
         asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from batching_demo import temporal
-from batching_demo.cli import psql
+from batching_demo.cli import demo, psql
 from batching_demo.cli.app import app
 from batching_demo.cli.batcher import worker as batcher_worker
 from batching_demo.cli.main import worker as main_worker
@@ -38,6 +38,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable
         raise SystemExit(0)
 
     monkeypatch.setattr(os, "execve", leave)
+    monkeypatch.setattr(demo, "stop_by_signals", lambda: None)
     monkeypatch.setattr(psql, "find_psql", lambda embedded: "psql")
     for module in (batcher_worker, main_worker):
         monkeypatch.setattr(module, "connect_with_retries", temporal.connect)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 
 from batching_demo.cli import streams
 from batching_demo.cli.endings import CommandFailure, exit_code_of
+from batching_demo.temporal import stop_signals
 
 
 def fail(error: BaseException) -> Callable[[], None]:
@@ -97,3 +99,13 @@ def test_what_an_encoding_lacks_is_escaped(tmp_path: Path) -> None:
         click.echo("é 日 \udcff")
         assert streams.lost_output() == ""
     assert path.read_bytes() == b"\xe9 \\u65e5 \\udcff\n"
+
+
+def test_a_hang_up_stops_a_process_unless_nohup_started_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert signal.SIGHUP in stop_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert signal.SIGHUP not in stop_signals()
+    finally:
+        signal.signal(signal.SIGHUP, before)
