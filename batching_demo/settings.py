@@ -1,7 +1,6 @@
 """Settings from the environment; those of the connection to Temporal are temporalio.envconfig's."""
 
 import os
-import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +107,8 @@ def find_home(environ: Mapping[str, str]) -> Path | None:
     """Find the home directory of this user; an identity of a container may have none."""
     if home := environ.get("HOME"):
         return Path(home)
+    import pwd  # Windows has none, and says so later.
+
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:

@@ -106,6 +106,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     Python is not finalised: a thread of Temporal's runtime that wakes up meanwhile aborts the
     process (seen now and then after short commands, with temporalio 1.35).
     """
+    if sys.platform == "win32":
+        sys.exit("Error: batching-demo runs on Linux and on macOS: on Windows, run it in WSL")
     open_standard_streams()
     exit_code = exit_code_of(lambda: app.main(arguments))
     if reason := lost_output():
