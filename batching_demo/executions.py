@@ -17,8 +17,9 @@ from temporalio.client import Client
 
 from batching_demo.contracts.errors import UserError
 
-RUNNING, PAUSED, COMPLETED = "running", "paused", "completed"
+PAUSED, COMPLETED = "paused", "completed"
 CONTINUED_AS_NEW = "continued_as_new"
+CLOSED = (COMPLETED, "failed", "canceled", "terminated", CONTINUED_AS_NEW, "timed_out")
 _PREFIX = "WORKFLOW_EXECUTION_STATUS_"
 
 
@@ -42,8 +43,8 @@ class Execution:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has not ended; paused ones go on later."""
-        return self.status in (RUNNING, PAUSED)
+        """Whether it has not ended, as far as this version knows; paused ones go on later."""
+        return self.status not in CLOSED
 
 
 async def describe_execution(client: Client, workflow_id: str, run_id: str = "") -> Execution:

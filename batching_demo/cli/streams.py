@@ -68,7 +68,14 @@ def _text(descriptor: int, before: TextIO | None) -> TextIO:
     )
 
 
-def standard_output() -> StandardStream | None:
+def reader_left() -> bool:
+    """Return whether nobody reads standard output any more, so that watching may end."""
+    sys.stdout.flush()
+    stream = _standard_output()
+    return stream is not None and stream.reader_left
+
+
+def _standard_output() -> StandardStream | None:
     """Return what is below standard output; None where something else has replaced it."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw if isinstance(raw, StandardStream) else None
@@ -77,7 +84,7 @@ def standard_output() -> StandardStream | None:
 def lost_output() -> str:
     """Flush standard output, and name the reason if some of it could not be written."""
     sys.stdout.flush()
-    stream = standard_output()
+    stream = _standard_output()
     if stream is None or stream.failure is None or stream.reader_left:
         return ""
     return stream.failure.strerror or str(stream.failure)

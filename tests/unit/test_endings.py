@@ -86,9 +86,7 @@ def test_a_reader_that_left_changes_nothing() -> None:
         os.dup2(writing, 1)
         click.echo("x" * 100_000)
         assert streams.lost_output() == ""
-        stream = streams.standard_output()
-        assert stream
-        assert stream.reader_left
+        assert streams.reader_left()
     os.close(writing)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
+from batching_demo.cli.streams import reader_left
 from batching_demo.operator.status import Overview, lines, overview
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
@@ -58,9 +59,10 @@ async def _watch(settings: Settings, shard: int | None, every: float, *, as_json
     client = await connect(settings)
     console = Console()
     if as_json or not console.is_terminal:
-        while True:
+        while not reader_left():
             _print(await overview(client, shard), as_json=as_json, indent=None)
             await asyncio.sleep(every)
+        return
     with Live(console=console, auto_refresh=False) as live:
         while True:
             found = await overview(client, shard)
