@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.database.engine import create_engine
     from batching_demo.database.target import Target
+    from batching_demo.requester.client import BatchingClient
     from batching_demo.requester.plugin import BatchingPlugin
     from batching_demo.requester.records import Record, RecordResult
     from batching_demo.requester.requester import Requester
 
 __all__ = [
     "BatcherSettings",
+    "BatchingClient",
     "BatchingPlugin",
     "Problem",
     "Record",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "BatcherSettings": "contracts.operations.BatcherSettings",
+    "BatchingClient": "requester.client.BatchingClient",
     "BatchingPlugin": "requester.plugin.BatchingPlugin",
     "Problem": "contracts.messages.Problem",
     "Record": "requester.records.Record",

@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from batching_demo.contracts.errors import UserError
 
 DATABASE_URL = "DATABASE_URL"
+DATABASE_URL_FILE = "DATABASE_URL_FILE"
 EMBEDDED = "the embedded Postgres"
+FILE_SCHEME = "file://"
+"""Begins the path of a file that holds the URL, in place of the URL."""
 
 
 class SettingsError(UserError):
@@ -55,8 +58,10 @@ class Settings:
         """Read the environment; without a database in it, take the embedded one if it runs."""
         state_directory = find_state_directory(environ)
         devstack = DevStackAddresses.read(state_directory) if state_directory else None
-        if url := environ.get(DATABASE_URL):
-            return cls(state_directory, url, devstack, (DATABASE_URL,))
+        origins = tuple(name for name in (DATABASE_URL, DATABASE_URL_FILE) if environ.get(name))
+        if origins:
+            url = environ.get(DATABASE_URL) or f"{FILE_SCHEME}{environ[DATABASE_URL_FILE]}"
+            return cls(state_directory, url, devstack, origins)
         if devstack:
             return cls(state_directory, devstack.database_url, devstack, (EMBEDDED,))
         return cls(state_directory)
@@ -77,16 +82,18 @@ class Settings:
 
     @property
     def required_database_url(self) -> str:
-        """The URL of the database.
+        """The URL of the database, or `file:///path` of a file that holds it.
 
         Raises:
-            SettingsError: the environment names none, and no embedded one runs.
+            SettingsError: the environment names none, and no embedded one runs; or it names two.
         """
         if self.database_url is None:
             raise SettingsError(
                 f"no database: set {DATABASE_URL}, or start an embedded one with"
                 " `batching-demo dev up`"
             )
+        if len(self.database_origins) > 1:
+            raise SettingsError(f"{' and '.join(self.database_origins)} are both set: unset one")
         return self.database_url
 
 

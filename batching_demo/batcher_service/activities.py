@@ -92,11 +92,7 @@ class WriteActivities:
             headers: The headers of the submissions of one call.
             records: The joined records.
         """
-        if self._drains is None:
-            self._drains = asyncio.create_task(self._drain_at_shutdown())
-        async with _watched():
-            attempt = activity.info().attempt
-            return await self._coalescer.submit(split(headers, records), attempt=attempt)
+        return await self.coalesce(split(headers, records))
 
     @activity.defn(name=WRITE_ACTIVITIES[WritePath.UNBATCHED])
     async def write_unbatched(
@@ -129,6 +125,17 @@ class WriteActivities:
         await send_to_all(self._client, BUSY_SIGNAL, busy)
         submissions = sum(len(answer.busy.submission_ids) for answer in answers)
         self._metrics.answered_busy(shard, submissions)
+
+    async def coalesce(self, submissions: Sequence[Submission]) -> list[Verdicts]:
+        """Wait until the submissions of the running activity are written in batches with others.
+
+        Args:
+            submissions: Their ids are the same in every attempt of the activity.
+        """
+        if self._drains is None:
+            self._drains = asyncio.create_task(self._drain_at_shutdown())
+        async with _watched():
+            return await self._coalescer.submit(submissions, attempt=activity.info().attempt)
 
     async def _write_coalesced(
         self, batch: BatchHeader, submissions: Sequence[Submission]

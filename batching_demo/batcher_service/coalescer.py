@@ -91,7 +91,7 @@ class Coalescer:
             # A worker that stops cannot wait until a failing database is tried again.
             self._flusher.health.retry_now()
         while reason := self._flusher.due(now):
-            batch = self._flusher.take(str(uuid4()), reason)
+            batch = self._flusher.take(str(uuid4()), reason, now)
             task = asyncio.create_task(self._write(batch))
             self._writes.add(task)
             task.add_done_callback(self._written)

@@ -5,6 +5,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.activities import WriteActivities
+from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.workflow import BatcherWorkflow
@@ -48,6 +49,7 @@ def build_worker(
             writes.write_batch,
             writes.write_unbatched,
             writes.write_coalesced,
+            DirectActivities(writes.coalesce).write_records,
             writes.answer_busy,
             retries.prepare_retry,
             retries.record_retry,

@@ -221,10 +221,11 @@ class BatcherWorkflow:
 
     def _next_batch(self) -> Batch | None:
         """Return the next batch, in flight; None if none is due, or if this run should end."""
-        reason = None if self._length.should_end else self._flusher.due(workflow.time())
+        now = workflow.time()
+        reason = None if self._length.should_end else self._flusher.due(now)
         if reason is None:
             return None
-        batch = self._flusher.take(str(workflow.uuid4()), reason)
+        batch = self._flusher.take(str(workflow.uuid4()), reason, now)
         self._show_buffer()
         return batch
 

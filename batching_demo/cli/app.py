@@ -68,12 +68,12 @@ class CommandGroup(click.Group):
 
 def _place(error: UserError, settings: Settings) -> str:
     """Name the database that failed."""
-    from batching_demo.database.engine import describe_url
+    from batching_demo.database.connection.reading import describe_database
     from batching_demo.database.errors import DatabaseFailedError
 
     if not isinstance(error, DatabaseFailedError):
         return ""
-    return f" ({describe_url(settings.required_database_url)})"
+    return f" ({describe_database(settings)})"
 
 
 def _temporal(settings: Settings) -> str:

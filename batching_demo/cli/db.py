@@ -6,7 +6,7 @@ import click
 
 from batching_demo.cli.libpq import libpq_uri
 from batching_demo.cli.servers import name_database
-from batching_demo.database.engine import database_url
+from batching_demo.database.connection.reading import read_parameters
 from batching_demo.database.migrations import migrate, newest_revision
 from batching_demo.settings import Settings
 
@@ -46,4 +46,5 @@ def url_command(settings: Settings) -> None:
     \b
     Example: psql "$(batching-demo db url)"
     """
-    click.echo(libpq_uri(database_url(settings.required_database_url)))
+    parameters = read_parameters(settings.required_database_url)
+    click.echo(libpq_uri(parameters, with_password=True))

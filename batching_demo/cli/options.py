@@ -11,6 +11,7 @@ import click
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.temporal import DEFAULT_POLLERS
 
@@ -113,6 +114,17 @@ def linger(note: str = "", **attributes: Any) -> Decorator[Any]:
     )
 
 
+def max_writes_per_second(**attributes: Any) -> Decorator[Any]:
+    """Declare --max-writes-per-second."""
+    return option(
+        "--max-writes-per-second",
+        type=click.FloatRange(min=0, max=MOST_WRITES_PER_SECOND),
+        help="Write budget of a shard: a batch that is not full is written as soon as the budget"
+        " allows it, and waits for the linger at most. 0 is no budget.",
+        **attributes,
+    )
+
+
 def shards(note: str = "", **attributes: Any) -> Decorator[Any]:
     """Declare --shards."""
     return option(
@@ -131,6 +143,9 @@ def batcher_settings(name: str) -> Decorator[Any]:
         max_records(variable="MAX_RECORDS", default=BatcherSettings.max_records),
         max_bytes(variable="MAX_BYTES", default=BatcherSettings.max_bytes),
         linger(variable="LINGER", default=BatcherSettings.linger_seconds),
+        max_writes_per_second(
+            variable="MAX_WRITES_PER_SECOND", default=BatcherSettings.max_writes_per_second
+        ),
     )
 
 

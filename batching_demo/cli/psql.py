@@ -5,11 +5,11 @@ import shutil
 
 import click
 
-from batching_demo.cli.libpq import libpq_uri, split_password
-from batching_demo.database.engine import database_url
+from batching_demo.cli.libpq import libpq_environment, libpq_uri
+from batching_demo.database.connection.reading import read_parameters
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.installation import find_postgres
-from batching_demo.settings import Settings
+from batching_demo.settings import EMBEDDED, Settings
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -24,13 +24,10 @@ def psql(settings: Settings, arguments: tuple[str, ...]) -> None:
     Example:
       batching-demo psql -- -c "select * from write_counts"
     """
-    url = settings.required_database_url
-    bare, password = split_password(database_url(url))
-    embedded = settings.devstack is not None and url == settings.devstack.database_url
-    program = find_psql(embedded=embedded)
-    environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
-    command = [program, f"--dbname={libpq_uri(bare)}", *arguments]
-    os.execve(program, command, environment)  # noqa: S606
+    parameters = read_parameters(settings.required_database_url)
+    program = find_psql(embedded=settings.database_origins == (EMBEDDED,))
+    command = [program, f"--dbname={libpq_uri(parameters, with_password=False)}", *arguments]
+    os.execve(program, command, libpq_environment(parameters, os.environ))  # noqa: S606
 
 
 def find_psql(*, embedded: bool) -> str:

@@ -10,7 +10,7 @@ from batching_demo.temporal_target import ADDRESS, CONFIG_FILE, PROFILE, choose_
 OF_DATABASES = (DATABASE_URL, "PG")
 OF_TEMPORAL = "TEMPORAL_"
 """Beginnings of the names of variables that say which servers to use, and how."""
-NAMING = (DATABASE_URL, "PGSERVICE", "PGHOST", ADDRESS, PROFILE, CONFIG_FILE)
+NAMING = (DATABASE_URL, ADDRESS, PROFILE, CONFIG_FILE)
 """Beginnings of those that name a server."""
 
 
@@ -37,11 +37,9 @@ def temporal_line(settings: Settings) -> str:
 
 def database_line(settings: Settings) -> str:
     """Return the line that names the database."""
-    from batching_demo.database.engine import describe_url
+    from batching_demo.database.connection.reading import describe_database
 
-    database = describe_url(settings.required_database_url)
-    origin = " and ".join(settings.database_origins)
-    return f"Postgres: {database}{', ' if origin == EMBEDDED else ' from '}{origin}"
+    return f"Postgres: {describe_database(settings)}"
 
 
 def variables_of_servers(environ: Mapping[str, str]) -> list[str]:

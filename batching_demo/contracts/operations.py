@@ -49,6 +49,9 @@ class BatcherSettings:
     """How long the oldest buffered record may wait for its batch to fill."""
     max_in_flight: int = 2
     """Writes at a time."""
+    max_writes_per_second: float = 0.0
+    """The write budget. With one, a batch that is not full is due as soon as the budget allows
+    another write; 0 is none, so that the batch waits for the linger."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Changes:
     max_records: int | None = None
     max_bytes: int | None = None
     linger_seconds: float | None = None
+    max_writes_per_second: float | None = None
 
 
 @dataclass(frozen=True)

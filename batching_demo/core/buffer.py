@@ -19,6 +19,8 @@ class FlushReason(StrEnum):
     """`max_bytes` wait, or the buffer has no room for a further submission."""
     AGE = "age"
     """The oldest record has waited for the linger."""
+    BUDGET = "budget"
+    """The write budget allows another write."""
     IDLE = "idle"
     """The linger is 0, and a write may start."""
     DRAIN = "drain"

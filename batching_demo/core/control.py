@@ -10,6 +10,7 @@ from batching_demo.contracts.operations import BatcherSettings, Changes, Mode
 SHORTEST_RETRY_AFTER_SECONDS = 2.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 LONGEST_LINGER_SECONDS = 30 * 24 * 60 * 60
+MOST_WRITES_PER_SECOND = 1_000.0
 RESUME = "`batching-demo batcher resume`"
 
 
@@ -128,6 +129,11 @@ def apply_changes(settings: BatcherSettings, changes: Changes) -> BatcherSetting
     linger = changes.linger_seconds
     if linger is not None and not (math.isfinite(linger) and 0 <= linger <= LONGEST_LINGER_SECONDS):
         raise ControlRefusedError(f"cannot linger {linger} s")
+    rate = changes.max_writes_per_second
+    if rate is not None and not (math.isfinite(rate) and 0 <= rate <= MOST_WRITES_PER_SECOND):
+        raise ControlRefusedError(
+            f"takes a budget of 0 to {MOST_WRITES_PER_SECOND:g} writes a second, not {rate:g}"
+        )
     given = {name: value for name, value in asdict(changes).items() if value is not None}
     return replace(settings, **given)
 

@@ -42,6 +42,8 @@ class FlusherState:
     """What an operator has asked for."""
     health: Health = field(default_factory=Health)
     """How earlier writes ended."""
+    last_write_at: float = 0.0
+    """When the last write began, in seconds since the epoch."""
 
 
 class Flusher:
@@ -105,9 +107,11 @@ class Flusher:
         if self._reason(now):
             # The batch is due, so only the hold after a failure keeps its write from starting.
             return self.health.retry_at
+        if self._has_budget:
+            due_at = min(due_at, self._within_budget_at)
         return max(due_at, self.health.retry_at)
 
-    def take(self, batch_id: str, reason: FlushReason) -> Batch:
+    def take(self, batch_id: str, reason: FlushReason, now: float) -> Batch:
         """Take the next batch out of the buffer, and return it.
 
         It is in flight until `wrote` or `failed` is called with it.
@@ -115,7 +119,9 @@ class Flusher:
         Args:
             batch_id: Names the batch.
             reason: What `due` has returned. Call this only if it has returned one.
+            now: Seconds since the epoch.
         """
+        self.state.last_write_at = now
         submissions = self.buffer.take()
         headers = [submission.header for submission in submissions]
         records = sum(header.records for header in headers)
@@ -191,4 +197,15 @@ class Flusher:
             return FlushReason.DRAIN
         if oldest_at <= self.control.flush_before:
             return FlushReason.MANUAL
-        return self.buffer.due(now)
+        if reason := self.buffer.due(now):
+            return reason
+        return FlushReason.BUDGET if self._has_budget and self._within_budget_at <= now else None
+
+    @property
+    def _has_budget(self) -> bool:
+        return self.buffer.settings.max_writes_per_second > 0
+
+    @property
+    def _within_budget_at(self) -> float:
+        """When the budget allows another write. Only batches that are not full wait for it."""
+        return self.state.last_write_at + 1 / self.buffer.settings.max_writes_per_second

@@ -3,15 +3,19 @@
 import os
 import socket
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from batching_demo.settings import SettingsError
+from batching_demo.database.connection.connect import DatabaseSource
+from batching_demo.database.connection.parameters import CONNECT_TIMEOUT_SECONDS
+from batching_demo.database.connection.vocabulary import DRIVER_ONLY
+from batching_demo.database.errors import sqlstate_of
 
-CONNECT_TIMEOUT_SECONDS = 10
+DIALECT = "postgresql+asyncpg://"
+READ_ONLY = "25006"
 LONGEST_NAME = 63
 """Bytes; Postgres cuts what is longer."""
 STATEMENT_TIMEOUT_SECONDS = 30
@@ -31,34 +35,6 @@ SESSION_SETTINGS: Mapping[str, str] = {
 }
 
 
-def database_url(text: str) -> URL:
-    """Read a database URL, in libpq's or SQLAlchemy's spelling, for asyncpg.
-
-    Raises:
-        SettingsError: it is no URL of a Postgres database.
-    """
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise SettingsError(
-            "DATABASE_URL is not a URL; write postgresql://user:password@host:5432/database"
-        ) from None
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsError(
-            f"DATABASE_URL names {url.drivername!r}; write postgresql://..., this needs Postgres"
-        )
-    url = url.set(drivername="postgresql+asyncpg")
-    if sslmode := url.query.get("sslmode"):
-        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": sslmode})
-    return url
-
-
-def describe_url(text: str) -> str:
-    """Name a database, without the password."""
-    url = database_url(text)
-    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
-
-
 def session_name(application_name: str) -> str:
     """Name our sessions in pg_stat_activity by what they are for, and by host and process."""
     process = f" pid {os.getpid()}"
@@ -67,33 +43,53 @@ def session_name(application_name: str) -> str:
 
 
 def create_engine(text: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
-    """Make an engine whose statements each commit by themselves."""
-    return create_async_engine(
-        database_url(text),
+    """Make an engine whose statements each commit by themselves.
+
+    Args:
+        text: The URL of the database, or `file:///path` of a file that holds it.
+        application_name: Names the sessions, unless the URL does.
+        pool_size: Connections, at most.
+
+    Raises:
+        SettingsError: The URL is wrong.
+    """
+    settings = {"application_name": session_name(application_name), **SESSION_SETTINGS}
+    engine = create_async_engine(
+        DIALECT,
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         # Without it, error messages carry what people store.
         hide_parameters=True,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {
-                "application_name": session_name(application_name),
-                **SESSION_SETTINGS,
-            },
-        },
+        connect_args=_connect_args(text, settings),
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_read_only_server)
+    return engine
 
 
 def create_transactional_engine(text: str, *, application_name: str) -> AsyncEngine:
     """Make an engine with transactions, for migrations and readings that may wait long."""
+    settings = {"application_name": session_name(application_name)}
     return create_async_engine(
-        database_url(text),
+        DIALECT,
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {"application_name": session_name(application_name)},
-        },
+        connect_args=_connect_args(text, settings),
     )
+
+
+def _connect_args(text: str, settings: Mapping[str, str]) -> dict[str, Any]:
+    source = DatabaseSource(text)
+    asked = source.parameters
+    return {
+        "async_creator_fn": source.connect,
+        "server_settings": {**settings, **asked.server_settings, **asked.start_settings},
+        **asked.numbers(*DRIVER_ONLY),
+    }
+
+
+def _leave_read_only_server(context: ExceptionContext) -> None:
+    """Connect anew after a write was refused: another host may be the primary by now."""
+    if sqlstate_of(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True

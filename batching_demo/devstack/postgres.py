@@ -112,6 +112,20 @@ class PostgresServer:
         stop_processes(find_servers(self._cluster), *STOPS[mode])
         self._remove_leftovers()
 
+    def pause(self) -> None:
+        """Stop every process of the server where it is; its connections stay open."""
+        if process := self._process():
+            # The first one alone starts others.
+            process.suspend()
+            for child in process.children():
+                child.suspend()
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        if process := self._process():
+            for each in (*process.children(), process):
+                each.resume()
+
     def _launch(self, log: Log) -> int:
         if not is_free(self.port):
             raise DevStackError(f"port {self.port} for Postgres is taken by another program")

@@ -50,7 +50,10 @@ def up(state_directory: Path, report: Report) -> DevStackAddresses:
         postgres = _postgres_up(state_directory, report, undo)
         temporal = _temporal_up(state_directory, report, undo)
         addresses = DevStackAddresses(
-            database_url=postgres.url, temporal_address=temporal.address, ui_url=temporal.ui_url
+            # It cannot encrypt, whatever PGSSLMODE asks for.
+            database_url=f"{postgres.url}?sslmode=disable",
+            temporal_address=temporal.address,
+            ui_url=temporal.ui_url,
         )
         path = DevStackAddresses.path(state_directory)
         write_atomically(path, addresses.model_dump_json(indent=2))

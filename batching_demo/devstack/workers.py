@@ -116,4 +116,5 @@ def coalescing_by(settings: BatcherSettings) -> dict[str, str]:
         "BATCHING_DEMO_MAX_RECORDS": str(settings.max_records),
         "BATCHING_DEMO_MAX_BYTES": str(settings.max_bytes),
         "BATCHING_DEMO_LINGER": str(settings.linger_seconds),
+        "BATCHING_DEMO_MAX_WRITES_PER_SECOND": str(settings.max_writes_per_second),
     }

@@ -6,7 +6,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batching_demo.database.engine import create_transactional_engine, describe_url
+from batching_demo.database.connection.reading import describe_database
+from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.database.migrations import newest_revision
 from batching_demo.doctor.check import Check, CheckOutcome, ok, problem, skipped
@@ -28,9 +29,9 @@ async def check_postgres(settings: Settings) -> list[Check]:
     try:
         with database_errors():
             async with engine.connect() as connection:
-                return await _check(connection, url)
+                return await _check(connection, describe_database(settings))
     except DatabaseFailedError as error:
-        return _unreachable(f"{error} ({describe_url(url)})")
+        return _unreachable(f"{error} ({describe_database(settings)})")
     finally:
         await engine.dispose()
 
@@ -40,26 +41,24 @@ def _unreachable(detail: str) -> list[Check]:
     return [problem(POSTGRES, detail), *(skipped(name, POSTGRES) for name in others)]
 
 
-async def _check(connection: AsyncConnection, url: str) -> list[Check]:
+async def _check(connection: AsyncConnection, place: str) -> list[Check]:
     schema = await _schema(connection)
     if schema.outcome is CheckOutcome.OK:
         permissions = await _permissions(connection)
     else:
         permissions = skipped(PERMISSIONS, SCHEMA)
-    return [await _server(connection, url), schema, permissions, await _clock(connection)]
+    return [await _server(connection, place), schema, permissions, await _clock(connection)]
 
 
-async def _server(connection: AsyncConnection, url: str) -> Check:
+async def _server(connection: AsyncConnection, place: str) -> Check:
     version, is_standby = (
         await connection.execute(
             text("SELECT current_setting('server_version'), pg_is_in_recovery()")
         )
     ).one()
     if is_standby:
-        return problem(
-            POSTGRES, f"{describe_url(url)} is a standby, and read-only: name the primary"
-        )
-    return ok(POSTGRES, f"{describe_url(url)}, server {version}")
+        return problem(POSTGRES, f"{place} is a standby, and read-only: name the primary")
+    return ok(POSTGRES, f"{place}, server {version}")
 
 
 async def _schema(connection: AsyncConnection) -> Check:

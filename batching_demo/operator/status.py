@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import batcher_workflow_id
-from batching_demo.contracts.operations import BatcherStatus
+from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
 from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
     Described,
@@ -89,7 +89,7 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
     yield (
         "flushes at",
         f"{policy.max_records:,} records, {policy.max_bytes:,} bytes, or after"
-        f" {policy.linger_seconds:g} s; {policy.max_in_flight} writes at a time",
+        f" {policy.linger_seconds:g} s{_budget(policy)}; {policy.max_in_flight} writes at a time",
     )
     yield "run", f"{described.run_id}, {described.history_events:,} events"
     if status and status.last_error:
@@ -97,6 +97,11 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
         yield "error", status.last_error + (times if status.consecutive_failures else "")
     if found.failing_task:
         yield "error", found.failing_task
+
+
+def _budget(policy: BatcherSettings) -> str:
+    rate = policy.max_writes_per_second
+    return f", or when a budget of {rate:g} writes a second allows it" if rate else ""
 
 
 def _mode(status: BatcherStatus, now: float) -> str:

@@ -73,6 +73,11 @@ class RecordTexts:
         """Characters of all payloads."""
         return sum(map(len, self.payloads))
 
+    @property
+    def digest(self) -> str:
+        """What tells these records from others that have the same submission id otherwise."""
+        return self.template.submission_id.rpartition("/")[2]
+
 
 def record_texts(
     records: Sequence[Record], template: SubmissionHeader, max_records: int

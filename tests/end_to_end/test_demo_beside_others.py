@@ -110,7 +110,7 @@ async def test_it_works_and_touches_nothing_foreign(
     process = await call(foreign, tmp_path, "demo", *SHORT)
     output, errors = [text.decode() for text in await in_time(process.communicate())]
     assert process.returncode == 0, errors
-    assert "leaving alone what DATABASE_URL, PGSERVICE" in errors
+    assert "leaving alone what DATABASE_URL names" in errors
     assert re.search(r"^Postgres: .*, the embedded Postgres$", errors, re.MULTILINE)
     assert re.search(r"^Temporal: .*, the embedded Temporal, not .*temporal.toml", errors, re.M)
 

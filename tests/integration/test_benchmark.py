@@ -36,7 +36,7 @@ async def test_the_write_and_the_paths(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_the_other_parts(tmp_path: Path) -> None:
-    parts = ["growth", "distance", "shards", "latency"]
+    parts = ["growth", "distance", "shards", "latency", "budget"]
     small = ("--records", "100", "--records-per-workflow", "200")
     assert list(await benchmark(tmp_path, *parts, *small)) == parts
 

@@ -105,7 +105,11 @@ async def query(url: str, sql: str) -> object:
         await connection.close()
 
 
-async def test_up_reuses_what_runs_and_down_keeps_only_the_data(directory: Path) -> None:
+async def test_up_reuses_what_runs_and_down_keeps_only_the_data(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Their URL says all that libpq's variables could say.
+    monkeypatch.setenv("PGSSLMODE", "require")
     first = stack.up(directory, ignore)
     await query(first.database_url, "CREATE TABLE kept AS SELECT 1")
     started = left_running(directory)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import inspect as inspect_schema
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.database.engine import database_url
+from batching_demo.database.engine import create_transactional_engine
 from tests.support.database import fetch
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def alembic(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 async def tables(url: str) -> set[str]:
-    engine = create_async_engine(database_url(url))
+    engine = create_transactional_engine(url, application_name="tests")
     async with engine.connect() as connection:
         found = await connection.run_sync(lambda sync: inspect_schema(sync).get_table_names())
         views = await connection.run_sync(lambda sync: inspect_schema(sync).get_view_names())

@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from pathlib import Path
 
 import psutil
 import pytest
@@ -62,3 +63,43 @@ async def test_the_printed_url_works_as_it_is(login: dict[str, str]) -> None:
         subprocess.run, query, capture_output=True, text=True, check=False
     )
     assert shown.stdout == "1\n", shown.stderr
+
+
+async def test_libpqs_variables_mean_the_same_to_all_commands(
+    servers: dict[str, str], tmp_path: Path
+) -> None:
+    """P41: a service that leads elsewhere, and settings that no URL has."""
+    services = tmp_path / "services"
+    services.write_text("[other]\nhostaddr=127.0.0.9\nport=1\ndbname=postgres\n")
+    url = make_url(servers["DATABASE_URL"])
+    environment = {
+        **servers,
+        "PGSERVICE": "other",
+        "PGSERVICEFILE": str(services),
+        "PGHOSTADDR": "127.0.0.9",
+        "PGPASSWORD": str(url.password),
+        "PGDATABASE": str(url.database),
+        "PGOPTIONS": "-c search_path=elsewhere,public",
+        "DATABASE_URL": f"postgresql://{url.username}@{url.host}:{url.port}",
+    }
+    query = "select current_database(), current_setting('search_path')"
+    process = await start_process(environment, "-m", "batching_demo", "psql", "--", "-tAc", query)
+    output, _ = await process.communicate()
+    ask = "\n".join(
+        [
+            "import asyncio, os",
+            "from tests.support.database import fetch",
+            "from batching_demo.database.engine import create_engine",
+            "engine = create_engine(os.environ['DATABASE_URL'], application_name='tests')",
+            f'print(*asyncio.run(fetch(engine, "{query}"))[0], sep="|")',
+        ]
+    )
+    process = await start_process(environment, "-c", ask)
+    by_the_driver, _ = await process.communicate()
+    assert output == by_the_driver
+    assert output.decode() == f"{url.database}|elsewhere,public\n"
+    process = await start_process(environment, "-m", "batching_demo", "doctor")
+    report, _ = await process.communicate()
+    assert f"{url.host}:{url.port}/{url.database} from DATABASE_URL and PGDATABASE" in (
+        " ".join(report.decode().split())
+    )

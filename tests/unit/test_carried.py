@@ -26,7 +26,7 @@ def test_all_that_is_known_and_not_answered_is_carried() -> None:
     waiting = [received("a", 12.5), received("b", 13.5)]
     for one in waiting:
         flusher.buffer.add(one)
-    flusher.take("in flight", FlushReason.AGE)
+    flusher.take("in flight", FlushReason.AGE, 0.0)
     admission = Admission([Reservation("c", 7, 3.0, has_returned=True)], 1_000.0)
     state = State(flusher, admission, Totals({"age": 2}, {"written": 3}, 1), "")
     carried = unpack_state(INPUT, pack_state(state, "history"))

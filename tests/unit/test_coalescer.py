@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,15 @@ async def test_without_linger_calls_gather_while_the_writer_is_busy() -> None:
     await asyncio.gather(first, *others)
     assert writer.names == [["a"], ["b", "c", "d"]]
     assert [batch.reason for batch in writer.batches] == ["idle", "idle"]
+
+
+async def test_with_a_budget_a_quiet_worker_writes_at_once() -> None:
+    writer = Writer()
+    coalescer = Coalescer(replace(FAR_AWAY, max_writes_per_second=20), writer)
+    await call(coalescer, "a")
+    await asyncio.gather(*(call(coalescer, name) for name in "bcd"))
+    assert writer.names == [["a"], ["b", "c", "d"]]
+    assert [batch.reason for batch in writer.batches] == ["budget", "budget"]
 
 
 async def test_a_worker_that_stops_keeps_nobody_waiting() -> None:

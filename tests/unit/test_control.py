@@ -72,6 +72,8 @@ def test_only_what_is_given_changes() -> None:
     assert changed == BatcherSettings(max_records=20, linger_seconds=5)
     assert list(describe_changes(SETTINGS, changed)) == ["max_records 10 -> 20"]
     assert apply_changes(SETTINGS, Changes(linger_seconds=0.0)).linger_seconds == 0.0
+    limited = apply_changes(SETTINGS, Changes(max_writes_per_second=5.0))
+    assert apply_changes(limited, Changes(max_writes_per_second=0.0)) == SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,9 @@ def test_only_what_is_given_changes() -> None:
         Changes(linger_seconds=-1.0),
         Changes(linger_seconds=math.inf),
         Changes(linger_seconds=math.nan),
+        Changes(max_writes_per_second=-1.0),
+        Changes(max_writes_per_second=math.inf),
+        Changes(max_writes_per_second=math.nan),
     ],
 )
 def test_settings_that_no_batcher_works_with_are_refused(changes: Changes) -> None:

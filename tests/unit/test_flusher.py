@@ -1,6 +1,7 @@
 """When a batch is written, and what its end changes: in outages, repeats and on request."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from batching_demo.contracts.messages import Submission, SubmissionHeader
-from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.operations import BatcherSettings, Changes
 from batching_demo.core.buffer import FlushReason
 from batching_demo.core.control import Control
 from batching_demo.core.flusher import Batch, Flusher
@@ -31,7 +32,7 @@ def flusher(*received_at: float, records: int = 1) -> Flusher:
 def take(flusher: Flusher, now: float) -> Batch:
     reason = flusher.due(now)
     assert reason
-    return flusher.take(f"batch at {now}", reason)
+    return flusher.take(f"batch at {now}", reason, now)
 
 
 def test_nothing_is_due_while_nothing_waits() -> None:
@@ -44,6 +45,60 @@ def test_a_batch_is_due_once_it_is_full_or_its_oldest_record_is_old() -> None:
     assert flusher(1.0).wake_at(1.0) == 6.0
     assert flusher(1.0).due(6.0) is FlushReason.AGE
     assert flusher(1.0, records=10).due(1.0) is FlushReason.RECORDS
+
+
+def with_budget(writes_per_second: float, *received_at: float, records: int = 1) -> Flusher:
+    made = flusher(*received_at, records=records)
+    made.configure(Changes(max_writes_per_second=writes_per_second))
+    return made
+
+
+def test_with_a_budget_a_quiet_flusher_writes_at_once() -> None:
+    assert with_budget(2, 7.0).due(7.0) is FlushReason.BUDGET
+
+
+def test_a_batch_waits_until_the_budget_allows_another_write() -> None:
+    busy = with_budget(2, 7.0)
+    take(busy, 7.0)
+    for at in (7.1, 7.2, 7.3):
+        busy.buffer.add(waiting(f"at {at}", at=at))
+    assert (busy.due(7.4), busy.wake_at(7.4)) == (None, 7.5)
+    assert busy.due(7.5) is FlushReason.BUDGET
+    assert take(busy, 7.5).header.records == 3
+
+
+def test_a_full_batch_waits_for_no_budget() -> None:
+    full = with_budget(0.1, 7.0, 7.0, records=10)
+    take(full, 7.0)
+    assert full.due(7.0) is FlushReason.RECORDS
+
+
+def test_the_linger_ends_the_wait_for_a_small_budget() -> None:
+    slow = with_budget(0.01, 1_000.0)
+    take(slow, 1_000.0)
+    slow.buffer.add(waiting("next", at=1_001.0))
+    linger_ends = 1_001.0 + SETTINGS.linger_seconds
+    assert slow.wake_at(1_001.0) == linger_ends
+    assert slow.due(linger_ends) is FlushReason.AGE
+
+
+@given(
+    rate=st.floats(0.2, 50),
+    gaps=st.lists(st.floats(0, 0.5), min_size=1, max_size=200),
+)
+def test_any_window_has_only_as_many_writes_as_the_budget(rate: float, gaps: list[float]) -> None:
+    """Records that never fill a batch come one by one; each write ends at once."""
+    settings = BatcherSettings(max_records=1_000, max_writes_per_second=rate)
+    made, now, begun = Flusher(settings), 1.0, []
+    for number, gap in enumerate(gaps):
+        arrives = now + gap
+        while (wake_at := made.wake_at(now)) is not None and wake_at <= arrives:
+            now = max(now, wake_at)
+            begun.append(now)
+            made.wrote(take(made, now), now, all_refused=False)
+        now = arrives
+        made.buffer.add(waiting(str(number), at=now))
+    assert all(later - earlier >= 0.999 / rate for earlier, later in pairwise(begun))
 
 
 def test_a_pause_holds_whatever_is_full_or_old() -> None:

@@ -1,63 +1,65 @@
-"""A database URL as libpq reads it, by libpq's rules: %20 is a space, a plus is a plus."""
+"""A connection as libpq reads it, by libpq's rules: %20 is a space, a plus is a plus."""
 
-from urllib.parse import unquote
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import URL
 
-from batching_demo.cli.libpq import libpq_uri, split_password
-from batching_demo.database.engine import database_url
+from batching_demo.cli.libpq import libpq_environment, libpq_uri
+from batching_demo.database.connection.reading import read_parameters
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
 
 
+def uri(text: str, *, with_password: bool = False) -> str:
+    return libpq_uri(read_parameters(text, {}), with_password=with_password)
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])
-def test_every_scheme_gives_the_same_uri_without_the_password(scheme: str) -> None:
-    url = database_url(f"{scheme}://ann:p%40ss%2Fw%3Ard@db.example:5433/shop")
-    bare, password = split_password(url)
-    assert password == "p@ss/w:rd"
-    assert libpq_uri(bare) == "postgresql://ann@db.example:5433/shop"
-    assert libpq_uri(url) == "postgresql://ann:p%40ss%2Fw%3Ard@db.example:5433/shop"
+def test_every_scheme_gives_the_same_uri(scheme: str) -> None:
+    text = f"{scheme}://ann:p%40ss%2Fw%3Ard@db.example:5433/shop"
+    assert uri(text) == "postgresql://ann@db.example:5433/shop"
+    assert uri(text, with_password=True) == (
+        "postgresql://ann:p%40ss%2Fw%3Ard@db.example:5433/shop"
+    )
 
 
-@pytest.mark.parametrize("query", ["sslmode=verify-full", "ssl=verify-full"])
-def test_both_spellings_of_encryption_are_understood(query: str) -> None:
-    uri = libpq_uri(database_url(f"postgresql://db.example/shop?{query}"))
-    assert uri == "postgresql://db.example/shop?sslmode=verify-full"
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("ann@db/shop?ssl=verify-full", "ann@db:5432/shop?sslmode=verify-full"),
+        ("ann@db/shop?ssl=true", "ann@db:5432/shop?sslmode=require"),
+        ("ann@/shop?host=/run/pg&port=5433", "ann@%2Frun%2Fpg:5433/shop"),
+        ("ann@a,[::1]:6000/shop", "ann@a:5432,[::1]:6000/shop"),
+        ("ann@db/shop?prepared_statement_cache_size=0", "ann@db:5432/shop"),
+        ("db/shop?user=ann&password=p", "ann@db:5432/shop"),
+        ("ann@db/shop?sslkey=/k&sslpassword=p", "ann@db:5432/shop?sslkey=/k"),
+        ("ann@db/shop?options=-c%20a%3Db", "ann@db:5432/shop?options=-c%20a%3Db"),
+    ],
+)
+def test_what_libpq_is_told(given: str, expected: str) -> None:
+    assert uri(f"postgresql://{given}") == f"postgresql://{expected}"
 
 
-def test_a_socket_directory_may_stand_in_the_query() -> None:
-    uri = libpq_uri(database_url("postgresql+asyncpg:///shop?host=/run/postgresql&port=5433"))
-    assert uri == "postgresql:///shop?host=/run/postgresql&port=5433"
+def test_psql_gets_none_of_libpqs_variables_but_the_password() -> None:
+    environ = {"PGSERVICE": "other", "PGHOSTADDR": "::1", "PGPASSWORD": "p", "PG_COLOR": "auto"}
+    variables = libpq_environment(read_parameters("postgresql://db/shop", environ), environ)
+    assert variables == {"PGPASSWORD": "p", "PG_COLOR": "auto"}
+    variables = libpq_environment(read_parameters("postgresql://a:q@db/shop", environ), environ)
+    assert variables["PGPASSWORD"] == "q"
 
 
-def test_what_only_the_driver_understands_is_left_out() -> None:
-    url = "postgresql://db.example/shop?prepared_statement_cache_size=0"
-    assert libpq_uri(database_url(url)) == "postgresql://db.example/shop"
-
-
-def test_a_password_may_stand_in_the_query() -> None:
-    bare, password = split_password(database_url("postgresql:///shop?user=ann&password=p%2B%20w"))
-    assert (libpq_uri(bare), password) == ("postgresql:///shop?user=ann", "p+ w")
-
-
-@given(st.none() | WORD, st.none() | WORD, WORD, st.dictionaries(st.just("options"), WORD))
-def test_libpq_finds_every_part_again(
-    user: str | None, password: str | None, database: str, query: dict[str, str]
+@given(user=WORD, password=WORD, database=WORD, option=WORD)
+def test_what_is_printed_is_read_again(
+    user: str, password: str, database: str, option: str
 ) -> None:
-    password = password if user else None
-    url = URL.create("postgresql", user, password, "db", 5432, database, query)
-    bare, apart = split_password(url)
-    assert apart == password
-    uri = libpq_uri(bare)
-    assert " " not in uri
-    # libpq splits at these, in this order, and decodes percent signs only.
-    address, _, parameters = uri.removeprefix("postgresql://").partition("?")
-    login, at, place = address.rpartition("@")
-    host, _, name = place.partition("/")
-    assert (unquote(login) if at else None, host, unquote(name)) == (user, "db:5432", database)
-    assert [unquote(one.partition("=")[2]) for one in parameters.split("&") if one] == [
-        *query.values()
-    ]
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    text = f"postgresql://{login}@db/{quote(database, safe='')}?options={quote(option, safe='')}"
+    first = read_parameters(text, {})
+    printed = libpq_uri(first, with_password=True)
+    again = read_parameters(printed, {})
+    assert " " not in printed
+    assert (again.user, again.password, again.database) == (user, password, database)
+    assert again.said.values["options"] == option
+    assert again.hosts == first.hosts

@@ -62,6 +62,16 @@ def test_an_empty_variable_is_as_none(environment: dict[str, str]) -> None:
     assert settings.required_database_url == "postgresql://embedded"
 
 
+def test_a_file_may_hold_the_url(environment: dict[str, str]) -> None:
+    leave(environment, ADDRESSES.model_dump_json())
+    environment |= {"DATABASE_URL_FILE": "/run/secrets/url"}
+    settings = Settings.from_environment(environment)
+    assert settings.required_database_url == "file:///run/secrets/url"
+    both = Settings.from_environment({**environment, "DATABASE_URL": "postgresql://mine"})
+    with pytest.raises(SettingsError, match="are both set: unset one"):
+        _ = both.required_database_url
+
+
 @given(content=st.binary(max_size=60) | st.sampled_from([b"{}", b'{"database_url": 1}']))
 def test_a_file_that_is_something_else_counts_as_none(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

@@ -1,6 +1,7 @@
 """What an operator asks of running batchers, on a real Temporal server and a real Postgres."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -46,6 +47,21 @@ async def test_a_flush_by_hand_writes_what_waits(client: Client, engine: AsyncEn
 
 async def _expect_batches(client: Client, expected: dict[str, int]) -> None:
     assert (await status(client)).totals.batches == expected
+
+
+async def test_a_budget_writes_soon_and_not_often(client: Client, engine: AsyncEngine) -> None:
+    await start_batchers(client, 1, replace(SLOW, max_writes_per_second=0.5))
+    async with batcher_service(client, engine):
+        await submit(client, ("s", [record("a")]))
+        await expect_rows(engine, 1)
+        for number in range(5):
+            await submit(client, (f"s{number}", [record(f"k{number}")]))
+        await expect_rows(engine, 6)
+        await eventually(lambda: _expect_batches(client, {"budget": 2}))
+        done = await request(client, 0, Update.CONFIGURE, Changes(max_writes_per_second=0.0))
+        assert done.message == "max_writes_per_second 0.5 -> 0"
+        await submit(client, ("t", [record("c")]))
+        await expect_buffered(client, 1)
 
 
 async def test_a_pause_holds_and_a_resume_empties(client: Client, engine: AsyncEngine) -> None:

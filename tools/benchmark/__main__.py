@@ -15,17 +15,21 @@ from rich.console import Console
 from batching_demo.devstack.interruption import stop_by_signals
 from tools.benchmark.harness.bench import BenchmarkError, bench
 from tools.benchmark.harness.flights import write_flights
+from tools.benchmark.parts.budget import measure_budget
 from tools.benchmark.parts.distance import measure_distance
 from tools.benchmark.parts.growth import measure_growth
 from tools.benchmark.parts.latency import measure_latency
 from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES, measure_paths
+from tools.benchmark.parts.peers import measure_peers
 from tools.benchmark.parts.shards import SHARDED_SIZE, measure_shards
 from tools.benchmark.parts.write import measure_write
 from tools.benchmark.request import Request
 from tools.benchmark.results.report import show, write_html, write_json, write_plots
 from tools.benchmark.results.sections import Section
 
-PARTS = ("write", "paths", "growth", "distance", "shards", "latency")
+PEERS = "peers"
+"""Needs a dependency group, so only whoever names it gets it."""
+PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", PEERS)
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
 QUICK_SLICES = 30
@@ -77,7 +81,9 @@ def main(
     key_columns: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Measure PARTS, or all of them, with servers and workers of its own.
+    """Measure PARTS, or all of them but `peers`, with servers and workers of its own.
+
+    `peers` installs DBOS, and runs it in turns with our write paths.
 
     The cells of a part take turns in rounds, so that other load on the machine affects all of
     them alike.
@@ -89,7 +95,7 @@ def main(
       scripts/benchmark growth --records 30000 --records 300000
     """
     request = Request(
-        parts=parts or PARTS,
+        parts=parts or [part for part in PARTS if part != PEERS],
         rounds=rounds or (1 if quick else 5),
         # Fewer single records would fill no batch, and each would wait for its linger.
         singles=workflows or (100 if quick else 300),
@@ -97,6 +103,7 @@ def main(
         records_per_workflow=[int(one) for one in each or (QUICK_SIZES if quick else SIZES)],
         sizes=sizes or ((1_000, 10_000) if quick else (1_000, 10_000, 100_000)),
         milliseconds=(0, 10) if quick else (0, 2, 10),
+        arrival_seconds=10.0 if quick else 60.0,
         lingers=(1.0, 0.0) if quick else (20.0, 1.0, 0.0),
         input_path=input_path,
         key_columns=key_columns,
@@ -148,6 +155,13 @@ async def _measure_part(
             return await measure_distance(on, source, counts, rounds, report, request.milliseconds)
         if part == "shards":
             return await measure_shards(on, source, request.slices, rounds, report)
+        if part == "budget":
+            return await measure_budget(
+                on, source, request.slices, rounds, report, request.arrival_seconds
+            )
+        if part == PEERS:
+            counts = request.workflows(FAR_SIZES)
+            return await measure_peers(on, source, counts, rounds, report)
         return await measure_latency(on, source, request.singles, rounds, report, request.lingers)
 
 

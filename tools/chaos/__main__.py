@@ -6,20 +6,34 @@ import click
 from rich.console import Console
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.interruption import stop_by_signals
+from tools.chaos.direct import DIRECT
 from tools.chaos.report import as_json as result_as_json
 from tools.chaos.report import conclusion, tables
-from tools.chaos.run import run
+from tools.chaos.run import RunPlan, run
 from tools.chaos.schedule import plan
+
+MIXED = "mixed"
+WRITE_PATHS = [*(path.value for path in WritePath), DIRECT]
 
 
 @click.command()
 @click.option("--minutes", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same faults.")
 @click.option("--records", type=click.IntRange(min=10), default=2_400, show_default=True)
+@click.option(
+    "--write-path",
+    type=click.Choice([*WRITE_PATHS, MIXED]),
+    default=MIXED,
+    show_default=True,
+    help="How records are written; mixed: all ways at once.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the schedule.")
 @click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
-def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) -> None:
+def main(
+    minutes: float, seed: int, records: int, write_path: str, dry_run: bool, as_json: bool
+) -> None:
     """Inject faults at random moments under load, recover, and check what is stored.
 
     The run starts its own servers and workers and touches no others. The exit code is 1 if a
@@ -35,9 +49,9 @@ def main(minutes: float, seed: int, records: int, dry_run: bool, as_json: bool) 
         return
     _quiet_core()
     stop_by_signals()
-    result = asyncio.run(
-        run(faults, minutes * 60, records, seed, lambda line: click.echo(line, err=True))
-    )
+    write_paths = WRITE_PATHS if write_path == MIXED else [write_path]
+    planned = RunPlan(faults, minutes * 60, records, seed, write_paths)
+    result = asyncio.run(run(planned, lambda line: click.echo(line, err=True)))
     if as_json:
         click.echo(result_as_json(result))
     else:

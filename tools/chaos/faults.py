@@ -3,13 +3,20 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.devstack.system import System
+from batching_demo.operator.start import start_batchers
+from tools.chaos.load import OPTIONS, SHARDS
+from tools.chaos.proxy import Proxy
 from tools.chaos.schedule import Fault, FaultKind
+from tools.chaos.trigger import Trigger
 
 Report = Callable[[Fault], None]
 MALFORMED: Sequence[tuple[str, Sequence[object]]] = (
@@ -21,38 +28,68 @@ MALFORMED: Sequence[tuple[str, Sequence[object]]] = (
 )
 
 
-async def inject(system: System, client: Client, faults: Sequence[Fault], report: Report) -> None:
-    """Inject each fault at its time, and restart workers after it."""
-    began = time.monotonic()
-    for fault in faults:
-        await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
-        report(fault)
-        await _inject(system, client, fault)
-        await asyncio.to_thread(system.start_workers)
+@dataclass
+class Injector:
+    """What faults act on."""
 
+    system: System
+    client: Client
+    proxy: Proxy
+    engine: AsyncEngine
+    """Makes a new connection each time, since faults break those that are open."""
+    trigger: Trigger
 
-async def _inject(system: System, client: Client, fault: Fault) -> None:
-    match fault.kind:
-        case FaultKind.KILL_BATCHER_WORKER:
-            await asyncio.to_thread(system.kill_worker, "batcher")
-        case FaultKind.KILL_MAIN_WORKER:
-            await asyncio.to_thread(system.kill_worker, "main")
-        case FaultKind.STOP_POSTGRES:
-            await asyncio.to_thread(system.postgres.stop, "immediate")
-            await asyncio.sleep(fault.duration)
-            await asyncio.to_thread(system.postgres.start)
-        case FaultKind.RESTART_TEMPORAL:
-            await asyncio.to_thread(system.temporal.stop)
-            await asyncio.sleep(fault.duration / 2)
-            await asyncio.to_thread(system.temporal.start)
-        case FaultKind.MALFORMED_SIGNALS:
-            await _send_malformed(client)
+    async def run(self, faults: Sequence[Fault], report: Report) -> None:
+        """Inject each fault at its time, and restart workers after it."""
+        began = time.monotonic()
+        for fault in faults:
+            await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
+            report(fault)
+            await self._inject(fault)
+            await asyncio.to_thread(self.system.start_workers)
 
+    async def _inject(self, fault: Fault) -> None:
+        match fault.kind:
+            case FaultKind.KILL_BATCHER_WORKER:
+                await asyncio.to_thread(self.system.kill_worker, "batcher")
+            case FaultKind.KILL_MAIN_WORKER:
+                await asyncio.to_thread(self.system.kill_worker, "main")
+            case FaultKind.STOP_POSTGRES:
+                await asyncio.to_thread(self.system.postgres.stop, "immediate")
+                await asyncio.sleep(fault.duration)
+                await asyncio.to_thread(self.system.postgres.start)
+            case FaultKind.PAUSE_POSTGRES:
+                self.system.postgres.pause()
+                await asyncio.sleep(fault.duration)
+                self.system.postgres.resume()
+            case FaultKind.LOCK_TABLE:
+                await self._lock_table(fault.duration)
+            case FaultKind.SILENT_CONNECTIONS:
+                self.proxy.silence()
+            case FaultKind.CHANGE_TRIGGER:
+                await self.trigger.change()
+            case FaultKind.RESTART_TEMPORAL:
+                await asyncio.to_thread(self.system.temporal.stop)
+                await asyncio.sleep(fault.duration / 2)
+                await asyncio.to_thread(self.system.temporal.start)
+            case FaultKind.TERMINATE_BATCHER:
+                await self._terminate_batcher()
+            case FaultKind.MALFORMED_SIGNALS:
+                await self._send_malformed()
 
-async def _send_malformed(client: Client) -> None:
-    batcher = client.get_workflow_handle(batcher_workflow_id(0))
-    for name, arguments in MALFORMED:
-        try:
-            await batcher.signal(name, args=arguments)
-        except RPCError:
-            return
+    async def _lock_table(self, seconds: float) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(text("LOCK TABLE records IN ACCESS EXCLUSIVE MODE"))
+            await asyncio.sleep(seconds)
+
+    async def _terminate_batcher(self) -> None:
+        await self.client.get_workflow_handle(batcher_workflow_id(0)).terminate("chaos")
+        await start_batchers(self.client, SHARDS, OPTIONS.settings)
+
+    async def _send_malformed(self) -> None:
+        batcher = self.client.get_workflow_handle(batcher_workflow_id(0))
+        for name, arguments in MALFORMED:
+            try:
+                await batcher.signal(name, args=arguments)
+            except RPCError:
+                return

@@ -3,12 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
+from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.main_service.files.inspect import inspect
+from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import MainResult, RunOptions, Slice, Source
 from batching_demo.main_service.run_options import run_id
 from batching_demo.main_service.starter import Starter
@@ -26,61 +30,83 @@ OPTIONS = RunOptions(
 )
 
 
-async def send(client: Client, source: Source, slices: Sequence[Slice], seconds: float) -> None:
-    """Start the workflows in waves over some seconds, and repeat a wave that fails."""
-    waves = max(1, int(seconds / WAVE_SECONDS))
-    size = -(-len(slices) // waves)
-    for at in range(0, len(slices), size):
-        await _start_all(client, source, slices[at : at + size])
-        await asyncio.sleep(WAVE_SECONDS)
-
-
-async def _start_all(client: Client, source: Source, wave: Sequence[Slice]) -> None:
-    while True:
-        try:
-            await Starter(client, source, OPTIONS, waits=False).run(wave)
-        except RPCError:
-            await asyncio.sleep(0.5)
-        else:
-            return
-
-
 @dataclass
-class WorkflowResults:
-    """The results of all main workflows."""
+class Results:
+    """The results of main workflows and of requests."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     completed: int = 0
     failed: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
 
-
-async def gather(
-    client: Client, source: Source, slices: Sequence[Slice], within: float
-) -> WorkflowResults:
-    """Wait for every main workflow to end, at most `within` seconds."""
-    results = WorkflowResults()
-    turn = asyncio.Semaphore(100)
-
-    async def one(slice_: Slice) -> None:
-        workflow_id = f"main-{run_id(source, OPTIONS)}-{slice_.position}"
-        handle: WorkflowHandle[MainWorkflow, MainResult] = client.get_workflow_handle_for(
-            MainWorkflow.run, workflow_id
-        )
-        async with turn:
-            try:
-                result = await handle.result()
-            except WorkflowFailureError as error:
-                results.failed.append(f"{workflow_id}: {error.cause}")
-                return
-        results.completed += 1
+    def add(self, result: MainResult) -> None:
+        """Count a main workflow that completed."""
+        self.completed += 1
         for verdict in ("written", "duplicate", "conflict", "rejected"):
-            results.verdicts[verdict] += getattr(result, verdict)
+            self.verdicts[verdict] += getattr(result, verdict)
 
-    tasks = {slice_.position: asyncio.create_task(one(slice_)) for slice_ in slices}
-    await asyncio.wait(tasks.values(), timeout=within)
-    for position, task in tasks.items():
-        if not task.done():
-            task.cancel()
-            results.unfinished.append(f"main-...-{position}")
-    return results
+
+@dataclass(frozen=True)
+class Load:
+    """The main workflows of one write path."""
+
+    source: Source
+    slices: Sequence[Slice]
+    options: RunOptions
+
+    @classmethod
+    def of(cls, path: Path, write_path: WritePath) -> "Load":
+        """Cut a file into the slices of main workflows."""
+        source = inspect(path, key_columns=[KEY]).source
+        cut = list(slices(source, RECORDS_PER_WORKFLOW))
+        return cls(source, cut, replace(OPTIONS, write_path=write_path))
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    async def send(self, client: Client, seconds: float) -> None:
+        """Start the workflows in waves over some seconds, and repeat a wave that fails."""
+        waves = max(1, int(seconds / WAVE_SECONDS))
+        size = -(-len(self.slices) // waves)
+        for at in range(0, len(self.slices), size):
+            await self._start_all(client, self.slices[at : at + size])
+            await asyncio.sleep(WAVE_SECONDS)
+
+    async def gather(self, client: Client, results: Results, within: float) -> None:
+        """Wait for every main workflow to end, at most `within` seconds."""
+        turn = asyncio.Semaphore(100)
+        tasks = {
+            workflow_id: asyncio.create_task(_gather_one(client, workflow_id, turn, results))
+            for workflow_id in self._workflow_ids()
+        }
+        await asyncio.wait(tasks.values(), timeout=within)
+        for workflow_id, task in tasks.items():
+            if not task.done():
+                task.cancel()
+                results.unfinished.append(workflow_id)
+
+    async def _start_all(self, client: Client, wave: Sequence[Slice]) -> None:
+        while True:
+            try:
+                await Starter(client, self.source, self.options, waits=False).run(wave)
+            except RPCError:
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+    def _workflow_ids(self) -> list[str]:
+        run = run_id(self.source, self.options)
+        return [f"main-{run}-{each.position}" for each in self.slices]
+
+
+async def _gather_one(
+    client: Client, workflow_id: str, turn: asyncio.Semaphore, results: Results
+) -> None:
+    handle: WorkflowHandle[MainWorkflow, MainResult] = client.get_workflow_handle_for(
+        MainWorkflow.run, workflow_id
+    )
+    async with turn:
+        try:
+            results.add(await handle.result())
+        except WorkflowFailureError as error:
+            results.failed.append(f"{workflow_id}: {error.cause}")

@@ -5,6 +5,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.chaos.trigger import CHOSEN
+
 KEY = "id"
 MANY, FEW = 40, 60
 """One record in MANY is repeated, and one in FEW has each kind of error."""
@@ -20,7 +22,13 @@ class Expected:
     duplicate: int = 0
     conflict: int = 0
     rejected: int = 0
-    reasons: tuple[str, ...] = ("conflict", "key_null", "refused_by_postgres")
+    reasons: tuple[str, ...] = (
+        "conflict",
+        "key_null",
+        "key_empty",
+        "refused_by_postgres",
+        "not_stored",
+    )
 
     @property
     def records(self) -> int:
@@ -28,15 +36,20 @@ class Expected:
         return self.written + self.duplicate + self.conflict + self.rejected
 
 
-def write_input(path: Path, records: int, seed: int) -> Expected:
-    """Write NDJSON with new keys, repeats, conflicts and records that cannot be stored."""
+def write_input(path: Path, numbers: range, seed: int, expected: Expected) -> None:
+    """Write NDJSON with new keys, repeats, conflicts and records that cannot be stored.
+
+    Args:
+        path: The file.
+        numbers: The numbers of the records, from which their keys are made.
+        seed: The same seed gives the same file.
+        expected: The records are added to it.
+    """
     draw = random.Random(seed)  # noqa: S311  # test data is no secret
-    expected = Expected()
-    lines = [_line(number, draw, expected) for number in range(records)]
+    lines = [_line(number, draw, expected) for number in numbers]
     # Shuffled, so that a repeat and its first record are mostly in different batches.
     draw.shuffle(lines)
     path.write_text("".join(f"{line}\n" for line in lines))
-    return expected
 
 
 def _line(number: int, draw: random.Random, expected: Expected) -> str:
@@ -54,6 +67,9 @@ def _line(number: int, draw: random.Random, expected: Expected) -> str:
     if number % FEW == 8:
         expected.rejected += 1
         return f'{{"{KEY}": "{record[KEY]}", "number": {REFUSED_NUMBER}}}'
+    if number % FEW == 6:
+        expected.rejected += 1
+        return json.dumps(record | {CHOSEN: True})
     if number % FEW == 10:
         expected.conflict += 1
         return json.dumps({KEY: f"key-{number - 1:07}", "other": number})

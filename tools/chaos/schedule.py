@@ -11,7 +11,12 @@ class FaultKind(StrEnum):
     KILL_BATCHER_WORKER = "batcher worker killed"
     KILL_MAIN_WORKER = "main worker killed"
     STOP_POSTGRES = "Postgres stopped (immediate)"
+    PAUSE_POSTGRES = "Postgres paused (SIGSTOP)"
+    LOCK_TABLE = "table locked"
+    SILENT_CONNECTIONS = "connections to Postgres gone silent"
+    CHANGE_TRIGGER = "trigger refuses chosen records in another way"
     RESTART_TEMPORAL = "Temporal restarted"
+    TERMINATE_BATCHER = "batcher terminated and started again"
     MALFORMED_SIGNALS = "malformed signals sent"
 
 
@@ -19,11 +24,20 @@ WEIGHTS = {
     FaultKind.KILL_BATCHER_WORKER: 5,
     FaultKind.KILL_MAIN_WORKER: 3,
     FaultKind.STOP_POSTGRES: 4,
+    FaultKind.PAUSE_POSTGRES: 1,
+    FaultKind.LOCK_TABLE: 1,
+    FaultKind.SILENT_CONNECTIONS: 2,
+    FaultKind.CHANGE_TRIGGER: 3,
     FaultKind.RESTART_TEMPORAL: 2,
+    FaultKind.TERMINATE_BATCHER: 1,
     FaultKind.MALFORMED_SIGNALS: 2,
 }
-SHORTEST_GAP, LONGEST_GAP = 3.0, 9.0
+SHORTEST_GAP, LONGEST_GAP = 1.5, 6.0
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 1.0, 6.0
+LONG_OUTAGE = 20.0
+"""Longer than the lock timeout, and in a short run a sixth of it at most."""
+OUTAGES = {FaultKind.STOP_POSTGRES, FaultKind.RESTART_TEMPORAL}
+LONG_OUTAGES = {FaultKind.PAUSE_POSTGRES, FaultKind.LOCK_TABLE}
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,7 @@ class Fault:
 
     at: float
     kind: FaultKind
-    duration: float
+    duration: float = 0.0
 
 
 def plan(seed: int, seconds: float) -> list[Fault]:
@@ -44,8 +58,9 @@ def plan(seed: int, seconds: float) -> list[Fault]:
     at = draw.uniform(SHORTEST_GAP, LONGEST_GAP)
     while at < seconds:
         kind = kinds.pop() if kinds else _weighted(draw)
-        faults.append(Fault(round(at, 2), kind, round(_outage(draw), 2)))
-        at += draw.uniform(SHORTEST_GAP, LONGEST_GAP)
+        fault = Fault(round(at, 2), kind, round(_duration(kind, draw, seconds), 2))
+        faults.append(fault)
+        at += fault.duration + draw.uniform(SHORTEST_GAP, LONGEST_GAP)
     return faults
 
 
@@ -53,5 +68,7 @@ def _weighted(draw: random.Random) -> FaultKind:
     return draw.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
 
 
-def _outage(draw: random.Random) -> float:
-    return draw.uniform(SHORTEST_OUTAGE, LONGEST_OUTAGE)
+def _duration(kind: FaultKind, draw: random.Random, seconds: float) -> float:
+    if kind in LONG_OUTAGES:
+        return min(LONG_OUTAGE, seconds / 6)
+    return draw.uniform(SHORTEST_OUTAGE, LONGEST_OUTAGE) if kind in OUTAGES else 0.0

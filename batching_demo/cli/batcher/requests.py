@@ -51,7 +51,14 @@ def resume(settings: Settings, shard: int | None) -> None:
 
 
 @click.command()
-@options.as_one("changes", Changes, options.max_records(), options.max_bytes(), options.linger())
+@options.as_one(
+    "changes",
+    Changes,
+    options.max_records(),
+    options.max_bytes(),
+    options.linger(),
+    options.max_writes_per_second(),
+)
 @options.shard
 @click.pass_obj
 def configure(settings: Settings, changes: Changes, shard: int | None) -> None:
@@ -61,7 +68,9 @@ def configure(settings: Settings, changes: Changes, shard: int | None) -> None:
     Example: batching-demo batcher configure --max-records 500 --linger 5
     """
     if changes == Changes():
-        raise click.UsageError("name what to change: --max-records, --max-bytes or --linger")
+        raise click.UsageError(
+            "name what to change: --max-records, --max-bytes, --linger or --max-writes-per-second"
+        )
     _request(settings, shard, Update.CONFIGURE, changes)
 
 

@@ -51,9 +51,9 @@ def worker(
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
-    --max-records, --max-bytes and --linger are for the coalesced write path, whose calls this
-    worker gathers itself; `batcher start` takes those of batchers. The first SIGTERM or Ctrl-C
-    lets the worker finish the writes in flight, the second ends it at once.
+    --max-records, --max-bytes, --linger and --max-writes-per-second are for the coalesced write
+    path, whose calls this worker gathers itself; `batcher start` takes those of batchers. The first
+    SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends it at once.
 
     \b
     Example: batching-demo batcher worker --pool-size 4

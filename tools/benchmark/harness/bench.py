@@ -36,8 +36,12 @@ from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.start import start_batchers
 from batching_demo.temporal import wait_for_pollers
-from tools.benchmark.harness.cells import Cell, Sample
-from tools.benchmark.harness.counters import count_workflow_tasks, read_written
+from tools.benchmark.harness.cells import Arrivals, Cell, Sample
+from tools.benchmark.harness.counters import (
+    count_workflow_tasks,
+    read_batches,
+    read_written,
+)
 from tools.benchmark.harness.flights import SERIAL
 from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE
 from tools.benchmark.harness.floor_worker import FLOOR_WORKER, start_floor_worker
@@ -107,6 +111,28 @@ class Bench:
             p99_seconds=percentile(verdict_seconds, 99),
             peak_mib=memory,
         )
+
+    async def measure_arrivals(self, cell: Cell, source: Source, per_second: float) -> Arrivals:
+        """Start the workflows of a cell at a constant rate, and wait for all of them.
+
+        Raises:
+            BenchmarkError: Not every record was written.
+        """
+        await self._prepare(cell)
+        label = f"{cell.name}-{secrets.token_hex(4)}"
+        options = _options(cell, label)
+        results: list[SliceResult] = []
+        async with asyncio.TaskGroup() as running:
+            began = time.monotonic()
+            planned = slices(source, cell.records_per_workflow, limit=cell.records)
+            for number, one in enumerate(planned):
+                await asyncio.sleep(began + number / per_second - time.monotonic())
+                starter = Starter(self.client, source, options, on_result=results.append)
+                running.create_task(starter.run([one]))
+        batches = await read_batches(self.engine, label)
+        if sum(batch.records for batch in batches) != cell.records:
+            raise BenchmarkError(f"{cell}: not every record was written")
+        return Arrivals(sorted(one.result.verdict_seconds for one in results), batches)
 
     async def restart_workers(
         self, settings: Mapping[str, str], batcher_workers: int = 1, *, floor: bool = False

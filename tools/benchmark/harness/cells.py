@@ -18,6 +18,7 @@ class Cell:
     shards: int = 1
     linger_seconds: float = 20.0
     max_open: int | None = None
+    max_writes_per_second: float = 0.0
 
     @property
     def name(self) -> str:
@@ -32,7 +33,11 @@ class Cell:
     @property
     def settings(self) -> BatcherSettings:
         """The settings of the batchers, or of the worker that coalesces."""
-        return BatcherSettings(self.max_records, linger_seconds=self.linger_seconds)
+        return BatcherSettings(
+            self.max_records,
+            linger_seconds=self.linger_seconds,
+            max_writes_per_second=self.max_writes_per_second,
+        )
 
 
 @dataclass(frozen=True)
@@ -54,3 +59,27 @@ class Sample:
     p99_seconds: float
     peak_mib: dict[str, float]
     """Peak of resident memory by process."""
+
+
+@dataclass(frozen=True)
+class BegunBatch:
+    """A batch that was written."""
+
+    began_at: float
+    """Seconds since the epoch."""
+    records: int
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """The figures of workflows that came at a constant rate."""
+
+    verdict_seconds: list[float]
+    """From submission to verdict, sorted."""
+    batches: list[BegunBatch]
+    """In the order they began."""
+
+    def most_within(self, seconds: float) -> int:
+        """Return the most batches that began in any window of some seconds."""
+        times = [batch.began_at for batch in self.batches]
+        return max(sum(begin <= at < begin + seconds for at in times) for begin in times)

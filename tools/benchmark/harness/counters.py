@@ -9,12 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
+from tools.benchmark.harness.cells import BegunBatch
+
 AT_ONCE = 20
 SAMPLE = 50
 # The statistics views lag by up to 10 s. The next transaction id and the end of the WAL do not.
 _READ = text(
     "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint,"
     " pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+)
+# A batch commits within milliseconds of its start, which is what now() stands for in its rows.
+_BATCHES = text(
+    "SELECT extract(epoch FROM min(written_at))::float, count(*) FROM records"
+    " WHERE run_label = :label GROUP BY batch_id ORDER BY 1"
 )
 
 
@@ -35,6 +42,13 @@ async def read_written(engine: AsyncEngine) -> Written:
     async with engine.connect() as connection:
         transactions, wal_bytes = (await connection.execute(_READ)).one()
         return Written(transactions, wal_bytes)
+
+
+async def read_batches(engine: AsyncEngine, label: str) -> list[BegunBatch]:
+    """Return the batches of a run label, in the order they began."""
+    async with engine.connect() as connection:
+        found = await connection.execute(_BATCHES, {"label": label})
+        return [BegunBatch(began_at, records) for began_at, records in found]
 
 
 async def count_workflow_tasks(client: Client, workflow_ids: Sequence[str]) -> float:

@@ -1,0 +1,1 @@
+"""Write the records of clients that have no workflow."""

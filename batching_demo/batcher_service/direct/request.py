@@ -1,0 +1,123 @@
+"""Read the request of a client that has no workflow, and answer it: plain JSON on both sides."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from batching_demo.contracts.direct import (
+    DEFAULT_SOURCE,
+    LONGEST_NAME_BYTES,
+    MAX_REQUEST_BYTES,
+    MAX_REQUEST_RECORDS,
+    RECORDS_PER_SUBMISSION,
+    RECORDS_TARGET,
+)
+from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.requester.records import (
+    Record,
+    RecordError,
+    RecordResult,
+    RecordTexts,
+    record_texts,
+)
+
+FIELDS = ("records", "request_id", "source", "target")
+RECORD_FIELDS = ("key", "payload")
+
+
+class RequestError(ValueError):
+    """A request that cannot be read; the message names the place in it."""
+
+
+def read_request(request: object, call_id: str) -> RecordTexts:
+    """Return the records of a request.
+
+    Args:
+        request: What the client has sent, as JSON has it.
+        call_id: Names the call, the same in every attempt. A `request_id` takes its place.
+
+    Raises:
+        RequestError: It cannot be read, or it is too large.
+    """
+    members = _object(request, "the request", FIELDS)
+    target = members.get("target", RECORDS_TARGET)
+    if target != RECORDS_TARGET:
+        raise RequestError(f"target: there is no {target!r}, only {RECORDS_TARGET!r}")
+    template = SubmissionHeader(
+        submission_id=_name(members, "request_id", call_id),
+        requester="",
+        records=0,
+        length=0,
+        source=_name(members, "source", DEFAULT_SOURCE),
+    )
+    try:
+        texts = record_texts(_records(members), template, RECORDS_PER_SUBMISSION)
+    except RecordError as error:
+        raise RequestError(str(error)) from None
+    size = sum(len(text.encode()) for text in (*texts.keys, *texts.payloads))
+    if size > MAX_REQUEST_BYTES:
+        raise RequestError(
+            f"records: {size} bytes of keys and payloads are too many, {MAX_REQUEST_BYTES} are"
+            " allowed: make several requests of them"
+        )
+    return texts
+
+
+def answer(digest: str, results: Sequence[RecordResult]) -> dict[str, object]:
+    """Return the answer to a request, as JSON has it.
+
+    Args:
+        digest: Of the records, so that the client can see that they are the ones it has sent.
+        results: One for each record, in their order.
+    """
+    return {"digest": digest, "records": [_answer(result) for result in results]}
+
+
+def _answer(result: RecordResult) -> dict[str, object]:
+    problem = asdict(result.problem) if result.problem else None
+    if problem:
+        # The place in its submission, which the client knows nothing of.
+        del problem["position"]
+    return {
+        "key": result.key,
+        "verdict": result.verdict.value,
+        "problem": problem,
+        "batch_id": result.batch_id,
+    }
+
+
+def _records(members: Mapping[str, object]) -> list[Record]:
+    records = members.get("records")
+    if not isinstance(records, list) or not records:
+        raise RequestError("records: a list with at least one record is needed")
+    if len(records) > MAX_REQUEST_RECORDS:
+        raise RequestError(
+            f"records: {len(records)} are too many, {MAX_REQUEST_RECORDS} are allowed: make several"
+            " requests of them"
+        )
+    return [_record(f"records[{index}]", record) for index, record in enumerate(records)]
+
+
+def _record(place: str, value: object) -> Record:
+    members = _object(value, place, RECORD_FIELDS)
+    key, payload = members.get("key"), members.get("payload")
+    if not isinstance(key, str):
+        raise RequestError(f"{place}.key: a text is needed")
+    if not isinstance(payload, dict | str):
+        raise RequestError(f"{place}.payload: an object is needed, or its JSON text")
+    return Record(key, payload)
+
+
+def _object(value: object, place: str, names: Sequence[str]) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise RequestError(f"{place}: an object is needed, with {', '.join(names)}")
+    for name in value:
+        if name not in names:
+            raise RequestError(f"{place}: there is no {name!r}, only {', '.join(names)}")
+    return value
+
+
+def _name(members: Mapping[str, object], name: str, otherwise: str) -> str:
+    value = members.get(name, otherwise)
+    if not isinstance(value, str) or not 0 < len(value.encode()) <= LONGEST_NAME_BYTES:
+        raise RequestError(f"{name}: a text of 1 to {LONGEST_NAME_BYTES} bytes is needed")
+    return value

@@ -1,0 +1,25 @@
+"""What a client without a workflow and the batcher service send to each other, as plain JSON."""
+
+from batching_demo.contracts.limits import KIB
+
+WRITE_RECORDS = "write_records"
+"""Activity of the batcher service that takes a request, and returns the result of each record.
+
+A request is an object. It has `records`, a list of objects with `key` and `payload`. It may have
+`request_id`, `source` and `target`. The answer is an object with `records`, an object for each
+record in the same order, and `digest`, which depends on the records that were sent.
+"""
+INVALID_REQUEST = "InvalidRequest"
+"""Type of the error of a request that cannot be read. No repetition would mend it."""
+
+RECORDS_TARGET = "records"
+"""The only target."""
+DEFAULT_SOURCE = "direct"
+"""What rows and dead letters name as their source, unless the request names one."""
+RECORDS_PER_SUBMISSION = 100
+"""Part of the identity of submissions, so it depends on the settings of no worker."""
+MAX_REQUEST_RECORDS = 1_000
+MAX_REQUEST_BYTES = 1_024 * KIB
+"""UTF-8 bytes of all keys and payloads. Temporal takes no argument of over 2 MiB."""
+LONGEST_NAME_BYTES = 512
+"""UTF-8 bytes of a request id and of a source."""

@@ -1,0 +1,124 @@
+"""Have records stored from any program, without a workflow."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from temporalio.client import ActivityFailureError, Client
+from temporalio.common import ActivityIDConflictPolicy, ActivityIDReusePolicy, RetryPolicy
+from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
+
+from batching_demo.contracts.direct import (
+    DEFAULT_SOURCE,
+    INVALID_REQUEST,
+    RECORDS_PER_SUBMISSION,
+    WRITE_RECORDS,
+)
+from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.requester.records import (
+    Record,
+    RecordError,
+    RecordResult,
+    RecordTexts,
+    record_texts,
+)
+
+LONGEST_ATTEMPT = timedelta(minutes=10)
+"""With the wait for others to share a batch with, and for a connection."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
+
+
+class BatchingClient:
+    """Has records stored, and returns what became of each. It needs no workflow and no batcher.
+
+    A batcher worker gathers the requests of many clients, and writes them together. Requests may be
+    made at the same time.
+
+    Args:
+        client: Of the namespace that the batcher workers serve.
+        source: What rows and dead letters name as their source.
+    """
+
+    def __init__(self, client: Client, *, source: str = DEFAULT_SOURCE) -> None:
+        self._client = client
+        self._source = source
+
+    async def write(
+        self, records: Sequence[Record], *, request_id: str | None = None
+    ) -> list[RecordResult]:
+        """Have records stored, and return the result of each, in their order.
+
+        A record that cannot be stored does not fail the call: its result says why, and it is kept
+        as a dead letter. The call waits while the database or the worker is away.
+
+        Args:
+            records: Up to 1,000, with up to 1 MiB of keys and payloads.
+            request_id: Names the request. A repetition under the same id gives the same results,
+                while the first one runs and after it. Without it every call is another request.
+
+        Raises:
+            ApplicationError: Of type `Record`: a key is no text, or a payload is no JSON. Of type
+                `InvalidRequest`: the request is too large, or its id names one with other records.
+                Nothing is written of it.
+        """
+        if not records:
+            return []
+        template = SubmissionHeader("", requester="", records=0, length=0)
+        try:
+            texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
+        except RecordError as error:
+            raise ApplicationError(str(error), type="Record", non_retryable=True) from None
+        request_id = request_id or str(uuid4())
+        answer = await self._run(request_id, texts)
+        if answer["digest"] != texts.digest:
+            raise ApplicationError(
+                f"request {request_id} was made before with other records, and these are not"
+                " written: give them another request id",
+                type=INVALID_REQUEST,
+                non_retryable=True,
+            )
+        return [_result(at, record) for at, record in enumerate(answer["records"])]
+
+    async def _run(self, request_id: str, texts: RecordTexts) -> dict[str, Any]:
+        """Run the activity, or attach to the one of this id, and return its answer."""
+        pairs = zip(texts.keys, texts.payloads, strict=True)
+        request = {
+            "source": self._source,
+            "records": [{"key": key, "payload": payload} for key, payload in pairs],
+        }
+        try:
+            handle = await self._client.start_activity(
+                WRITE_RECORDS,
+                request,
+                id=request_id,
+                task_queue=BATCHER_TASK_QUEUE,
+                result_type=dict[str, Any],
+                start_to_close_timeout=LONGEST_ATTEMPT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                retry_policy=RETRY,
+                id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
+                summary=f"{len(texts.keys)} records",
+            )
+        except ActivityAlreadyStartedError:
+            handle = self._client.get_activity_handle(request_id, result_type=dict[str, Any])
+        try:
+            answer: dict[str, Any] = await handle.result()
+        except ActivityFailureError as error:
+            if isinstance(error.cause, ApplicationError):
+                raise error.cause from None
+            raise
+        return answer
+
+
+def _result(position: int, record: Mapping[str, Any]) -> RecordResult:
+    problem = record["problem"]
+    return RecordResult(
+        key=record["key"],
+        verdict=Verdict(record["verdict"]),
+        problem=Problem(position, **problem) if problem else None,
+        batch_id=record["batch_id"],
+    )

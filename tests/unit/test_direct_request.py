@@ -1,0 +1,48 @@
+"""Requests in plain JSON: what is read, and what is refused with its place."""
+
+import pytest
+
+from batching_demo.batcher_service.direct.request import RequestError, read_request
+from batching_demo.contracts.direct import MAX_REQUEST_BYTES, MAX_REQUEST_RECORDS
+
+RECORD = {"key": "k", "payload": {"a": 1}}
+
+
+def test_a_request_names_its_submission() -> None:
+    by_call = read_request({"records": [RECORD]}, "call")
+    by_id = read_request({"records": [RECORD], "request_id": "mine", "source": "app"}, "call")
+    assert by_call.template.submission_id == f"call/{by_call.digest}"
+    assert by_id.template.submission_id == f"mine/{by_call.digest}"
+    assert (by_call.template.source, by_id.template.source) == ("direct", "app")
+    assert (by_id.keys, by_id.payloads) == (["k"], ['{"a": 1}'])
+
+
+def test_other_records_are_another_submission() -> None:
+    other = {"records": [RECORD, RECORD | {"key": "l"}]}
+    assert read_request(other, "call").digest != read_request({"records": [RECORD]}, "call").digest
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (None, "the request: an object is needed"),
+        ([RECORD], "the request: an object is needed"),
+        ({}, "records: a list with at least one"),
+        ({"records": []}, "records: a list with at least one"),
+        ({"records": [RECORD], "recrods": 1}, "there is no 'recrods', only records"),
+        ({"records": [RECORD], "target": "invoices"}, "target: there is no 'invoices'"),
+        ({"records": [RECORD], "request_id": 7}, "request_id: a text of 1 to 512 bytes"),
+        ({"records": [RECORD], "source": "é" * 300}, "source: a text of 1 to 512 bytes"),
+        ({"records": [RECORD, "text"]}, r"records\[1\]: an object is needed"),
+        ({"records": [{"payload": {}}]}, r"records\[0\].key: a text is needed"),
+        ({"records": [{"key": "k"}]}, r"records\[0\].payload: an object is needed"),
+        ({"records": [RECORD] * (MAX_REQUEST_RECORDS + 1)}, "1001 are too many, 1000 are allowed"),
+        (
+            {"records": [{"key": "k", "payload": "é" * (MAX_REQUEST_BYTES // 2)}]},
+            "1048577 bytes of keys and payloads are too many",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(request_: object, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        read_request(request_, "call")

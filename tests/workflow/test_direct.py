@@ -1,0 +1,95 @@
+"""Records that clients have written without a workflow, on real servers."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import ActivityFailureError, Client
+from temporalio.exceptions import ApplicationError
+
+from batching_demo import BatchingClient, Record, Verdict
+from batching_demo.contracts.direct import INVALID_REQUEST, WRITE_RECORDS
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.requester.client import LONGEST_ATTEMPT
+from tests.support.database import fetch, rows
+from tests.support.services import batcher_service
+
+SOON = BatcherSettings(linger_seconds=0.2)
+FAR_AWAY = BatcherSettings(max_records=3, linger_seconds=600)
+
+
+def numbered(*numbers: int) -> list[Record]:
+    return [Record(f"k{number}", {"number": number}) for number in numbers]
+
+
+async def run_activity(client: Client, request: object) -> Any:
+    """Run the activity with plain JSON, as a client in any language does."""
+    return await client.execute_activity(
+        WRITE_RECORDS,
+        request,
+        id=str(uuid4()),
+        task_queue=BATCHER_TASK_QUEUE,
+        start_to_close_timeout=LONGEST_ATTEMPT,
+    )
+
+
+async def test_requests_of_many_callers_share_a_batch(client: Client, engine: AsyncEngine) -> None:
+    batching = BatchingClient(client, source="callers")
+    async with batcher_service(client, engine, FAR_AWAY):
+        answers = await asyncio.gather(*(batching.write(numbered(number)) for number in range(3)))
+    assert [[result.verdict for result in answer] for answer in answers] == [["written"]] * 3
+    assert await fetch(engine, "SELECT DISTINCT source, batch_id IS NOT NULL FROM records") == [
+        ("callers", True)
+    ]
+    assert len({answer[0].batch_id for answer in answers}) == 1
+
+
+async def test_each_record_has_its_own_result(client: Client, engine: AsyncEngine) -> None:
+    batching = BatchingClient(client)
+    async with batcher_service(client, engine, SOON):
+        await batching.write(numbered(1, 2))
+        records = [*numbered(1), Record("k2", {"other": True}), Record("k3", "[]"), *numbered(4)]
+        results = await batching.write(records)
+    verdicts = [Verdict.DUPLICATE, Verdict.CONFLICT, Verdict.REJECTED, Verdict.WRITTEN]
+    assert [(result.key, result.verdict) for result in results] == [
+        (record.key, verdict) for record, verdict in zip(records, verdicts, strict=True)
+    ]
+    assert results[2].problem
+    assert results[2].problem.reason == "not_an_object"
+
+
+async def test_a_repeated_request_has_the_same_results(client: Client, engine: AsyncEngine) -> None:
+    batching = BatchingClient(client)
+    async with batcher_service(client, engine, SOON):
+        first, at_once = await asyncio.gather(
+            *(batching.write(numbered(1, 2), request_id="one") for _ in range(2))
+        )
+        later = await batching.write(numbered(1, 2), request_id="one")
+        assert first == at_once == later
+        assert [result.verdict for result in first] == [Verdict.WRITTEN] * 2
+        with pytest.raises(ApplicationError, match="made before with other records"):
+            await batching.write(numbered(3), request_id="one")
+    assert await rows(engine) == 2
+
+
+async def test_a_request_id_in_the_json_outlives_the_activity(
+    client: Client, engine: AsyncEngine
+) -> None:
+    request = {"request_id": "mine", "records": [{"key": "k", "payload": {"a": 1}}]}
+    async with batcher_service(client, engine, SOON):
+        answers = [await run_activity(client, request) for _ in range(2)]
+    assert [answer["records"][0]["verdict"] for answer in answers] == ["written"] * 2
+
+
+async def test_a_request_that_cannot_be_read_fails_at_once(
+    client: Client, engine: AsyncEngine
+) -> None:
+    async with batcher_service(client, engine, SOON):
+        with pytest.raises(ActivityFailureError) as failed:
+            await run_activity(client, {"records": [{"key": 1, "payload": {}}]})
+    cause = failed.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert (cause.type, cause.message) == (INVALID_REQUEST, "records[0].key: a text is needed")
