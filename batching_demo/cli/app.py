@@ -10,10 +10,10 @@ import click
 from temporalio.service import RPCError
 
 from batching_demo.cli import options
-from batching_demo.cli.endings import CommandFailure, exit_code_of
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
 from batching_demo.cli.logs import configure_logging
-from batching_demo.cli.streams import lost_output, open_standard_streams
+from batching_demo.cli.process.endings import CommandFailure, exit_code_of
+from batching_demo.cli.process.streams import lost_output, open_standard_streams
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings
 

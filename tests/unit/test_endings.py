@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-from batching_demo.cli import streams
-from batching_demo.cli.endings import CommandFailure, exit_code_of
+from batching_demo.cli.process import streams
+from batching_demo.cli.process.endings import CommandFailure, exit_code_of
 from batching_demo.temporal import stop_signals
 
 

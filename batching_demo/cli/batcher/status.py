@@ -12,7 +12,7 @@ from rich.text import Text
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
-from batching_demo.cli.streams import reader_left
+from batching_demo.cli.process.streams import reader_left
 from batching_demo.operator.status import Overview, lines, overview
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect

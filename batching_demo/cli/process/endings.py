@@ -11,7 +11,7 @@ import click
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
 
 TRACEBACK = "BATCHING_DEMO_TRACEBACK"
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 
 
 class CommandFailure(click.ClickException):
