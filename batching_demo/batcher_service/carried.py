@@ -1,15 +1,20 @@
 """What one run of a batcher carries over to the next."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 
 from pydantic import TypeAdapter
 
 from batching_demo.contracts.encoding import frame, join, split, unframe
+from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.operations import BatcherInput, Totals
 from batching_demo.core.admission import FIRST_GUESS_BYTES_PER_SECOND, Admission, Reservation
 from batching_demo.core.flusher import Flusher, FlusherState
+
+LARGEST_CARRIED_BYTES = (2048 - 64) * KIB
+"""The server takes 2 MiB at once, with settings and memo. A buffer and the batches in flight leave
+some of it to the backlog."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +73,28 @@ def pack_state(state: State, cause: str) -> bytes:
         flusher=state.flusher.state,
         continued_by=cause,
     )
-    return frame(asdict(carried), records)
+    fields = asdict(carried)
+    packed = frame(fields, records)
+    over = len(packed) - LARGEST_CARRIED_BYTES
+    if over <= 0:
+        return packed
+    # Whoever loses a reservation comes back all the same, and gets another one.
+    while fields["backlog"] and over > 0:
+        over -= len(frame(fields["backlog"].pop(), b""))
+    return frame(fields, records)
 
 
-def unpack_state(batcher_input: BatcherInput, packed: bytes) -> State:
+def unpack_state(
+    batcher_input: BatcherInput,
+    packed: bytes,
+    count: Callable[[Submission], Submission] = lambda submission: submission,
+) -> State:
     """Return the state that the run before has packed, or a new state.
 
     Args:
         batcher_input: The shard and the settings.
         packed: What `pack_state` has returned; empty in the first run.
+        count: Returns a submission that counts its size as the run does.
 
     Raises:
         ValueError: The bytes are no packed state.
@@ -86,7 +104,7 @@ def unpack_state(batcher_input: BatcherInput, packed: bytes) -> State:
     flusher = Flusher(batcher_input.settings, batcher_input.shard, carried.flusher)
     submissions = _received(split(carried.submissions, records), carried.received_at)
     attempts = carried.attempts or [1] * len(carried.submissions)
-    for submission, attempt in zip(submissions, attempts, strict=True):
+    for submission, attempt in zip(map(count, submissions), attempts, strict=True):
         flusher.buffer.add(submission, attempt)
     admission = Admission(carried.backlog, carried.bytes_per_second)
     return State(flusher, admission, carried.totals, carried.continued_by)

@@ -1,15 +1,26 @@
 """Join submissions into the rows of one write, and cut its verdicts back into theirs."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from batching_demo.contracts.encoding import EncodingError, RecordColumns, decode_records
-from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
+from batching_demo.contracts.limits import KIB
+from batching_demo.contracts.messages import (
+    Problem,
+    Submission,
+    SubmissionHeader,
+    Verdict,
+    Verdicts,
+)
 from batching_demo.database.row_writer import WriteResult
 from batching_demo.database.rows import Rows
 
 SHOWN_OF_MALFORMED = 4096
 """Bytes of a malformed submission that its dead letter keeps."""
+DETAILED_BYTES = 512 * KIB
+"""Problems of a write beyond these bytes lose their details. The dead letters keep them."""
+LARGEST_PROBLEMS_BYTES = 1024 * KIB
+"""Problems beyond these bytes are left out. The verdicts of their records are not."""
 
 
 @dataclass
@@ -33,16 +44,30 @@ class Gathered:
         """Return the answer to each submission of a finished write."""
         answers = []
         start = 0
+        bounded = dict(_bounded(result.problems))
         for header, rows in self.owners:
             end = start + rows
             codes = "".join(result.codes[start:end])
             if rows != header.records:
                 codes = Verdict.REJECTED[0] * header.records
-            found = (result.problems.get(row) for row in range(start, end))
+            found = (bounded.get(row) for row in range(start, end))
             problems = [problem for problem in found if problem]
             answers.append(Verdicts(header.submission_id, codes, batch_id, problems))
             start = end
         return answers
+
+
+def _bounded(problems: Mapping[int, Problem]) -> Iterator[tuple[int, Problem]]:
+    """Yield the problems of a write, so that even thousands fit into the signal with the verdicts.
+
+    One requester may get all of them, and a signal that is too large never arrives.
+    """
+    size = 0
+    for row, problem in problems.items():
+        shown = problem if size + problem.size <= DETAILED_BYTES else replace(problem, detail="")
+        size += shown.size
+        if size <= LARGEST_PROBLEMS_BYTES:
+            yield row, shown
 
 
 def gather(submissions: Iterable[Submission]) -> Gathered:

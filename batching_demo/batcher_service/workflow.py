@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.run_length import RunLength
     from batching_demo.batcher_service.signals import read_signal
     from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult
+    from batching_demo.contracts.messages import Submission
     from batching_demo.contracts.names import BATCHER_WORKFLOW
     from batching_demo.contracts.operations import (
         SETTINGS_MEMO,
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         Done,
         Mode,
     )
+    from batching_demo.contracts.sizes_before import BYTES_THAT_TRAVEL, counted_before
     from batching_demo.core.flusher import Batch
     from batching_demo.core.intake import Intake
 
@@ -44,12 +46,13 @@ class BatcherWorkflow:
     @workflow.init
     def __init__(self, batcher_input: BatcherInput, carried: bytes) -> None:
         self._shard = batcher_input.shard
-        self._state = unpack_state(batcher_input, carried)
+        self._counts_bytes = workflow.patched(BYTES_THAT_TRAVEL)
+        self._state = unpack_state(batcher_input, carried, self._counted)
         self._flusher = self._state.flusher
         self._buffer = self._flusher.buffer
         self._control, self._health = self._flusher.control, self._flusher.health
         self._totals = self._state.totals
-        self._intake = Intake(self._buffer, self._state.admission)
+        self._intake = Intake(self._buffer, self._state.admission, counts_bytes=self._counts_bytes)
         self._metrics = BufferMetrics(workflow.metric_meter(), self._shard)
         self._length = RunLength()
         self._is_answering = False
@@ -101,12 +104,16 @@ class BatcherWorkflow:
         failing = RETRY_WHILE_FAILING_SECONDS if self._health.is_failing else 0.0
         retry_after = max(failing, self._control.retry_after(now))
         is_closed = self._control.is_closed
-        for submission in submissions:
+        for submission in map(self._counted, submissions):
             is_in = self._intake.admit(
                 submission, now, is_closed=is_closed, retry_after=retry_after
             )
             self._totals.turned_away += not is_in
         self._show_buffer()
+
+    def _counted(self, submission: Submission) -> Submission:
+        """Return a submission that counts its size as this run does."""
+        return submission if self._counts_bytes else counted_before(submission)
 
     @workflow.query
     def status(self) -> BatcherStatus:

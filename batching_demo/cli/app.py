@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
+from batching_demo.cli.given_once import check_given_once
 from batching_demo.cli.logs import configure_logging
 from batching_demo.cli.process.endings import CommandFailure, exit_code_of
 from batching_demo.cli.process.streams import lost_output, open_standard_streams
@@ -51,6 +52,12 @@ class CommandGroup(click.Group):
         extra["standalone_mode"] = False
         code = exit_code_of(lambda: super(CommandGroup, self).main(*arguments, **extra))
         sys.exit(code)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, after a check of the whole line."""
+        if not ctx.resilient_parsing:
+            check_given_once(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error with a message for the user ends it with that line."""

@@ -1,27 +1,31 @@
-"""The options that name an input, and the input that they name."""
+"""The options that name inputs, and the inputs that they name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from batching_demo.cli import options
+from batching_demo.main_service.files.descriptors import is_standard_input
+from batching_demo.main_service.files.directory import files_of
 from batching_demo.main_service.files.inspect import Inspected, inspect
-from batching_demo.main_service.files.spool import readable
+from batching_demo.main_service.files.spool import STANDARD_INPUT, readable
+from batching_demo.main_service.first_records import check_first_records
 from batching_demo.main_service.messages import Source
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 
 
 @dataclass(frozen=True)
 class InputOptions:
-    """Which input to read, and as what."""
+    """Which inputs to read, and as what."""
 
-    path: str | None
+    paths: Sequence[str]
     format: str | None
     delimiter: str
     encoding: str
     key_columns: Sequence[str]
+    allow_bad_records: bool
 
 
 input_options = options.as_one(
@@ -29,10 +33,11 @@ input_options = options.as_one(
     InputOptions,
     options.option(
         "--input",
-        "path",
+        "paths",
+        multiple=True,
         metavar="FILE",
-        help="CSV file with a header, or NDJSON file, either also gzipped; - is standard input."
-        " [default: the bundled flights]",
+        help="CSV file with a header, or NDJSON file, either also gzipped, or a directory of them;"
+        " - is standard input. Given again, all are loaded. [default: the bundled flights]",
     ),
     options.option(
         "--format",
@@ -57,30 +62,64 @@ input_options = options.as_one(
         help="Column whose text is the idempotency key; given again, the texts are joined. Without"
         " it, the key is the content's digest and the record's line.",
     ),
+    click.option(
+        "--allow-bad-records",
+        is_flag=True,
+        help="Load a file even if its first 1,000 records are all bad.",
+    ),
 )
 
 
+def read_inputs(chosen: InputOptions, state_directory: Path) -> tuple[list[Inspected], list[str]]:
+    """Check all inputs, or the bundled sample if none is named; return them and the key columns.
+
+    Raises:
+        SourceError: an input cannot be read as the options say.
+    """
+    delimiter = _one_character(chosen.delimiter)
+    if not chosen.paths:
+        keys = list(chosen.key_columns or FLIGHTS_KEY)
+        return [inspect(flights(), key_columns=keys)], keys
+    paths = [path for named in chosen.paths for path in files_of(named)]
+    if sum(path == STANDARD_INPUT or is_standard_input(path) for path in paths) > 1:
+        raise click.BadParameter("standard input can be read only once", param_hint="--input")
+    chosen = replace(chosen, delimiter=delimiter)
+    by_digest: dict[str, Inspected] = {}
+    for path in paths:
+        inspected = _read(path, chosen, state_directory)
+        first = by_digest.setdefault(inspected.source.digest, inspected)
+        if first is not inspected:
+            same = f"has the content of {first.source.name}, and is loaded once"
+            click.echo(f"{inspected.source.name} {same}", err=True)
+    return list(by_digest.values()), list(chosen.key_columns)
+
+
 def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, list[str]]:
-    """Check an input, or the bundled sample if none is named; return it and its key columns.
+    """Check an input like `read_inputs`, for a command that takes only one.
 
     Raises:
         SourceError: the input cannot be read as the options say.
     """
-    delimiter = _one_character(chosen.delimiter)
-    if chosen.path is None:
-        keys = list(chosen.key_columns or FLIGHTS_KEY)
-        return inspect(flights(), key_columns=keys), keys
-    file = readable(chosen.path, chosen.encoding, state_directory)
-    keys = list(chosen.key_columns)
+    inspected, keys = read_inputs(chosen, state_directory)
+    if len(inspected) > 1:
+        raise click.BadParameter("this command takes one file", param_hint="--input")
+    return inspected[0], keys
+
+
+def _read(path: str, chosen: InputOptions, state_directory: Path) -> Inspected:
+    file = readable(path, chosen.encoding, state_directory)
     inspected = inspect(
         file.path,
         format=chosen.format,
-        delimiter=delimiter,
-        key_columns=keys,
+        delimiter=chosen.delimiter,
+        key_columns=chosen.key_columns,
         name=file.name,
         encoding=file.encoding,
     )
-    return inspected, keys
+    if inspected.hint:
+        click.echo(f"Hint: {inspected.source.name}: {inspected.hint}", err=True)
+    check_first_records(inspected, chosen.key_columns, allow_bad=chosen.allow_bad_records)
+    return inspected
 
 
 def _one_character(delimiter: str) -> str:

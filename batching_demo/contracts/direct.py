@@ -20,6 +20,7 @@ RECORDS_PER_SUBMISSION = 100
 """Part of the identity of submissions, so it depends on the settings of no worker."""
 MAX_REQUEST_RECORDS = 1_000
 MAX_REQUEST_BYTES = 1_024 * KIB
-"""UTF-8 bytes of all keys and payloads. Temporal takes no argument of over 2 MiB."""
+"""Bytes of all keys in JSON, and of all payloads in UTF-8. Temporal takes no argument or result of
+over 2 MiB."""
 LONGEST_NAME_BYTES = 512
 """UTF-8 bytes of a request id and of a source."""

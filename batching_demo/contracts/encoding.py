@@ -170,7 +170,9 @@ def split(headers: Iterable[SubmissionHeader], records: bytes) -> list[Submissio
 
 def frame(header: object, records: bytes) -> bytes:
     """Return the header as a line of JSON, with the records behind it."""
-    return json.dumps(header, separators=(",", ":")).encode() + b"\n" + records
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
+    # The error handler writes half a surrogate pair as JSON does.
+    return text.encode(errors="backslashreplace") + b"\n" + records
 
 
 def unframe(framed: bytes) -> tuple[bytes, bytes]:

@@ -5,8 +5,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from json.encoder import encode_basestring_ascii
 
 from batching_demo.contracts.names import COMMON_SHARD, DEFAULT_RUN_LABEL
+
+LONGEST_PROBLEM_BYTES = 100
+"""Of a problem as JSON, without reason and detail."""
+
+
+def json_size(text: str) -> int:
+    """Return the bytes of a text in JSON, where a character beyond ASCII takes 6 or 12."""
+    return len(encode_basestring_ascii(text)) - len('""')
 
 
 class Verdict(StrEnum):
@@ -49,11 +59,19 @@ class SubmissionHeader:
     """Why the batcher refuses all of it; empty if it does not. The bytes of a malformed submission
     are no records, but the beginning of what came."""
 
+    @cached_property
+    def size(self) -> int:
+        """Bytes that it takes as JSON."""
+        values = (
+            f"{self.submission_id}{self.requester}{self.source}{self.run_label}{self.malformed}"
+            f"{self.records}{self.length}{self.shard}"
+        )
+        return _NAMES_BYTES + json_size(values)
+
 
 _EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))
-_HEADER_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) + len("1234567")
-"""Bytes of a header as JSON without its texts: the field names, and some digits more for the
-numbers, which are all 0 here."""
+_NAMES_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) - len("000")
+"""Bytes of a header as JSON without its texts and numbers."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +86,7 @@ class Submission:
     @property
     def size(self) -> int:
         """Bytes that it takes in a buffer and in a batch, header included."""
-        header = self.header
-        texts = len(header.submission_id) + len(header.requester)
-        texts += len(header.source) + len(header.run_label)
-        return len(self.records) + texts + _HEADER_BYTES
+        return len(self.records) + self.header.size
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,11 @@ class Problem:
     sqlstate: str | None = None
     """The SQLSTATE, if Postgres refused the record."""
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes as JSON, at most."""
+        return LONGEST_PROBLEM_BYTES + json_size(self.reason + self.detail)
+
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -98,7 +118,8 @@ class Verdicts:
     batch_id: str | None = None
     """The batch that the submission was written in; None on the unbatched path."""
     problems: list[Problem] = field(default_factory=list)
-    """One for each record that is not stored."""
+    """One for each record that is not stored. Of thousands, the last have no details or are left
+    out, so that they fit into a signal."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """Take submissions into a batcher's buffer, or remember which have to be answered busy."""
 
+from itertools import accumulate
+
 from batching_demo.contracts.batches import BusyAnswer
-from batching_demo.contracts.limits import KIB
+from batching_demo.contracts.limits import KIB, MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Busy, Submission, SubmissionHeader
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES, Admission
 from batching_demo.core.buffer import Buffer
 
 ANSWERED_AT_ONCE = 1_000
-"""Submissions that one activity answers busy. Their ids have to fit into its arguments."""
+"""Submissions that one activity answers busy."""
+ANSWERED_AT_ONCE_BYTES = MAX_BATCH_BYTES
+"""Bytes of their headers. Their ids have to fit into the arguments of the activity."""
 LARGEST_BUFFER_WITH_ANONYMOUS_BYTES = LARGEST_BUFFER_BYTES + 64 * KIB
 """Submissions without a requester are taken up to here: nobody can submit them again."""
 
@@ -18,11 +22,14 @@ class Intake:
     Args:
         buffer: Gets the submissions that are taken.
         admission: Says whether there is room.
+        counts_bytes: False in a run that began before answers and submissions without a requester
+            were bounded by the bytes that travel.
     """
 
-    def __init__(self, buffer: Buffer, admission: Admission) -> None:
+    def __init__(self, buffer: Buffer, admission: Admission, *, counts_bytes: bool = True) -> None:
         self._buffer = buffer
         self._admission = admission
+        self._counts_bytes = counts_bytes
         self._turned_away: list[tuple[SubmissionHeader, float]] = []
 
     @property
@@ -45,7 +52,7 @@ class Intake:
         header = submission.header
         if self._buffer.knows(submission):
             return True
-        if not header.requester and self._buffer.bytes < LARGEST_BUFFER_WITH_ANONYMOUS_BYTES:
+        if not header.requester and self._has_room_for_anonymous(submission):
             # Nobody can be told to submit it again, so it is taken even if the buffer is full.
             return self._buffer.add(submission)
         if is_closed:
@@ -61,13 +68,18 @@ class Intake:
             self._buffer.is_full = True
         return False
 
+    def _has_room_for_anonymous(self, submission: Submission) -> bool:
+        before = self._buffer.bytes
+        after = before + submission.size if before and self._counts_bytes else before + 1
+        return after <= LARGEST_BUFFER_WITH_ANONYMOUS_BYTES
+
     def busy_answers(self) -> list[BusyAnswer]:
         """Return the next busy answers, as many as one activity sends, and forget them.
 
         A requester gets one answer for all of its submissions, with the longest wait of them.
         """
-        told = self._turned_away[:ANSWERED_AT_ONCE]
-        self._turned_away = self._turned_away[ANSWERED_AT_ONCE:]
+        number = self._answered_at_once()
+        told, self._turned_away = self._turned_away[:number], self._turned_away[number:]
         waits: dict[str, dict[str, float]] = {}
         for header, wait in told:
             if header.requester:
@@ -76,3 +88,10 @@ class Intake:
             BusyAnswer(requester, Busy(list(waited), max(waited.values())))
             for requester, waited in waits.items()
         ]
+
+    def _answered_at_once(self) -> int:
+        """Return how many submissions the next activity answers."""
+        if not self._counts_bytes:
+            return ANSWERED_AT_ONCE
+        sizes = accumulate(header.size for header, _ in self._turned_away[:ANSWERED_AT_ONCE])
+        return max(1, sum(size <= ANSWERED_AT_ONCE_BYTES for size in sizes))

@@ -62,7 +62,7 @@ async def _batchers(client: Client) -> Check:
         found = await overview(client, None)
     except MemoUnreadableError as error:
         return problem(BATCHERS, str(error))
-    wrong = (one.problem or one.failing_task or _last_error(one) for one in found)
+    wrong = (one.wrong or _last_error(one) for one in found)
     if first := next(filter(None, wrong), ""):
         return problem(BATCHERS, first)
     said = [f"{batcher_workflow_id(one.shard)} {one.status.mode}" for one in found if one.status]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -38,12 +38,12 @@ POLLS_AT_ONCE = 500
 
 
 class Starter:
-    """Starts main workflows over one source, and counts what becomes of their records.
+    """Starts main workflows over sources, and counts what becomes of their records.
 
     Args:
         client: Of the namespace.
-        source: The input.
-        options: How to treat it.
+        source: The input that `run` takes slices of.
+        options: How to treat inputs.
         max_open: Main workflows under way at a time: a batcher cannot refuse what is in its
             history.
         waits: Whether to wait for verdicts.
@@ -74,7 +74,6 @@ class Starter:
         self._on_result = on_result
         self._task_queue = task_queue
         self._attributes: TypedSearchAttributes | None = None
-        self._run_id = run_id(source, options)
         self._began = time.monotonic()
         self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
         self._waiting: set[asyncio.Task[None]] = set()
@@ -84,7 +83,15 @@ class Starter:
         return time.monotonic() - self._began
 
     async def run(self, slices: Iterable[Slice]) -> Summary:
-        """Start what has not been done yet, and wait for the verdicts if asked to.
+        """Start what has not been done yet of one source, and wait for the verdicts if asked to.
+
+        Raises:
+            RPCError: Temporal stopped answering.
+        """
+        return await self.run_all((self._source, slice_) for slice_ in slices)
+
+    async def run_all(self, work: Iterable[tuple[Source, Slice]]) -> Summary:
+        """Do what `run` does, of several sources, one after the other.
 
         Raises:
             RPCError: Temporal stopped answering.
@@ -98,9 +105,10 @@ class Starter:
         try:
             async with asyncio.TaskGroup() as waits:
                 async with asyncio.TaskGroup() as starts:
-                    for slice_ in slices:
+                    for workflow_id, source, slice_ in self._named(work):
                         await turn.acquire()
-                        starts.create_task(self._take(slice_, turn, waits))
+                        main_input = MainInput(source, slice_, self._options)
+                        starts.create_task(self._take(workflow_id, main_input, turn, waits))
                 if not self._waits:
                     for task in self._waiting:
                         task.cancel()
@@ -109,11 +117,27 @@ class Starter:
         self.summary.seconds = self._elapsed()
         return self.summary
 
-    async def _take(self, slice_: Slice, turn: asyncio.Semaphore, waits: asyncio.TaskGroup) -> None:
+    def _named(self, work: Iterable[tuple[Source, Slice]]) -> Iterator[tuple[str, Source, Slice]]:
+        """Yield the workflow id of each slice with it."""
+        run = ""
+        of: Source | None = None
+        for source, slice_ in work:
+            if source is not of:
+                run, of = run_id(source, self._options), source
+            yield f"main-{run}-{slice_.position}", source, slice_
+
+    async def _take(
+        self,
+        workflow_id: str,
+        main_input: MainInput,
+        turn: asyncio.Semaphore,
+        waits: asyncio.TaskGroup,
+    ) -> None:
         """Start a slice's workflow; whoever waits for it gives the turn back."""
+        slice_ = main_input.slice
         self.summary.workflows += 1
         self.summary.read += slice_.records
-        handle = await self._start(slice_)
+        handle = await self._start(workflow_id, main_input)
         if handle is None:
             self.summary.already_done += slice_.records
             turn.release()
@@ -125,20 +149,20 @@ class Starter:
             task.add_done_callback(lambda _: turn.release())
         self._on_change(self.summary)
 
-    async def _start(self, slice_: Slice) -> MainHandle | None:
+    async def _start(self, workflow_id: str, main_input: MainInput) -> MainHandle | None:
         """Start a workflow or attach to it; None if it has completed before."""
-        workflow_id = f"main-{self._run_id}-{slice_.position}"
+        source, line = main_input.source, main_input.slice.first_line
         try:
             handle = await self._client.start_workflow(
                 MAIN_WORKFLOW,
-                MainInput(self._source, slice_, self._options),
+                main_input,
                 id=workflow_id,
                 task_queue=self._task_queue,
                 result_type=MainResult,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=self._attributes,
-                static_summary=f"{self._source.name} from line {slice_.first_line}",
+                static_summary=f"{source.name} from line {line}",
             )
         except WorkflowAlreadyStartedError:
             handle = self._client.get_workflow_handle(workflow_id, result_type=MainResult)

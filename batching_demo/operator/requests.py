@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import STATUS_QUERY, BatcherStatus, Done, Update
+from batching_demo.operator.failing_task import describe_failing_task
 from batching_demo.operator.shards import OperatorError, ShardPausedError, describe
 
 QUERY_SECONDS = 4.0
@@ -93,6 +94,8 @@ async def request(client: Client, shard: int, update: Update, *arguments: object
                         raise
                 await asyncio.sleep(POLL_SECONDS)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        if failing := await describe_failing_task(client, await describe(client, shard)):
+            raise RequestRefusedError(failing) from None
         raise NoWorkerError(shard, UPDATE_SECONDS) from None
 
 

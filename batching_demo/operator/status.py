@@ -10,6 +10,7 @@ from temporalio.client import Client
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
+from batching_demo.operator.failing_task import describe_failing_task
 from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
     Described,
@@ -18,9 +19,6 @@ from batching_demo.operator.shards import (
     chosen_shards,
     describe,
 )
-
-NORMAL_TASK_ATTEMPTS = 2
-"""A task that a burst of signals interrupts is tried again at once."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +30,13 @@ class Overview:
     status: BatcherStatus | None = None
     problem: str = ""
     """What keeps the rest from being known, and what to do."""
+    failing_task: str = ""
+    """Why its workflow task fails again and again, and what to do; empty if it does not."""
 
     @property
-    def failing_task(self) -> str:
-        """A line that names repeated failures of the workflow's own code; empty without any."""
-        attempts = self.described.task_attempts if self.described else 0
-        if attempts <= NORMAL_TASK_ATTEMPTS:
-            return ""
-        return (
-            f"its workflow task is at attempt {attempts}: see the worker's log, or the history in"
-            " the Web UI"
-        )
+    def wrong(self) -> str:
+        """What to mend first: a batcher whose task fails does not answer because of that."""
+        return self.failing_task or self.problem
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -67,10 +61,12 @@ async def _look_at(client: Client, shard: int) -> Overview:
         described = await describe(client, shard)
     except ShardMissingError as error:
         return Overview(shard, problem=str(error))
+    failing_task = await describe_failing_task(client, described)
     try:
-        return Overview(shard, described, await ask_status(client, shard))
+        status = await ask_status(client, shard)
     except (NoWorkerError, ShardMissingError, ShardPausedError) as error:
-        return Overview(shard, described, problem=str(error))
+        return Overview(shard, described, problem=str(error), failing_task=failing_task)
+    return Overview(shard, described, status, failing_task=failing_task)
 
 
 def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:

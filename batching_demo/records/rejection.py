@@ -1,10 +1,13 @@
 """Why a record cannot be stored as it is."""
 
+from collections.abc import Sequence
+
 from batching_demo.contracts.limits import KIB
 
 TRUNCATED_BYTES = 4 * KIB
 """What is kept of a record over the limit."""
 LONGEST_SHOWN = 80
+NAMES_SHOWN = 20
 
 
 class RejectionError(Exception):
@@ -29,6 +32,12 @@ class RejectionError(Exception):
 def shown(name: str) -> str:
     """Quote a name, or the beginning of a long one, for a message."""
     return repr(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}...")
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """Quote names for a message, of many the first ones."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(map(shown, names[:NAMES_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def truncated(raw: bytes) -> str:

@@ -13,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.encoding import join
     from batching_demo.contracts.messages import Submission, Verdicts
     from batching_demo.contracts.names import BATCHER_TASK_QUEUE, WRITE_ACTIVITIES, WritePath
-    from batching_demo.requester.submissions import Message, group
+    from batching_demo.requester.grouping import grouped
+    from batching_demo.requester.submissions import Message
     from batching_demo.requester.undecided import deadline_passed, show_cancelled
 
 LONGEST_WRITE = timedelta(minutes=10)
@@ -61,7 +62,7 @@ async def write_by_activity(
         return answers
 
     try:
-        answered = await asyncio.gather(*map(write, group(submissions)))
+        answered = await asyncio.gather(*map(write, grouped(submissions)))
     except (asyncio.CancelledError, ActivityError) as error:
         if is_cancelled_exception(error):
             show_cancelled(submissions)

@@ -12,9 +12,10 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.encoding import join
     from batching_demo.contracts.messages import Submission, Verdicts
     from batching_demo.contracts.names import COMMON_SHARD, batcher_workflow_id
+    from batching_demo.requester.grouping import grouped
     from batching_demo.requester.inbox import Inbox
     from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
-    from batching_demo.requester.submissions import Message, group
+    from batching_demo.requester.submissions import Message
     from batching_demo.requester.undecided import deadline_passed, show_cancelled
 
 SHORTEST_ACK_TIMEOUT_SECONDS = 60.0
@@ -99,7 +100,7 @@ class SignalWriter:
         """
         # Noted before they are sent: an answer may come before the activity has returned.
         self._answers.sending(due)
-        messages = group(due)
+        messages = grouped(due)
         delivered = await asyncio.gather(*(self._deliver(one) for one in messages))
         again_at = workflow.time() + _jittered(ack_timeout)
         undelivered = []

@@ -149,15 +149,16 @@ def _prepared(line: int, key: str, payload: str) -> PreparedRecord:
     # A rejected record keeps its key, for its dead letter, unless the key itself is bad.
     try:
         check_key(key)
-        rejected_key = key
-    except RejectionError:
-        rejected_key = ""
-    read = partial(_content, key, payload)
-    return prepare_record(line, payload, read, rejected_key=rejected_key)
+    except RejectionError as rejection:
+        return prepare_record(line, payload, partial(_reject, rejection))
+    return prepare_record(line, payload, partial(_content, key, payload), rejected_key=key)
+
+
+def _reject(rejection: RejectionError) -> Content:
+    raise rejection
 
 
 def _content(key: str, payload: str) -> Content:
-    check_key(key)
     return Content(key, payload, canonical(parse_object(payload)))
 
 

@@ -13,10 +13,12 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from batching_demo.contracts.encoding import join, split
 from batching_demo.contracts.limits import KIB, MAX_BATCH_BYTES
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.requester.messages import SUBMIT_ACTIVITY, SubmitInput
+from batching_demo.requester.submissions import group
 
 GATHERED_SUBMISSIONS = 100
 """A signal with so many submissions gathers no more, and is sent."""
@@ -32,15 +34,23 @@ class _Signal:
     headers: list[SubmissionHeader] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
+    """Bytes of headers and records."""
+    record_bytes: int = 0
 
     def add(self, headers: Sequence[SubmissionHeader], records: bytes) -> None:
         self.headers += headers
         self.parts.append(records)
-        self.size += len(records)
+        self.size += size_of(headers, records)
+        self.record_bytes += len(records)
 
     @property
     def is_large(self) -> bool:
-        return self.size >= GATHERED_BYTES or len(self.headers) >= GATHERED_SUBMISSIONS
+        return self.record_bytes >= GATHERED_BYTES or len(self.headers) >= GATHERED_SUBMISSIONS
+
+
+def size_of(headers: Sequence[SubmissionHeader], records: bytes) -> int:
+    """Return the bytes of headers and records in a signal."""
+    return len(records) + sum(header.size for header in headers)
 
 
 class Submitter:
@@ -66,21 +76,32 @@ class Submitter:
         Raises:
             RPCError: The server did not take the signal. The activity is then tried again.
         """
-        shard = submit_input.shard
+        shard, seconds = submit_input.shard, submit_input.gather_seconds
+        if size_of(submit_input.headers, records) <= MAX_BATCH_BYTES:
+            return await self._gather(shard, submit_input.headers, records, seconds)
+        # Of a workflow that counts the sizes of its messages as earlier code did.
+        parts = [join(part.submissions) for part in group(split(submit_input.headers, records))]
+        delivered = (self._gather(shard, *part, seconds) for part in parts)
+        return all(await asyncio.gather(*delivered))
+
+    def _gather(
+        self, shard: int, headers: Sequence[SubmissionHeader], records: bytes, seconds: float
+    ) -> asyncio.Future[bool]:
+        """Add a message to the signal that gathers for its shard, and return what becomes of it."""
         signal = self._gathering.get(shard)
-        if signal and signal.size + len(records) > MAX_BATCH_BYTES:
+        if signal and signal.size + size_of(headers, records) > MAX_BATCH_BYTES:
             self._send(shard, signal)
             signal = None
         if signal is None:
             loop = asyncio.get_running_loop()
             signal = self._gathering[shard] = _Signal(loop.create_future())
-            loop.call_later(submit_input.gather_seconds, self._send, shard, signal)
-        signal.add(submit_input.headers, records)
+            loop.call_later(seconds, self._send, shard, signal)
+        signal.add(headers, records)
         if signal.is_large:
             self._send(shard, signal)
         # Shielded: others wait for the same signal, and a workflow that is cancelled must not
         # cancel it for them.
-        return await asyncio.shield(signal.delivered)
+        return asyncio.shield(signal.delivered)
 
     def _send(self, shard: int, signal: _Signal) -> None:
         if self._gathering.get(shard) is not signal:

@@ -8,6 +8,7 @@ from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from batching_demo.batcher_service import workflow as workflows
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers
@@ -15,8 +16,8 @@ from tests.support.batchers import batcher, expect_buffered, submit
 from tests.support.commands import aside, said
 from tests.support.processes import start_process
 from tests.support.records import record
-from tests.support.services import batcher_service
-from tests.support.waiting import in_time
+from tests.support.services import batcher_service, patchable_batcher_service
+from tests.support.waiting import eventually, in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
 SLOW = BatcherSettings(linger_seconds=600)
@@ -116,6 +117,31 @@ async def test_status_tells_all(client: Client, engine: AsyncEngine) -> None:
     assert sum(status["totals"]["batches"].values()) == 1
     assert (status["mode"], status["settings"]["linger_seconds"]) == ("draining", 600)
     assert told["run"]["history_events"] > 5
+
+
+async def test_a_batcher_that_cannot_finish_its_task_is_named_with_the_way_out(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("too large")
+
+    monkeypatch.setattr(workflows, "read_signal", fail)
+    monkeypatch.setattr(operator, "QUERY_SECONDS", 1.0)
+    monkeypatch.setattr(operator, "UPDATE_SECONDS", 1.0)
+    await start_batchers(client, 1, SLOW)
+
+    async def names_it() -> None:
+        for command in ("status", "drain"):
+            shown = await run(command)
+            assert shown.exit_code == 1
+            assert "unhandled failure: too large) and takes no requests" in shown.stderr
+            assert "terminate --workflow-id batcher-0" in shown.stderr
+            assert "start one with" not in shown.stderr
+        assert "batcher-0 cannot finish its workflow task" in (await aside("doctor")).stdout
+
+    async with patchable_batcher_service(client, engine):
+        await submit(client, ("s", [record("a")]))
+        await eventually(names_it)
 
 
 async def test_without_a_worker_status_shows_what_temporal_knows(

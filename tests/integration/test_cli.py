@@ -52,6 +52,40 @@ class TestRefusals:
         path.write_text("id,item\n1,apple\n")
         assert_one_line(run("main", "start", "--input", str(path)), 2, "--format")
 
+    def test_a_key_that_no_record_has(self, tmp_path: Path) -> None:
+        path = tmp_path / "orders.ndjson"
+        path.write_text('{"id": 1}\n' * 2_000)
+        for command in (["main", "start"], ["compare", "--records", "9"]):
+            result = run(*command, "--input", str(path), "--key", "order")
+            assert_one_line(result, 2, "'order', which --key names; they have 'id'")
+
+    @pytest.mark.parametrize(
+        ("command", "option"),
+        [
+            ("main start --key a --key b --format csv --format ndjson", "--format"),
+            ("main start --wait --no-wait", "--wait/--no-wait"),
+            ("--log-format json --log-format text demo", "--log-format"),
+            ("batcher start --linger 1 --max-records 5 --linger=2", "--linger"),
+            ("dead-letters list --limit 5 --limit 6", "--limit"),
+        ],
+    )
+    def test_an_option_given_twice(self, command: str, option: str) -> None:
+        assert_one_line(run(*command.split()), 2, f"{option} is given 2 times")
+
+    def test_inputs_that_cannot_all_be_loaded(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("id\n1\n")
+        (tmp_path / "b.txt").write_text("id\n2\n")
+        a, b = str(tmp_path / "a.csv"), str(tmp_path / "b.txt")
+        assert_one_line(run("main", "start", "--input", a, "--input", b), 2, "b.txt", "--format")
+        assert_one_line(run("main", "start", "--input", str(tmp_path)), 2, "b.txt", "--format")
+        twice = ("--input", "-", "--input", "/dev/stdin")
+        assert_one_line(run("main", "start", *twice), 2, "standard input can be read only once")
+        both = ("compare", "--records", "1", "--format", "csv", "--input", str(tmp_path))
+        assert_one_line(run(*both), 2, "takes one file")
+        (tmp_path / "more").mkdir()
+        assert_one_line(run("main", "start", "--input", str(tmp_path)), 2, "more", "directory")
+        assert_one_line(run("main", "start", "--input", str(tmp_path / "more")), 2, "no file")
+
     def test_a_delimiter_that_is_none(self) -> None:
         assert_one_line(run("main", "start", "--delimiter", "ab"), 2, "--delimiter")
 

@@ -32,6 +32,8 @@ KINDS = {
         "batcher_control_later_run",
         "batcher_outage_first_run",
         "batcher_outage_later_run",
+        # In emoji, of the time before headers counted the bytes that travel.
+        "batcher_labels",
     ],
     "RetryWorkflow": ["retry_conflict", "retry_stored"],
     "OrderWorkflow": ["own_workflow"],

@@ -1,5 +1,6 @@
 """What a worker says of an input that it cannot read."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -52,4 +53,36 @@ def test_a_directory_in_its_place_is_named(path: Path) -> None:
     (slice_,) = slices(source, 1)
     path.unlink()
     path.mkdir()
-    assert "Is a directory" in load(source, slice_).message
+    error = load(source, slice_)
+    assert "Is a directory" in error.message
+    assert not error.non_retryable
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT])
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_file_that_cannot_be_read_for_a_moment_is_waited_for(
+    path: Path,
+    code: int,
+    opens: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    source = inspect(path).source
+    (slice_,) = slices(source, 1)
+
+    def fail(*_: object, **__: object) -> object:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patched:
+        if opens:
+            patched.setattr("batching_demo.main_service.files.read.chunks", fail)
+        else:
+            patched.setattr("builtins.open", fail)
+        for _ in range(3):
+            assert not load(source, slice_).non_retryable
+    assert ActivityEnvironment().run(load_records, source, slice_) == b"1"
+    failed, again = (record.getMessage() for record in caplog.records)
+    assert f"orders.csv: cannot be read ({os.strerror(code)})" in failed
+    assert "wait, and try again until it can be read" in failed
+    assert "orders.csv can be read again" in again

@@ -41,6 +41,10 @@ def test_other_records_are_another_submission() -> None:
             {"records": [{"key": "k", "payload": "é" * (MAX_REQUEST_BYTES // 2)}]},
             "1048577 bytes of keys and payloads are too many",
         ),
+        (
+            {"records": [{"key": "日" * (MAX_REQUEST_BYTES // 6 + 1), "payload": "{}"}]},
+            "1048580 bytes of keys and payloads are too many",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(request_: object, message: str) -> None:

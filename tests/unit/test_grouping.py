@@ -2,11 +2,14 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from temporalio import workflow
 
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Submission, SubmissionHeader
+from batching_demo.requester.grouping import grouped as grouped_in_workflow
 from batching_demo.requester.submissions import group
 
 QUARTER = MAX_BATCH_BYTES // 4
@@ -66,3 +69,23 @@ def test_nothing_is_no_message() -> None:
 def test_headers_of_many_small_submissions_count() -> None:
     messages = grouped([(0, 1)] * 10_000)
     assert len(messages) > 2
+
+
+@pytest.mark.parametrize("is_patched", [True, False])
+def test_a_workflow_that_began_before_keeps_its_messages(
+    monkeypatch: pytest.MonkeyPatch, is_patched: bool
+) -> None:
+    """What a workflow asks while it replays an old history is whether it has the change."""
+    monkeypatch.setattr(workflow, "patched", lambda _: is_patched)
+    header = SubmissionHeader("id", "main-1", 1, 1, "\U0001f600" * 100, "first")
+    messages = grouped_in_workflow([Submission(header, b"x")] * 1_000)
+    assert [len(message.submissions) for message in messages] == (
+        [395, 395, 210] if is_patched else [1_000]
+    )
+
+
+def test_labels_in_ascii_are_grouped_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "patched", pytest.fail)
+    header = SubmissionHeader("id", "main-1", 1, 1, "orders.csv", "first")
+    (message,) = grouped_in_workflow([Submission(header, b"x")] * 1_000)
+    assert len(message.submissions) == 1_000

@@ -70,6 +70,22 @@ def test_the_digest_does_not_depend_on_the_name(tmp_path: Path) -> None:
         ("x.ndjson", '[1]\n{"key": 1}\n', None),
         ("x.ndjson", '[1,\n{"key": 1}\n', None),
         ("x.ndjson", "[1", None),
+        ("x.ndjson", '{\n "key": 1\n}\n{\n "key": 2\n}\n', "line 1: an object takes several lines"),
+        ("x.ndjson", '\n{"key": 1,\n "b": 2}', "line 2: an object takes several lines"),
+        ("x.ndjson", '{\n "key": 1,\n', "convert it: jq -c . x.ndjson > lines.ndjson"),
+        ("x y.jsonl", '{"key": 1} {"key": 2}\n', "several objects share the line"),
+        ("x y.jsonl", '{"key": 1}{"key": 2}{"key": 3}', "jq -c . 'x y.jsonl' > lines.ndjson"),
+        ("x.ndjson", '{"key": 1}\n{"key": 2}{"key": 3}', None),
+        ("x.ndjson", '{"key": 1}, {"key": 2}', None),
+        ("x.ndjson", '{"key": 1\n{"key": 2}\n', None),
+        ("x.ndjson", '{"key": NaN}\n{"key": 2}\n', None),
+        ("x.csv", "sep=;\nkey;b\n1;2\n", "line 1: this is no header but sep=';'"),
+        ("x.csv", b"\xef\xbb\xbfsep=\t\r\nkey\tb\r\n", "add --delimiter '\\t'"),
+        ("x.csv", b"\xef\xbb\xbf\xef\xbb\xbfkey\n1\n", "a second byte-order mark"),
+        ("x.csv", "key;b\n1;2\n", "with --delimiter ';' the header and all"),
+        ("x.csv", "key\tb, or c\n1\t2\n", "with --delimiter '\\t' the header"),
+        ("x.csv", "Orders\n\nkey,b\n1,2\n", "line 3 has 2 fields: if line 3 is the header, take"),
+        ("x.csv", "Orders,,\nkey,b,c\n1,2,3\n", "has no name; give it one; the first line names"),
         ("x.csv", b"\xef\xbb\xbfkey\n1\n\xe9\n\n\n", "line 3: byte 0xE9 is not UTF-8"),
         ("x.ndjson", "[1]\n[2]\n", None),
     ],
@@ -80,6 +96,37 @@ def test_structure(tmp_path: Path, name: str, content: str | bytes, message: str
         inspect(path, key_columns=["key"])
     else:
         assert message in refusal(path)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_objects_too_long_to_be_seen_whole(tmp_path: Path, indent: int | None) -> None:
+    long = json.dumps({"key": 1, "text": "x" * 100_000}, indent=indent)
+    assert "jq -c ." in refusal(write(tmp_path / "x.ndjson", long * 3 + "\n"))
+    longer = json.dumps({"key": 1, "text": "x" * 2_000_000}, indent=2)
+    assert "jq -c ." in refusal(write(tmp_path / "y.ndjson", longer * 2))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "key,b\n1,2\n",
+        "key\n1;2\n",
+        "key\n1\n",
+        "key,b\n1,2\n1,2,3\n1,2,3\n1,2,3\n",
+        "key,b;c\n1,2;3\n",
+        "key",
+        "",
+        "key,b\n" + "1,2\n" * 30_000,
+    ],
+)
+def test_a_header_that_fits_gets_no_hint(tmp_path: Path, content: str) -> None:
+    assert inspect(write(tmp_path / "x.csv", content)).hint == ""
+
+
+def test_a_header_that_does_not_fit_gets_a_hint(tmp_path: Path) -> None:
+    """Without a key nothing refuses the file."""
+    inspected = inspect(write(tmp_path / "x.csv", "key|b\n1|2\n"))
+    assert inspected.hint == "with --delimiter '|' the header and all lines below it have 2 fields"
 
 
 @pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "\r", "\0", "§"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batching_demo.contracts.encoding import pack, unpack
+from batching_demo.contracts.errors import InputError
 from batching_demo.contracts.limits import MAX_SLICE_BYTES
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
@@ -15,7 +16,11 @@ from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import MainInput, RunOptions, Source
 from batching_demo.main_service.preparation import prepare_slice
-from batching_demo.main_service.run_options import records_per_slice, run_id
+from batching_demo.main_service.run_options import (
+    check_records_per_workflow,
+    records_per_slice,
+    run_id,
+)
 
 SOURCE = Source("/a.csv", "a.csv", "digest", "csv")
 OPTIONS = RunOptions(["key"])
@@ -79,3 +84,9 @@ def test_what_preparation_returns_is_far_from_the_largest_payload(
         assert len(packed) < 3 * MAX_SLICE_BYTES
         total += sum(submission.header.records for submission in unpack(packed))
     assert total == 3_000
+
+
+def test_settings_of_batchers_do_not_decide_which_run_it_is() -> None:
+    check_records_per_workflow(RunOptions([], 200, BatcherSettings(max_records=1)))
+    with pytest.raises(InputError, match=r"--records-per-workflow 201: .* give at most 200"):
+        check_records_per_workflow(RunOptions([], 201, BatcherSettings(max_records=1)))

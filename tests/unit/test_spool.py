@@ -79,6 +79,31 @@ def test_standard_input(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         inspect(file.path, name=file.name)
 
 
+def test_all_names_of_standard_input_are_standard_input(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker would read its own descriptor instead, and wait for ever if that is a terminal."""
+    link = tmp_path / "in.csv"
+    link.symlink_to("/dev/stdin")
+    directory = tmp_path / "descriptors"
+    directory.symlink_to("/dev/fd")
+    paths = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "/proc/thread-self/fd/0"]
+    for path in (*paths, f"/proc/{os.getpid()}/fd/0", str(link), str(directory / "0")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
+        file = readable(path, "utf-8", state)
+        assert (file.path.parent.name, file.name) == ("spool", "standard input")
+        assert file.path.read_text() == TEXT
+
+
+def test_another_descriptor_is_copied(tmp_path: Path, state: Path) -> None:
+    """This is what a shell makes of <(command), with a pipe or a file behind it."""
+    with open(write(tmp_path / "a.csv", TEXT.encode()), "rb") as regular:
+        path = f"/dev/fd/{regular.fileno()}"
+        file = readable(path, "utf-8", state)
+    assert (file.path.parent.name, file.name) == ("spool", path)
+    assert file.path.read_text() == TEXT
+
+
 def test_a_pipe_is_read_once(tmp_path: Path, state: Path) -> None:
     path = tmp_path / "pipe.csv"
     os.mkfifo(path)

@@ -11,7 +11,7 @@ from batching_demo.contracts.direct import (
     RECORDS_PER_SUBMISSION,
     RECORDS_TARGET,
 )
-from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader, json_size
 from batching_demo.requester.records import (
     Record,
     RecordError,
@@ -53,7 +53,8 @@ def read_request(request: object, call_id: str) -> RecordTexts:
         texts = record_texts(_records(members), template, RECORDS_PER_SUBMISSION)
     except RecordError as error:
         raise RequestError(str(error)) from None
-    size = sum(len(text.encode()) for text in (*texts.keys, *texts.payloads))
+    # Keys travel back in the answer, as JSON.
+    size = sum(map(json_size, texts.keys)) + sum(len(text.encode()) for text in texts.payloads)
     if size > MAX_REQUEST_BYTES:
         raise RequestError(
             f"records: {size} bytes of keys and payloads are too many, {MAX_REQUEST_BYTES} are"

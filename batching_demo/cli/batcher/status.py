@@ -76,7 +76,7 @@ def _print(found: Sequence[Overview], *, as_json: bool, indent: int | None = 2) 
         click.echo(json.dumps([one.as_json() for one in found], indent=indent))
     else:
         click.echo(_text(found))
-    problems = [one.problem or one.failing_task for one in found]
+    problems = [one.wrong for one in found]
     for problem in filter(None, problems):
         click.echo(f"Error: {problem}", err=True)
     return FAILED if any(problems) else 0
@@ -92,5 +92,5 @@ def _text(found: Sequence[Overview]) -> str:
 
 
 def _rendered(found: Sequence[Overview]) -> Group:
-    problems = [Text(one.problem, style="red") for one in found if one.problem]
+    problems = [Text(one.wrong, style="red") for one in found if one.wrong]
     return Group(Text(_text(found)), *problems)

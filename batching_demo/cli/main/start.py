@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -9,7 +10,7 @@ from itertools import islice
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.input_options import InputOptions, input_options, read_input
+from batching_demo.cli.input_options import InputOptions, input_options, read_inputs
 from batching_demo.cli.main.hindrances import reporting_hindrances
 from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
@@ -23,7 +24,7 @@ from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, Wr
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
-from batching_demo.main_service.run_options import choose_max_open, records_per_slice
+from batching_demo.main_service.run_options import check_records_per_workflow, choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
@@ -85,9 +86,10 @@ def start(
     Examples:
       batching-demo main start --workflows 50
       batching-demo main start --input orders.ndjson --key order_id --records-per-workflow 100
+      batching-demo main start --input january.csv --input february.csv --key order_id
     """
-    inspected, keys = read_input(file, settings.state_directory)
-    if workflows is None and file.path is None:
+    inspected, keys = read_inputs(file, settings.state_directory)
+    if workflows is None and not file.paths:
         workflows = DEFAULT_WORKFLOWS
     run_options = RunOptions(
         key_columns=keys,
@@ -117,7 +119,7 @@ def start(
 
 async def _run(
     settings: Settings,
-    inspected: Inspected,
+    inspected: Sequence[Inspected],
     run_options: RunOptions,
     batchers: BatcherOptions,
     max_open: int | None,
@@ -127,27 +129,34 @@ async def _run(
     quiet: bool,
 ) -> Summary:
     name_temporal(settings)
-    client, source = await connect(settings), inspected.source
+    client = await connect(settings)
     known = await choose_for_paths(client, batchers, [run_options.write_path])
     run_options = replace(run_options, settings=known.settings, shards=known.shards)
-    max_open = max_open or choose_max_open(run_options, source)
+    check_records_per_workflow(run_options)
+    sources = [one.source for one in inspected]
+    max_open = max_open or min(choose_max_open(run_options, source) for source in sources)
     if not await has_pollers(client, MAIN_TASK_QUEUE):
         click.echo(
             f"no worker polls {MAIN_TASK_QUEUE} yet: start one with `batching-demo main worker`",
             err=True,
         )
-    planned = slices(source, records_per_slice(run_options), stamp=inspected.stamp)
-    total = inspected.records
+    most = run_options.records_per_workflow
+    total = sum(one.records for one in inspected)
     if workflows is not None:
-        total = min(total, workflows * records_per_slice(run_options))
+        total = min(total, workflows * most)
+    planned = (
+        (one.source, slice_)
+        for one in inspected
+        for slice_ in slices(one.source, most, stamp=one.stamp)
+    )
     with verdict_progress(total, shown=waits and not quiet) as on_change:
         starter = Starter(
-            client, source, run_options, max_open=max_open, waits=waits, on_change=on_change
+            client, sources[0], run_options, max_open=max_open, waits=waits, on_change=on_change
         )
         batched = waits and run_options.write_path is WritePath.BATCHED
         shards = range(run_options.shards if batched else 0)
         async with reporting_hindrances(client, starter, shards):
-            return await starter.run(islice(planned, workflows))
+            return await starter.run_all(islice(planned, workflows))
 
 
 def _run_label(again: str | None, *, quiet: bool) -> str:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from batching_demo.contracts.limits import MAX_RECORD_BYTES
+from batching_demo.contracts.limits import KIB, MAX_RECORD_BYTES
 from batching_demo.main_service.files.csv_format import column_names, names_size
-from batching_demo.main_service.files.ndjson_format import is_array
+from batching_demo.main_service.files.header_hints import check_first_line, hint
+from batching_demo.main_service.files.json_layout import check_layout
+from batching_demo.main_service.files.ndjson_format import count_records
 from batching_demo.main_service.files.source_file import (
     FORMATS,
     FileStamp,
@@ -21,13 +23,14 @@ from batching_demo.main_service.files.source_file import (
     opened,
     printable,
     stamp_of,
+    text_parts,
 )
 from batching_demo.main_service.files.structure import EncodingError, Record, StructureError
 from batching_demo.main_service.messages import Source
-from batching_demo.records.rejection import shown
+from batching_demo.records.rejection import shown_names
 
-_EDGE_BYTES = 4096
-_COLUMNS_SHOWN = 20
+_HINTED_BYTES = 64 * KIB
+"""Of the beginning of a CSV file. The hint comes from them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Inspected:
     records: int
     stamp: FileStamp
     """Taken before the file was read, so that a change since then is noticed."""
+    hint: str = ""
+    """What is odd about the header of CSV, and what to do; empty if nothing is."""
 
 
 def inspect(
@@ -72,18 +77,20 @@ def inspect(
     with opened(str(path), "check its name and permissions") as file:
         stamp = stamp_of(file)
         columns: list[str] = []
+        odd = ""
         try:
             found = _read_through(file, source_format, delimiter)
             if source_format == "csv":
-                columns = _columns(file, found, delimiter)
+                odd = _hint(file, found, delimiter)
+                columns = _columns(file, found, delimiter, odd)
             else:
-                delimiter = ","
-                _refuse_array(file, found, name)
+                delimiter = Source.delimiter
+                check_layout(file, found.first, found.records, name)
         except StructureError as error:
             raise SourceError(f"{name}, line {error.line}: {error}") from None
-    _check_key_columns(name, columns, key_columns)
+    _check_key_columns(name, columns, key_columns, odd)
     source = Source(str(path), name, found.digest, source_format, delimiter, columns, encoding)
-    return Inspected(source, found.records - bool(columns), stamp)
+    return Inspected(source, found.records - bool(columns), stamp, odd)
 
 
 def _check_options(name: str, source_format: str, delimiter: str) -> None:
@@ -99,22 +106,21 @@ class _Found:
     """What a file has, the header of CSV counted as a record."""
 
     first: Record
-    last: Record
     records: int
     digest: str
 
 
 def _read_through(file: BinaryIO, source_format: str, delimiter: str) -> _Found:
     digest = hashlib.sha256()
-    first = last = (1, 0, 0)
-    count = 0
     try:
-        for count, last in enumerate(find_records(file, source_format, delimiter, digest), 1):
-            if count == 1:
-                first = last
+        if source_format == "csv":
+            count = sum(1 for _ in find_records(file, source_format, delimiter, digest))
+        else:
+            count = count_records(text_parts(file, digest)[1])
+        first = next(find_records(file, source_format, delimiter, hashlib.sha256()), (1, 0, 0))
     except EncodingError as error:
         raise StructureError(error.line, f"{error}; {_advice(_read(file, 0, 4))}") from None
-    return _Found(first, last, count, digest.hexdigest())
+    return _Found(first, count, digest.hexdigest())
 
 
 def _advice(first: bytes) -> str:
@@ -131,7 +137,16 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
     return file.read(end - start)
 
 
-def _columns(file: BinaryIO, found: _Found, delimiter: str) -> list[str]:
+def _hint(file: BinaryIO, found: _Found, delimiter: str) -> str:
+    line, start, _ = found.first
+    beginning = _read(file, start, start + _HINTED_BYTES)
+    if len(beginning) == _HINTED_BYTES:
+        # Whole lines only.
+        beginning = beginning[: beginning.rfind(b"\n") + 1]
+    return hint(beginning.decode(), delimiter, line)
+
+
+def _columns(file: BinaryIO, found: _Found, delimiter: str, odd: str) -> list[str]:
     """Return the names in the header; a file without any text has none."""
     line, start, end = found.first
     if end - start > MAX_RECORD_BYTES:
@@ -140,9 +155,10 @@ def _columns(file: BinaryIO, found: _Found, delimiter: str) -> list[str]:
         )
     try:
         text = _read(file, start, end).decode()
+        check_first_line(text)
         names = column_names(text, delimiter) if found.records else []
     except ValueError as error:
-        raise StructureError(line, str(error)) from None
+        raise StructureError(line, "; ".join(filter(None, (str(error), odd)))) from None
     if (size := names_size(names)) > MAX_RECORD_BYTES:
         raise StructureError(
             line,
@@ -152,27 +168,10 @@ def _columns(file: BinaryIO, found: _Found, delimiter: str) -> list[str]:
     return names
 
 
-def _refuse_array(file: BinaryIO, found: _Found, name: str) -> None:
-    """Look at the ends of the first and the last line, which may be of any length."""
-    first, last = (
-        _read(file, start, min(end, start + _EDGE_BYTES))
-        + _read(file, max(start, end - _EDGE_BYTES), end)
-        for _, start, end in (found.first, found.last)
-    )
-    if is_array(first, last, found.records):
-        raise StructureError(
-            found.first[0],
-            "the file is one JSON array, not an object a line; convert it:"
-            f" jq -c '.[]' {name} > lines.ndjson",
-        )
-
-
-def _check_key_columns(name: str, columns: Sequence[str], key_columns: Sequence[str]) -> None:
+def _check_key_columns(
+    name: str, columns: Sequence[str], key_columns: Sequence[str], odd: str
+) -> None:
     missing = [column for column in key_columns if column not in columns]
     if columns and missing:
-        more = len(columns) - _COLUMNS_SHOWN
-        raise SourceError(
-            f"{name}: no column {', '.join(map(shown, missing))};"
-            f" the header has {', '.join(map(shown, columns[:_COLUMNS_SHOWN]))}"
-            + (f" and {more:,} more" if more > 0 else "")
-        )
+        refused = f"{name}: no column {shown_names(missing)}; the header has {shown_names(columns)}"
+        raise SourceError("; ".join(filter(None, (refused, odd))))

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -11,6 +12,7 @@ WHITE_SPACE = " \t\r\n"
 """What JSON calls white space."""
 
 _WHITE_SPACE_BYTES = WHITE_SPACE.encode()
+_MAY_BE_BLANK = re.compile(rb"\n[ \t\r\n]")
 
 
 def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
@@ -24,7 +26,7 @@ def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
         EncodingError: the text is not UTF-8.
     """
     line, start, is_blank = 1, offset, True
-    for piece in _pieces(parts):
+    for piece in chain.from_iterable(io.BytesIO(part) for part, _ in _checked(parts)):
         offset += len(piece)
         is_blank = is_blank and not piece.strip(_WHITE_SPACE_BYTES)
         if piece.endswith(b"\n"):
@@ -35,8 +37,32 @@ def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
         yield line, start, offset
 
 
-def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines, cut where parts end, as long as they are UTF-8."""
+def count_records(parts: Iterable[bytes]) -> int:
+    """Return how many records a file has, faster than `records` finds them.
+
+    Args:
+        parts: the text in pieces of any size.
+
+    Raises:
+        EncodingError: the text is not UTF-8.
+    """
+    count, is_blank = 0, True
+    for part, line_ends in _checked(parts):
+        first, last = part.find(b"\n"), part.rfind(b"\n")
+        open_line = part[:first] if line_ends else part
+        is_blank = is_blank and not open_line.strip(_WHITE_SPACE_BYTES)
+        if line_ends:
+            count += (not is_blank) + line_ends - 1
+            # Lines are looked at one by one only if some may be blank.
+            if _MAY_BE_BLANK.search(part, first, last + 1):
+                whole_lines = part[first + 1 : last].split(b"\n")
+                count -= sum(not line.strip(_WHITE_SPACE_BYTES) for line in whole_lines)
+            is_blank = not part[last + 1 :].strip(_WHITE_SPACE_BYTES)
+    return count + (not is_blank)
+
+
+def _checked(parts: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield parts as long as they are UTF-8, and how many line ends each of them has."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
     for part in chain(parts, [b""]):
@@ -44,8 +70,9 @@ def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
             decoder.decode(part, final=not part)
         except UnicodeDecodeError as error:
             raise EncodingError(line + error.object.count(b"\n", 0, error.start), error) from None
-        yield from io.BytesIO(part)
-        line += part.count(b"\n")
+        line_ends = part.count(b"\n")
+        yield part, line_ends
+        line += line_ends
 
 
 def lines(text: str, line: int) -> Iterator[tuple[int, str]]:
@@ -54,11 +81,3 @@ def lines(text: str, line: int) -> Iterator[tuple[int, str]]:
         stripped = raw.strip(WHITE_SPACE)
         if stripped:
             yield number, stripped
-
-
-def is_array(first_line: bytes, last_line: bytes, lines: int) -> bool:
-    """Return whether a file is one JSON array rather than lines of which some are arrays."""
-    opening = first_line.strip(_WHITE_SPACE_BYTES)
-    closing = last_line.strip(_WHITE_SPACE_BYTES)
-    is_enclosed = opening.startswith(b"[") and closing.endswith(b"]")
-    return is_enclosed and (lines == 1 or not opening.endswith(b"]"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
 from batching_demo.main_service.files.source_file import (
-    SourceError,
+    ChangedError,
     chunks,
     hashed,
     opened,
@@ -26,7 +26,8 @@ def read_slice(source: Source, slice_: Slice) -> bytes:
     """Return the bytes of a slice, or of a record over the limit its SHA-256 and its beginning.
 
     Raises:
-        SourceError: the file cannot be read here, or it has changed since it was sliced.
+        ChangedError: the file has changed since it was sliced.
+        SourceError: the file cannot be read here, at least not now.
     """
     keep = TRUNCATED_BYTES if is_oversized(slice_) else slice_.length
     raw, crc32, digest = b"", 0, hashlib.sha256()
@@ -36,7 +37,7 @@ def read_slice(source: Source, slice_: Slice) -> bytes:
             crc32 = zlib.crc32(chunk, crc32)
             raw += chunk[: keep - len(raw)]
     if crc32 != slice_.crc32:
-        raise SourceError(
+        raise ChangedError(
             f"{printable(source.path)}, line {slice_.first_line}: changed since it was read by the"
             " starter; start again with the file as it is now"
         )

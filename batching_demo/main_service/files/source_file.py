@@ -14,11 +14,16 @@ from batching_demo.main_service.files.structure import Record
 CHUNK_BYTES = 256 * 1024
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 GZIP_SUFFIX = ".gz"
-LONGEST_NAME = 255
+LONGEST_NAME_BYTES = 255
+STANDARD_INPUT_NAME = "standard input"
 
 
 class SourceError(InputError):
     """An input that is refused as a whole; its text is one line for the user."""
+
+
+class ChangedError(SourceError):
+    """An input that is no longer what the starter has read. It never turns back into that."""
 
 
 class Hash(Protocol):
@@ -70,7 +75,8 @@ def printable(path: str) -> str:
 
 def name_of(path: str) -> str:
     """Return the name of a file for people; of a name too long for messages, its end."""
-    return printable(Path(path).name)[-LONGEST_NAME:]
+    name = printable(Path(path).name).encode()
+    return name[-LONGEST_NAME_BYTES:].decode(errors="ignore")
 
 
 def is_gzip(name: str) -> bool:
@@ -102,6 +108,21 @@ def hashed(parts: Iterable[bytes], digest: Hash) -> Iterator[bytes]:
         yield part
 
 
+def text_parts(file: BinaryIO, digest: Hash) -> tuple[int, Iterator[bytes]]:
+    """Return where the text of a file begins, which is after a byte-order mark, and its bytes.
+
+    Args:
+        file: is read by nobody else meanwhile.
+        digest: has the whole file added to it by the time all bytes are read.
+    """
+    file.seek(0)
+    mark = file.read(len(codecs.BOM_UTF8))
+    start = len(mark) if mark == codecs.BOM_UTF8 else 0
+    file.seek(start)
+    digest.update(mark[:start])
+    return start, hashed(chunks(file), digest)
+
+
 def find_records(
     file: BinaryIO, source_format: str, delimiter: str, digest: Hash
 ) -> Iterator[Record]:
@@ -116,12 +137,7 @@ def find_records(
     Raises:
         StructureError: the file is not what the format allows.
     """
-    file.seek(0)
-    mark = file.read(len(codecs.BOM_UTF8))
-    start = len(mark) if mark == codecs.BOM_UTF8 else 0
-    file.seek(start)
-    digest.update(mark[:start])
-    parts = hashed(chunks(file), digest)
+    start, parts = text_parts(file, digest)
     if source_format == "csv":
         return csv_format.records(parts, start, delimiter)
     return ndjson_format.records(parts, start)

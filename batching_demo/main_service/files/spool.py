@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from batching_demo.main_service.files.descriptors import is_descriptor, is_standard_input
 from batching_demo.main_service.files.source_file import (
+    STANDARD_INPUT_NAME,
     SourceError,
     chunks,
     hashed,
@@ -48,9 +50,13 @@ def readable(path: str, encoding: str, state_directory: Path) -> Readable:
         SourceError: the input cannot be read, decompressed or decoded.
     """
     codec = _codec(encoding)
-    name = "standard input" if path == STANDARD_INPUT else name_of(path)
-    # A pipe can be read only once, and a worker would wait for its writer.
-    is_file = path != STANDARD_INPUT and (os.path.isfile(path) or not os.path.exists(path))
+    if is_standard_input(path):
+        path = STANDARD_INPUT
+    # A pipe can be read only once, and a worker would wait for its writer. A worker has none of
+    # the descriptors of this process.
+    is_passing = path == STANDARD_INPUT or is_descriptor(path)
+    name = _name(path, is_passing=is_passing)
+    is_file = not is_passing and (os.path.isfile(path) or not os.path.exists(path))
     if codec == UTF_8 and is_file and not is_gzip(name):
         return Readable(Path(path), name)
     if os.path.isdir(path):
@@ -60,6 +66,13 @@ def readable(path: str, encoding: str, state_directory: Path) -> Readable:
         if codec != UTF_8:
             parts = _recoded(name, parts, codec)
         return Readable(_store(_read(name, parts), state_directory / SPOOL), name, codec)
+
+
+def _name(path: str, *, is_passing: bool) -> str:
+    """Return what people call an input; a descriptor by its path, since its number alone is odd."""
+    if path == STANDARD_INPUT:
+        return STANDARD_INPUT_NAME
+    return printable(path) if is_passing else name_of(path)
 
 
 def _codec(encoding: str) -> str:

@@ -1,0 +1,56 @@
+"""Why the workflow task of a batcher fails again and again, and the way out."""
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
+from temporalio.client import Client
+
+from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.operator.shards import Described
+
+NORMAL_TASK_ATTEMPTS = 2
+"""A task that a burst of signals interrupts is tried again at once."""
+LAST_EVENTS = 20
+LONGEST_CAUSE = 200
+
+
+async def describe_failing_task(client: Client, described: Described) -> str:
+    """Return a line with cause and way out if a workflow task fails repeatedly, else an empty text.
+
+    A batcher in this state takes no request, so none of its own commands mends it.
+    """
+    if described.task_attempts <= NORMAL_TASK_ATTEMPTS:
+        return ""
+    workflow_id, shards = batcher_workflow_id(described.shard), described.shard + 1
+    cause = await _cause(client, workflow_id, described.run_id)
+    return (
+        f"{workflow_id} cannot finish its workflow task (attempt {described.task_attempts},"
+        f" {cause}) and takes no requests: restart its workers with the newest release; if it still"
+        f" fails, terminate it with `temporal workflow terminate --workflow-id {workflow_id}` or in"
+        f" the Web UI, then `batching-demo batcher start --shards {shards}`; no record is lost,"
+        " since the workflows that wait for verdicts submit again"
+    )
+
+
+async def _cause(client: Client, workflow_id: str, run_id: str) -> str:
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace,
+        execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+        maximum_page_size=LAST_EVENTS,
+    )
+    found = await client.workflow_service.get_workflow_execution_history_reverse(request)
+    return next(filter(None, map(_failure, found.history.events)), "see the worker's log")
+
+
+def _failure(event: HistoryEvent) -> str:
+    """Return the cause that an event names; empty if the event is no failure of a task."""
+    if event.HasField("workflow_task_timed_out_event_attributes"):
+        return "no worker finished it in time"
+    if not event.HasField("workflow_task_failed_event_attributes"):
+        return ""
+    failed = event.workflow_task_failed_event_attributes
+    kind = WorkflowTaskFailedCause.Name(failed.cause)
+    kind = kind.removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").replace("_", " ").lower()
+    message = " ".join(failed.failure.message.split())[:LONGEST_CAUSE]
+    return f"{kind}: {message}" if message else kind
