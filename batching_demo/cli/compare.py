@@ -20,6 +20,7 @@ from batching_demo.cli.comparison_options import (
 )
 from batching_demo.cli.exit_codes import NOT_ALL_STORED
 from batching_demo.cli.running_batchers import choose_for_paths
+from batching_demo.cli.servers import name_servers
 from batching_demo.comparison.compare import Comparison, OnChange, compare
 from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
 from batching_demo.comparison.report.page import write_page
@@ -50,6 +51,7 @@ def compare_command(settings: Settings, chosen: ComparisonOptions) -> None:
       batching-demo compare --report comparison.html
     """
     comparison = read_comparison(settings, chosen)
+    name_servers(settings)
     compared = asyncio.run(run_comparison(settings, comparison, chosen))
     show_comparison(compared, chosen)
     raise SystemExit(compared.exit_code)

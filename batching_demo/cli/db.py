@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from batching_demo.cli.libpq import libpq_uri
+from batching_demo.cli.servers import name_database
 from batching_demo.database.connection.reading import read_parameters
 from batching_demo.database.migrations import migrate, newest_revision
 from batching_demo.settings import Settings
@@ -29,6 +30,7 @@ def upgrade_command(settings: Settings) -> None:
     \b
     Example: batching-demo db upgrade
     """
+    name_database(settings)
     url = settings.required_database_url
     asyncio.run(migrate(url, application_name="batching-demo db upgrade"))
     click.echo(f"schema is at revision {newest_revision()}")

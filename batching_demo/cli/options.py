@@ -229,6 +229,7 @@ quiet = click.option(
 
 
 def _log_problems_only(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    _keep_quiet(ctx, parameter, value)
     if value:
         logging.getLogger("batching_demo").setLevel(logging.WARNING)
 

@@ -14,7 +14,7 @@ from batching_demo.contracts.names import (
     WritePath,
     batcher_workflow_id,
 )
-from batching_demo.operator.shards import ShardMissingError, describe
+from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
 from batching_demo.temporal import has_pollers
 
 POLL_SECONDS = 0.1
@@ -54,7 +54,8 @@ async def _polled_within(client: Client, queue: str, seconds: float) -> bool:
 
 async def _check_batcher(client: Client, shard: int, shards: int) -> None:
     try:
-        await describe(client, shard)
+        if (await describe(client, shard)).is_paused:
+            raise ComparisonError(str(ShardPausedError(shard)))
     except ShardMissingError:
         raise ComparisonError(
             f"{batcher_workflow_id(shard)} does not run: start it with"

@@ -12,4 +12,4 @@ from batching_demo.settings import Settings
 async def examine(settings: Settings) -> list[Check]:
     """Check everything that the services need, both servers at the same time."""
     temporal, postgres = await asyncio.gather(check_temporal(settings), check_postgres(settings))
-    return [*check_machine(settings.state_directory), *postgres, *temporal]
+    return [*check_machine(settings.known_state_directory), *postgres, *temporal]

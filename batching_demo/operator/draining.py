@@ -14,7 +14,12 @@ from batching_demo.operator.requests import (
     RequestRefusedError,
     ask_status,
 )
-from batching_demo.operator.shards import OperatorError, ShardMissingError, describe
+from batching_demo.operator.shards import (
+    OperatorError,
+    ShardMissingError,
+    ShardPausedError,
+    describe,
+)
 
 Remains = Callable[[Client, int], Awaitable[str | None]]
 """Returns what a batcher still has to do; None once it is done."""
@@ -40,7 +45,7 @@ async def without_verdict(client: Client, shard: int) -> str | None:
     await describe(client, shard)
     try:
         status = await ask_status(client, shard)
-    except NoWorkerError as error:
+    except (NoWorkerError, ShardPausedError) as error:
         return str(error)
     if status.mode not in (Mode.DRAINING, Mode.STOPPING):
         raise RequestRefusedError(

@@ -16,6 +16,7 @@ from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
     Described,
     ShardMissingError,
+    ShardPausedError,
     chosen_shards,
     describe,
 )
@@ -64,7 +65,7 @@ async def _look_at(client: Client, shard: int) -> Overview:
     failing_task = await describe_failing_task(client, described)
     try:
         status = await ask_status(client, shard)
-    except (NoWorkerError, ShardMissingError) as error:
+    except (NoWorkerError, ShardMissingError, ShardPausedError) as error:
         return Overview(shard, described, problem=str(error), failing_task=failing_task)
     return Overview(shard, described, status, failing_task=failing_task)
 
@@ -101,6 +102,8 @@ def mode(found: Overview, now: float) -> str:
     """Return whether a batcher runs and answers, and if so its mode."""
     if found.described is None:
         return "does not run"
+    if found.described.is_paused:
+        return "paused in Temporal"
     if (status := found.status) is None:
         return "runs, but no worker answers"
     for_how_long = f" for {age(now - status.mode_since)}" if status.mode_since else ""

@@ -12,7 +12,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_buffered, submit
-from tests.support.commands import aside
+from tests.support.commands import aside, said
 from tests.support.processes import start_on_terminal, start_process
 from tests.support.records import record
 from tests.support.services import batcher_service, patchable_batcher_service
@@ -30,7 +30,8 @@ async def run(*arguments: str) -> Result:
 
 async def expect(exit_code: int, output: str, *arguments: str) -> None:
     result = await run(*arguments)
-    assert (result.exit_code, result.output) == (exit_code, output)
+    printed = "".join(f"{line}\n" for line in [*result.stdout.splitlines(), *said(result)])
+    assert (result.exit_code, printed) == (exit_code, output)
 
 
 async def test_each_command_says_what_it_did_and_that_it_was_so_already(
@@ -73,7 +74,7 @@ async def test_a_missing_shard_is_named_and_the_others_are_done(
         for command in ("pause", "resume", "flush", "drain", "status"):
             result = await run(command)
             assert result.exit_code == 1
-            assert result.stderr == f"Error: batcher-1 does not run: {advice}\n"
+            assert said(result) == [f"Error: batcher-1 does not run: {advice}"]
             names = [line.split()[0].strip(":") for line in result.stdout.splitlines()]
             assert {"batcher-0", "batcher-2"} <= set(names)
         only = await run("resume", "--shard", "2")

@@ -108,6 +108,14 @@ class TestRefusals:
         monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@localhost/db")
         assert_one_line(run("db", "upgrade"), 1, "postgresql://")
 
+    @pytest.mark.parametrize("missing", ["DATABASE_URL", "TEMPORAL_ADDRESS"])
+    def test_half_an_environment_for_the_demo(
+        self, missing: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv(missing)
+        result = run("demo", "--use-environment")
+        assert_one_line(result, 2, "needs both servers named", missing)
+
     @pytest.mark.parametrize(
         "command",
         ["db upgrade", "db url", "psql", "dead-letters list", "batcher worker", "doctor"],
@@ -136,7 +144,7 @@ class TestMissingServers:
         "command", [("main", "start"), ("batcher", "start"), ("compare",)], ids=" ".join
     )
     def test_temporal_is_down(self, command: Sequence[str]) -> None:
-        assert_one_line(run(*command), 1, "Temporal", "127.0.0.1", "dev up")
+        assert_one_line(run(*command), 1, "Temporal", "127.0.0.1", "correct TEMPORAL_ADDRESS")
 
     def test_postgres_is_down(self) -> None:
         assert_one_line(run("db", "upgrade"), 1, "Postgres", "DATABASE_URL")

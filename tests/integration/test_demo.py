@@ -11,7 +11,7 @@ from tests.support.shapes import parsed
 async def demo(servers: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "batching_demo", "demo", "--json", *arguments),
+        *("-m", "batching_demo", "demo", "--use-environment", "--json", *arguments),
         env={**os.environ, **servers, "BATCHING_DEMO_MAX_BYTES": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

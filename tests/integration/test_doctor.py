@@ -106,7 +106,7 @@ async def test_a_namespace_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "absent")
     _, found = await examine()
     assert found["Temporal"][0] == "problem"
-    assert "namespace absent does not exist" in found["Temporal"][1]
+    assert "no namespace absent" in found["Temporal"][1]
 
 
 async def test_a_database_that_is_not_migrated(

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from batching_demo.comparison import postgres_counts
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
+from tests.support import commands
 from tests.support.batchers import batcher
 from tests.support.commands import aside
 from tests.support.services import batcher_service, both_services
@@ -50,8 +51,8 @@ async def settings_given(client: Client) -> tuple[int, int, float]:
 
 
 def said(result: Result) -> list[str]:
-    """List the lines on standard error, but that no main worker runs here."""
-    return [line for line in result.stderr.splitlines() if not line.startswith(NO_MAIN_WORKER)]
+    """List the lines on standard error, but servers and that no main worker runs here."""
+    return [line for line in commands.said(result) if not line.startswith(NO_MAIN_WORKER)]
 
 
 async def test_nothing_said_takes_what_the_batchers_have(client: Client) -> None:

@@ -34,6 +34,12 @@ async def aside(*arguments: str) -> Result:
     return await asyncio.to_thread(run, *arguments)
 
 
+def said(result: Result) -> list[str]:
+    """List the lines on standard error but those that name the servers."""
+    lines = result.stderr.splitlines()
+    return [line for line in lines if not line.startswith(("Postgres: ", "Temporal: "))]
+
+
 def assert_one_line(result: Result, exit_code: int, *said: str) -> None:
     """Assert that a command failed with one line that says these words, and nothing secret."""
     lines = result.stderr.strip().splitlines()

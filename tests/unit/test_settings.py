@@ -29,6 +29,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def leave(environment: dict[str, str], content: str | bytes) -> None:
     """Write the file that `dev up` writes."""
     directory = find_state_directory(environment)
+    assert directory
     directory.mkdir(exist_ok=True)
     content = content if isinstance(content, bytes) else content.encode()
     DevStackAddresses.path(directory).write_bytes(content)

@@ -14,6 +14,7 @@ from batching_demo.cli.batcher.each_shard import (
     showing_remaining,
 )
 from batching_demo.cli.exit_codes import FAILED
+from batching_demo.cli.servers import name_temporal
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.operations import Update
 from batching_demo.operator.draining import running
@@ -37,6 +38,7 @@ def reshard(settings: Settings, shards: int, timeout: float) -> None:
     \b
     Example: batching-demo batcher reshard 4
     """
+    name_temporal(settings)
     with showing_remaining() as report:
         failed = asyncio.run(_reshard(settings, shards, timeout, report))
     if not failed:

@@ -12,6 +12,7 @@ from rich.live import Live
 from temporalio.client import Client
 
 from batching_demo.cli.batcher.picture import Rated, Rates, lines, picture
+from batching_demo.cli.process.streams import reader_left
 from batching_demo.operator.status import Overview, overview
 
 Show = Callable[[Rated], None]
@@ -20,7 +21,7 @@ Show = Callable[[Rated], None]
 async def watch(
     client: Client, shard: int | None, every: float, *, as_json: bool
 ) -> Sequence[Overview]:
-    """Show batchers until none of them runs, and return the last look.
+    """Show batchers until none of them runs or nobody reads it, and return the last look.
 
     On a terminal the picture stays in place. Elsewhere each look adds a line for each batcher, or
     with `as_json` one line for all.
@@ -31,7 +32,7 @@ async def watch(
             found = await overview(client, shard)
             now = time.monotonic()
             show([(one, rates.add(one, now)) for one in found])
-            if not any(one.described for one in found):
+            if reader_left() or not any(one.described for one in found):
                 return found
             await asyncio.sleep(every)
 

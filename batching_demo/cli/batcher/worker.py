@@ -11,6 +11,7 @@ from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.sampling import sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
+from batching_demo.cli.servers import database_line, temporal_line
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
@@ -75,6 +76,8 @@ async def _work(
     is_measured: bool,
 ) -> None:
     url = settings.required_database_url
+    logger.info("%s", database_line(settings))
+    logger.info("%s", temporal_line(settings))
     engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)

@@ -20,6 +20,7 @@ from batching_demo.cli.dead_letters.selection import (
     no_letters,
     selection_options,
 )
+from batching_demo.cli.servers import name_servers
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
@@ -80,6 +81,7 @@ def retry(
     if (edit or key is not None) and len(selection.ids) != 1:
         raise click.UsageError("--edit and --key are for one dead letter, named by its id")
     edited = read_payload(edit) if edit else None
+    name_servers(settings)
     run = _Run(edited, key, quiet=as_json)
     retried = asyncio.run(run.retry_all(settings, selection))
     if as_json:
