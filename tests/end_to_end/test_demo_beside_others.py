@@ -47,7 +47,7 @@ def foreign(
     file.parent.mkdir()
     file.write_text(f'[profile.default]\naddress = "{address}"\nnamespace = "{client.namespace}"\n')
     (tmp_path / "services").write_text("[other]\nhost=127.0.0.1\nport=1\ndbname=other\n")
-    for name in ("csv.py", "queue.py", "temporalio.py"):
+    for name in ("batching_demo.py", "csv.py", "queue.py", "temporalio.py"):
         (tmp_path / name).write_text("raise SystemExit('a file of another project')\n")
     return {
         **os.environ,
