@@ -4,29 +4,32 @@ import asyncio
 import os
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from batching_demo.database.engine import create_transactional_engine
+from batching_demo.database.migrations import prepare
 from batching_demo.database.models import metadata
+from batching_demo.database.version_table import VERSION_TABLE
 from batching_demo.settings import Settings
-
-# Any number; it has to be the same for everyone who migrates this schema.
-MIGRATION_LOCK = 7_233_5432
 
 
 def run_offline() -> None:
     context.configure(
-        dialect_name="postgresql", target_metadata=metadata, literal_binds=True, as_sql=True
+        dialect_name="postgresql",
+        target_metadata=metadata,
+        version_table=VERSION_TABLE,
+        literal_binds=True,
+        as_sql=True,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
 def run_on(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata)
+    context.configure(connection=connection, target_metadata=metadata, version_table=VERSION_TABLE)
     with context.begin_transaction():
         # Taken inside: a lock before it starts a transaction that nobody commits.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        prepare(connection)
         context.run_migrations()
 
 

@@ -1,7 +1,7 @@
 """Find dead letters, and record what became of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, any_, bindparam, func,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.database.encoding import Encoding, encoding_of
 from batching_demo.database.models import dead_letters
 
 
@@ -33,16 +34,16 @@ class Selection:
     reason: str | None = None
     status: Status | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the same in SQL."""
+    def conditions(self, encoding: Encoding) -> list[ColumnElement[bool]]:
+        """Return the same in SQL, for a database with this encoding."""
         letter = dead_letters.c
         conditions: list[ColumnElement[bool]] = []
         if self.ids:
             conditions.append(_one_of(self.ids))
         if self.source is not None:
-            conditions.append(letter.source == self.source)
+            conditions.append(letter.source == encoding.escape(self.source))
         if self.reason is not None:
-            conditions.append(letter.reason == self.reason)
+            conditions.append(letter.reason == encoding.escape(self.reason))
         if self.status is not None:
             conditions.append(letter.status == self.status.value)
         return conditions
@@ -97,16 +98,19 @@ async def find_dead_letters(
     engine: AsyncEngine, selection: Selection, limit: int | None = None
 ) -> list[StoredDeadLetter]:
     """Return dead letters, the oldest first."""
-    query = select(*_COLUMNS).where(*selection.conditions()).order_by(_letter.id).limit(limit)
+    query = select(*_COLUMNS).order_by(_letter.id).limit(limit)
     async with engine.connect() as connection:
-        return [StoredDeadLetter(*row) for row in await connection.execute(query)]
+        encoding = encoding_of(connection)
+        found = await connection.execute(query.where(*selection.conditions(encoding)))
+        return [_as_it_was(StoredDeadLetter(*row), encoding) for row in found]
 
 
 async def count_dead_letters(engine: AsyncEngine, selection: Selection) -> int:
     """Count dead letters."""
-    query = select(func.count()).select_from(dead_letters).where(*selection.conditions())
+    query = select(func.count()).select_from(dead_letters)
     async with engine.connect() as connection:
-        return (await connection.execute(query)).scalar_one()
+        conditions = selection.conditions(encoding_of(connection))
+        return (await connection.execute(query.where(*conditions))).scalar_one()
 
 
 async def count_by_status(engine: AsyncEngine) -> dict[str, int]:
@@ -123,11 +127,24 @@ async def read_dead_letter(
     """Return one dead letter and its record."""
     query = select(_letter.record, *_COLUMNS).where(_letter.id == dead_letter_id)
     async with engine.connect() as connection:
+        encoding = encoding_of(connection)
         row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
     record, *columns = row
-    return StoredDeadLetter(*columns), record
+    return _as_it_was(StoredDeadLetter(*columns), encoding), record
+
+
+def _as_it_was(letter: StoredDeadLetter, encoding: Encoding) -> StoredDeadLetter:
+    """Return a dead letter with the texts that it had before they were escaped for storing."""
+    return replace(
+        letter,
+        key=None if letter.key is None else encoding.unescape(letter.key),
+        source=encoding.unescape(letter.source),
+        reason=encoding.unescape(letter.reason),
+        requester=encoding.unescape(letter.requester),
+        run_label=encoding.unescape(letter.run_label),
+    )
 
 
 async def find_identity(engine: AsyncEngine, identity: bytes) -> int | None:

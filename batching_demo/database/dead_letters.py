@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from uuid import UUID
@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from batching_demo.database.encoding import encoding_of, escaped, storable_text, unescaped
 from batching_demo.database.models import dead_letters
 
 TRUNCATED_REASON = "too_large"
@@ -77,20 +78,25 @@ async def insert_dead_letters(
     if not by_identity:
         return
     once = list(by_identity.values())
+    encoding = encoding_of(connection)
+
+    def kept(texts: Iterable[str]) -> list[str]:
+        return [encoding.escape(text) for text in texts]
+
     await connection.execute(
         INSERT,
         {
             "identities": list(by_identity),
-            "keys": [storable_text(letter.key) or None for letter in once],
-            "sources": [storable_text(letter.source) for letter in once],
+            "keys": [key or None for key in kept(letter.key for letter in once)],
+            "sources": kept(letter.source for letter in once),
             "lines": [letter.line for letter in once],
             "records": [ascii_text(letter.record) for letter in once],
             "truncated": [letter.reason == TRUNCATED_REASON for letter in once],
-            "reasons": [storable_text(letter.reason) for letter in once],
+            "reasons": kept(letter.reason for letter in once),
             "details": [ascii_text(letter.detail) for letter in once],
             "sqlstates": [letter.sqlstate for letter in once],
-            "requesters": [storable_text(letter.requester) for letter in once],
-            "run_labels": [storable_text(letter.run_label) for letter in once],
+            "requesters": kept(letter.requester for letter in once),
+            "run_labels": kept(letter.run_label for letter in once),
             "batch_id": batch_id,
         },
     )
@@ -100,17 +106,12 @@ def ascii_text(text: str) -> str:
     """Escape all but printable ASCII, as JSON does; JSON text keeps its meaning."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escaped(character) for character in text)
+    return "".join(_escaped_unless_plain(character) for character in text)
 
 
 def plain_text(ascii_json: str) -> str:
     """Write the characters that `ascii_text` escaped in JSON text as themselves again."""
     return _ESCAPES.sub(_plain, ascii_json)
-
-
-def storable_text(text: str) -> str:
-    """Keep a text as it is, for a retry has to use the same, but for what cannot be stored."""
-    return text.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
 
 
 # A run of escapes, so that pairs of surrogates stay together; any other escape stays as it is.
@@ -120,15 +121,14 @@ _ESCAPES = re.compile(r"((?:\\u(?!00[0-7])[0-9a-f]{4})+)|\\.", re.DOTALL)
 def _plain(match: re.Match[str]) -> str:
     if match[1] is None:
         return match[0]
-    return bytes.fromhex(match[1].replace("\\u", "")).decode("utf-16-be", "surrogatepass")
+    return unescaped(match[1])
 
 
-def _escaped(character: str) -> str:
+def _escaped_unless_plain(character: str) -> str:
     # White space between the parts of a JSON text may not be escaped.
     if character in "\r\n\t" or (character.isascii() and character.isprintable()):
         return character
-    utf16 = character.encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
+    return escaped(character)
 
 
 def _insert() -> Insert:

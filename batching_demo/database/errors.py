@@ -9,6 +9,7 @@ from asyncpg import InterfaceError, PostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from batching_demo.contracts.errors import UserError
+from batching_demo.database.advice import advise
 
 
 class FailureKind(StrEnum):
@@ -41,33 +42,17 @@ class DatabaseFailedError(UserError):
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
+def database_errors(*, migrating: bool = False) -> Iterator[None]:
     """Turn whatever the drivers raise, parameters and all, into a `DatabaseFailedError`."""
     try:
         yield
     except (SQLAlchemyError, PostgresError, InterfaceError, OSError) as error:
-        raise DatabaseFailedError(classify(error)) from None
+        raise DatabaseFailedError(classify(error, migrating=migrating)) from None
 
 
 _POISON_CLASSES = ("22", "23", "54")
 _RAISED_BY_A_TRIGGER = "P0001"
-_OPERATOR_ADVICE = {
-    "42P01": "the schema is not migrated: run `batching-demo db upgrade`",
-    "42703": "the schema is older than this worker: run `batching-demo db upgrade`",
-    "42P10": "the key of the table has no unique constraint of its own: add one",
-    "42804": "the type of a column is not that of its value: change it, or cast in the target",
-    "42501": "the database role lacks a privilege: grant INSERT and SELECT on the tables",
-    "28P01": "the password in DATABASE_URL is wrong",
-    "28000": "the role in DATABASE_URL may not log in",
-    "3D000": "the database in DATABASE_URL does not exist: create it, and migrate it",
-}
-_OPERATOR_CLASSES = {
-    "42": "the schema or the role's privileges do not fit: run `batching-demo db upgrade`",
-    "28": "Postgres refuses the login: check DATABASE_URL",
-    "3D": "the database in DATABASE_URL does not exist",
-    "3F": "the schema on the search path does not exist",
-}
-OUTAGE_ADVICE = "Postgres does not answer as it should: is it running, and is DATABASE_URL right?"
+_OPERATOR_CLASSES = ("28", "3D", "3F", "42")
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -80,17 +65,14 @@ def sqlstate_of(error: BaseException) -> str | None:
     return sqlstate if isinstance(sqlstate, str) else None
 
 
-def classify(error: BaseException) -> Failure:
+def classify(error: BaseException, *, migrating: bool = False) -> Failure:
     """Return who has to act; whatever has no SQLSTATE is an outage."""
     sqlstate = sqlstate_of(error)
-    if sqlstate is None:
-        return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)
-    if sqlstate[:2] in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER:
+    group = (sqlstate or "")[:2]
+    if not migrating and (group in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER):
         return Failure(FailureKind.POISON, f"refused by Postgres: {_condition(error)}", sqlstate)
-    advice = _OPERATOR_ADVICE.get(sqlstate) or _OPERATOR_CLASSES.get(sqlstate[:2])
-    if advice:
-        return Failure(FailureKind.OPERATOR, advice, sqlstate)
-    return Failure(FailureKind.OUTAGE, OUTAGE_ADVICE, sqlstate)
+    kind = FailureKind.OPERATOR if group in _OPERATOR_CLASSES else FailureKind.OUTAGE
+    return Failure(kind, advise(error, sqlstate, migrating=migrating), sqlstate)
 
 
 def _condition(error: BaseException) -> str:

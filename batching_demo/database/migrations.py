@@ -5,13 +5,22 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from batching_demo.database.engine import create_transactional_engine
-from batching_demo.database.errors import database_errors
+from batching_demo.database.errors import (
+    DatabaseFailedError,
+    Failure,
+    FailureKind,
+    database_errors,
+)
+from batching_demo.database.obstacles import find_obstacle
+from batching_demo.database.version_table import move_version
 
 PACKAGE = Path(__file__).parents[1]
 REPOSITORY = PACKAGE.parent
+# Any number; it has to be the same for everyone who migrates a schema of this database.
+MIGRATION_LOCK = 7_233_5432
 
 
 def alembic_config() -> Config:
@@ -23,11 +32,27 @@ def alembic_config() -> Config:
     return config
 
 
+def prepare(connection: Connection) -> None:
+    """Wait until nobody else migrates, and find the version table, in the caller's transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+    move_version(connection, known_revisions())
+
+
 def upgrade(connection: Connection) -> None:
-    """Migrate to the newest revision, in one transaction, once however many try at a time."""
+    """Migrate to the newest revision, in one transaction.
+
+    However many try at a time, one migrates, and the others wait for it.
+
+    Raises:
+        DatabaseFailedError: Something is in the way; nothing has changed.
+    """
     config = alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with connection.begin():
+        prepare(connection)
+        if obstacle := schema_obstacle(connection):
+            raise DatabaseFailedError(Failure(FailureKind.OPERATOR, obstacle))
+        command.upgrade(config, "head")
 
 
 async def migrate(url: str, *, application_name: str) -> None:
@@ -38,13 +63,26 @@ async def migrate(url: str, *, application_name: str) -> None:
     """
     engine = create_transactional_engine(url, application_name=application_name)
     try:
-        with database_errors():
+        with database_errors(migrating=True):
             async with engine.connect() as connection:
                 await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
 
 
-def newest_revision() -> str | None:
+def schema_obstacle(connection: Connection) -> str | None:
+    """Return what keeps `upgrade` from migrating, and what to do; None if nothing does."""
+    return find_obstacle(connection, known_revisions(), newest_revision())
+
+
+def newest_revision() -> str:
     """Name the revision that this code expects."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert head
+    return head
+
+
+def known_revisions() -> set[str]:
+    """Name all revisions of this code."""
+    script = ScriptDirectory.from_config(alembic_config())
+    return {one.revision for one in script.walk_revisions()}

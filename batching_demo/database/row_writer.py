@@ -21,6 +21,7 @@ WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdic
 REFUSED = "refused_by_postgres"
 NO_NUL = "22021"
 """The SQLSTATE with which Postgres refuses a NUL."""
+UNTRANSLATABLE = "22P05"
 LARGEST_LINE = 2**63 - 1
 """Postgres stores no larger bigint. A malformed submission may name any line."""
 OTHER_CONTENT = ("conflict", "the key is stored with other content")
@@ -115,6 +116,9 @@ class RowWriter:
             elif "\0" in self._rows.keys[row]:
                 # No statement may contain it, so not even a look-up is possible.
                 self._refuse(row, REJECTED, REFUSED, "a NUL in the key", NO_NUL)
+            elif row in self._rows.unholdable:
+                detail = "a character in the key that the encoding of the database lacks"
+                self._refuse(row, REJECTED, REFUSED, detail, UNTRANSLATABLE)
             else:
                 undecided.append(row)
         return undecided
@@ -192,7 +196,7 @@ class RowWriter:
 
     def _compare(self, row: int, content_hash: bytes, submission_id: str, position: int) -> None:
         """Decide a row by comparing it with what is stored under its key."""
-        values = self._rows.values
+        values = self._rows.sent
         if content_hash != values["content_hash"][row]:
             self._refuse(row, CONFLICT, *OTHER_CONTENT)
         elif (submission_id, position) == (values["submission_id"][row], values["position"][row]):

@@ -1,6 +1,6 @@
 """The rows of one write, with a list for each value that a column may get."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.types import TypeEngine
 from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.encoding import Encoding
 
 HEADER_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
     "submission_id": Text,
@@ -55,6 +56,10 @@ class Rows:
         """Lists of equal length, by the names of `RECORD_VALUES`."""
         self.rejections: list[str] = []
         """The rejection of each row; empty for a row that is not rejected."""
+        self.sent: Mapping[str, Sequence[Any]] = self.values
+        """What the database gets of `values`."""
+        self.unholdable: frozenset[int] = frozenset()
+        """Rows with a key that the database cannot hold."""
 
     def __len__(self) -> int:
         return len(self.rejections)
@@ -70,6 +75,17 @@ class Rows:
         for name in HEADER_VALUES:
             self.values[name] += [getattr(header, name)] * count
         self.rejections += columns.rejections
+
+    def escape(self, encoding: Encoding) -> None:
+        """Have fields of headers escaped that the database cannot hold.
+
+        Keys and payloads are sent as they are: a record with another key would be another record.
+        """
+        escaped = {name: encoding.escape_all(self.values[name]) for name in HEADER_VALUES}
+        self.sent = {**self.values, **escaped}
+        if not encoding.holds_everything:
+            keys = enumerate(self.keys)
+            self.unholdable = frozenset(row for row, key in keys if not encoding.holds(key))
 
     @property
     def keys(self) -> list[str]:

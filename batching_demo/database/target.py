@@ -102,7 +102,7 @@ class Target:
         """
         arrays: dict[str, object] = {}
         for name in self._sent:
-            values = rows.values[name]
+            values = rows.sent[name]
             arrays[name] = [values[row] for row in chosen]
         return arrays | self._of_batch(batch)
 
@@ -114,7 +114,7 @@ class Target:
             row: The number of the row.
             batch: What all rows have in common.
         """
-        return {name: rows.values[name][row] for name in self._sent} | self._of_batch(batch)
+        return {name: rows.sent[name][row] for name in self._sent} | self._of_batch(batch)
 
     @property
     def _key(self) -> Column[Any]:

@@ -6,6 +6,7 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.encoding import encoding_of
 from batching_demo.database.errors import database_errors
 from batching_demo.database.row_writer import RowWriter, WriteResult
 from batching_demo.database.rows import BatchInfo, Rows
@@ -40,6 +41,7 @@ async def write_batch(
     """
     with database_errors():
         async with engine.connect() as connection:
+            rows.escape(encoding_of(connection))
 
             async def insert(chosen: Sequence[int]) -> set[str]:
                 parameters = target.arrays(rows, chosen, batch)
@@ -63,6 +65,7 @@ async def write_unbatched(engine: AsyncEngine, rows: Rows, target: Target = RECO
     """
     with database_errors():
         async with engine.connect() as connection:
+            rows.escape(encoding_of(connection))
 
             async def insert(chosen: Sequence[int]) -> set[str]:
                 batch = BatchInfo(uuid4(), WritePath.UNBATCHED)

@@ -4,7 +4,7 @@ import asyncio
 
 from batching_demo.doctor.check import Check
 from batching_demo.doctor.machine import check_machine
-from batching_demo.doctor.postgres import check_postgres
+from batching_demo.doctor.postgres.checks import check_postgres
 from batching_demo.doctor.temporal import check_temporal
 from batching_demo.settings import Settings
 

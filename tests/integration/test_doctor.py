@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.models import records
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.doctor.machine import check_machine
 from batching_demo.operator import requests as operator
@@ -24,6 +25,8 @@ NAMES = [
     "Postgres",
     "schema",
     "permissions",
+    "tables",
+    "commits",
     "clock",
     "Temporal",
     "main worker",
@@ -103,7 +106,7 @@ async def test_a_database_that_is_not_migrated(
 
 
 async def test_an_older_schema(database_url: str) -> None:
-    await execute_at(database_url, "UPDATE alembic_version SET version_num = '0001'")
+    await execute_at(database_url, "UPDATE batching_demo_alembic_version SET version_num = '0001'")
     _, found = await examine()
     assert found["schema"][0] == "problem"
     assert "at revision 0001" in found["schema"][1]
@@ -123,6 +126,52 @@ async def test_a_role_that_may_not_write(
     _, found = await examine()
     lacks = "INSERT on dead_letters, UPDATE on dead_letters"
     assert found["permissions"] == ("problem", f"role {role} lacks {lacks}: grant it")
+
+
+async def test_privileges_on_columns_are_enough(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"role_{make_url(database_url).database}"
+    sent = ", ".join(column.name for column in records.c if column.name not in ("id", "written_at"))
+    await execute_at(
+        database_url,
+        f"CREATE ROLE {role} LOGIN PASSWORD 'secret'",
+        f"GRANT INSERT ({sent}), SELECT ({sent}) ON records TO {role}",
+        f"GRANT INSERT, SELECT, UPDATE ON dead_letters TO {role}",
+        f"GRANT SELECT ON batching_demo_alembic_version TO {role}",
+    )
+    url = make_url(database_url).set(username=role, password="secret")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    _, found = await examine()
+    assert found["permissions"] == ("ok", "the role may do what the worker does")
+
+
+async def test_a_version_table_that_the_role_may_not_read(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"role_{make_url(database_url).database}"
+    await execute_at(database_url, f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+    url = make_url(database_url).set(username=role, password="secret")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    _, found = await examine()
+    assert found["schema"][1].endswith("batching_demo_alembic_version: grant SELECT on it")
+
+
+async def test_what_else_decides_what_is_stored(database_url: str) -> None:
+    await execute_at(
+        database_url,
+        "ALTER TABLE records ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY tenant ON records USING (true)",
+        "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER pass BEFORE INSERT ON dead_letters FOR EACH ROW EXECUTE FUNCTION pass()",
+        "CREATE RULE nothing AS ON DELETE TO records DO INSTEAD NOTHING",
+    )
+    _, found = await examine()
+    assert found["tables"] == (
+        "ok",
+        "dead_letters has trigger pass; records has policy tenant, rule nothing:"
+        " a record that they refuse or change is rejected",
+    )
 
 
 def test_a_state_directory_that_is_a_file(tmp_path: Path) -> None:

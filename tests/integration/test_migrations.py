@@ -7,12 +7,15 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from sqlalchemy import inspect as inspect_schema
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.engine import create_transactional_engine
-from tests.support.database import fetch
+from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.database.migrations import migrate
+from tests.support.database import execute_at, fetch
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,22 +44,31 @@ async def test_up_check_down_up(empty_database_url: str) -> None:
     url = empty_database_url
     alembic(url, "upgrade", "head")
     assert await tables(url) == {
-        "alembic_version",
+        "batching_demo_alembic_version",
         "records",
         "write_counts",
         "dead_letters",
     }
     alembic(url, "check")
     alembic(url, "downgrade", "base")
-    assert await tables(url) == {"alembic_version"}
+    assert await tables(url) == {"batching_demo_alembic_version"}
     alembic(url, "upgrade", "head")
     assert "records" in await tables(url)
+
+
+async def test_tables_that_other_migrations_have_made_are_taken_over(database_url: str) -> None:
+    await execute_at(database_url, "DROP TABLE batching_demo_alembic_version")
+    with pytest.raises(DatabaseFailedError):
+        await migrate(database_url, application_name="tests")
+    alembic(database_url, "stamp", "head")
+    await migrate(database_url, application_name="tests")
 
 
 def test_offline_sql_is_complete(empty_database_url: str) -> None:
     script = alembic(empty_database_url, "upgrade", "head", "--sql").stdout
     assert "CREATE TABLE records" in script
     assert "CREATE VIEW write_counts" in script
+    assert "INSERT INTO batching_demo_alembic_version" in script
     assert script.count("COMMIT") == 1
 
 

@@ -1,7 +1,9 @@
 """Postgres servers of the tests' own, and databases on them."""
 
 import asyncio
+import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from batching_demo.devstack.installation import POSTGRES_VERSION
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from tests.support.database import execute_at
@@ -62,3 +65,24 @@ async def create_database(server: PostgresServer, template: str) -> str:
     name = f"test_{uuid.uuid4().hex[:12]}"
     await execute_at(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
     return url_of(server, name)
+
+
+@contextmanager
+def in_recovery(server: PostgresServer) -> Iterator[None]:
+    """Start a server as a standby, and as itself again in the end."""
+    wanted = server.data_directory / str(POSTGRES_VERSION) / "standby.signal"
+    server.stop()
+    wanted.touch()
+    try:
+        server.start()
+        yield
+    finally:
+        server.stop("immediate")
+        wanted.unlink()
+        server.start()
+
+
+def shut_down_when_idle(server: PostgresServer) -> None:
+    """Have a server end once its last session has ended; it takes no new ones."""
+    lock = server.data_directory / str(POSTGRES_VERSION) / "postmaster.pid"
+    os.kill(int(lock.read_text().split()[0]), signal.SIGTERM)

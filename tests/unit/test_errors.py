@@ -62,7 +62,8 @@ def failure_of(error: Exception) -> DatabaseFailedError:
 
 @pytest.mark.parametrize(("sqlstate", "who"), CASES, ids=[state for state, _ in CASES])
 def test_the_sqlstate_says_who_has_to_act(sqlstate: str, who: str) -> None:
-    error = PostgresError.new({"C": sqlstate, "M": f"it was {SECRET}", "D": SECRET})
+    said = {"M": f"it was {SECRET}", "D": SECRET, "R": "exec_stmt_raise"}
+    error = PostgresError.new({"C": sqlstate, **said})
     failed = failure_of(error)
     assert failed.failure.kind == who
     assert failed.failure.sqlstate == sqlstate
@@ -84,7 +85,6 @@ def test_the_sqlstate_says_who_has_to_act(sqlstate: str, who: str) -> None:
 def test_without_a_sqlstate_the_database_was_away(error: Exception) -> None:
     failed = failure_of(error)
     assert (failed.failure.kind, failed.failure.sqlstate) == (NOBODY, None)
-    assert "DATABASE_URL" in str(failed)
 
 
 def test_a_connection_that_asyncpg_lost_is_an_outage() -> None:
@@ -97,12 +97,8 @@ def test_a_connection_that_asyncpg_lost_is_an_outage() -> None:
         ("42P01", "batching-demo db upgrade"),
         ("42703", "batching-demo db upgrade"),
         ("42601", "batching-demo db upgrade"),
-        ("42501", "grant INSERT and SELECT"),
-        ("28P01", "password in DATABASE_URL"),
-        ("28000", "may not log in"),
-        ("3D000", "create it"),
         ("3F000", "search path"),
-        ("53300", "is it running"),
+        ("45035", "a trigger or function of the table fails"),
     ],
 )
 def test_the_message_says_what_to_do(sqlstate: str, advice: str) -> None:
