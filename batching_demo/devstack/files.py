@@ -45,20 +45,30 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def exclusively(state_directory: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of the state directory, and turn errors of the disk into one line.
+    """Hold the lock of the state directory.
+
+    Raises:
+        DevStackError: the directory cannot be used.
+    """
+    with disk_errors(state_directory), _own_umask():
+        make_directory(state_directory)
+        if os.geteuid() == 0:
+            # An earlier command may have made it under a strict umask.
+            let_through(state_directory)
+        lock = FileLock(state_directory / "lock")
+        with _acquire(lock, report):
+            yield
+
+
+@contextmanager
+def disk_errors(state_directory: Path) -> Iterator[None]:
+    """Turn errors of the disk into one line.
 
     Raises:
         DevStackError: the directory cannot be used.
     """
     try:
-        with _own_umask():
-            make_directory(state_directory)
-            if os.geteuid() == 0:
-                # An earlier command may have made it under a strict umask.
-                let_through(state_directory)
-            lock = FileLock(state_directory / "lock")
-            with _acquire(lock, report):
-                yield
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise DevStackError(

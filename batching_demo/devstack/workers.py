@@ -15,7 +15,7 @@ import psutil
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.errors import DevStackError
-from batching_demo.devstack.files import PRIVATE, make_directory
+from batching_demo.devstack.files import PRIVATE, disk_errors, make_directory
 from batching_demo.devstack.launch import Log
 from batching_demo.devstack.processes import is_alive, register, stop_processes
 
@@ -53,10 +53,15 @@ class StartedWorker:
 def start_workers(
     state_directory: Path, environment: Mapping[str, str] = os.environ
 ) -> list[StartedWorker]:
-    """Start a worker of each service; `dev down` stops them too, if nobody else does."""
+    """Start a worker of each service; `dev down` stops them too, if nobody else does.
+
+    Raises:
+        DevStackError: the state directory cannot be used.
+    """
     # Two workers cannot serve their metrics at one address.
     environment = {**environment, "BATCHING_DEMO_METRICS_BIND": ""}
-    return [start_worker(state_directory, service, environment) for service in SERVICES]
+    with disk_errors(state_directory):
+        return [start_worker(state_directory, service, environment) for service in SERVICES]
 
 
 def stop_workers(workers: Sequence[StartedWorker]) -> None:

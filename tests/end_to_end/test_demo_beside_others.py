@@ -47,7 +47,7 @@ def foreign(
     file.parent.mkdir()
     file.write_text(f'[profile.default]\naddress = "{address}"\nnamespace = "{client.namespace}"\n')
     (tmp_path / "services").write_text("[other]\nhost=127.0.0.1\nport=1\ndbname=other\n")
-    for name in ("csv.py", "queue.py", "temporalio.py"):
+    for name in ("batching_demo.py", "csv.py", "queue.py", "temporalio.py"):
         (tmp_path / name).write_text("raise SystemExit('a file of another project')\n")
     return {
         **os.environ,
@@ -136,6 +136,17 @@ async def test_a_hang_up_stops_it(foreign: dict[str, str], tmp_path: Path, place
     assert process.returncode == 130, errors.decode()
     assert "Traceback" not in errors.decode()
     assert left_running(place) == []
+
+
+async def test_a_state_directory_that_cannot_be_made(
+    servers: dict[str, str], tmp_path: Path
+) -> None:
+    nowhere = {**os.environ, **servers, "XDG_STATE_HOME": os.devnull}
+    process = await call(nowhere, tmp_path, "demo", "--use-environment", *SHORT)
+    _, errors = await in_time(process.communicate())
+    assert process.returncode == 1
+    (line,) = [line for line in errors.decode().splitlines() if line.startswith("Error: ")]
+    assert "XDG_STATE_HOME chooses another place" in line
 
 
 async def test_a_worker_that_dies_is_named_with_the_end_of_its_log(

@@ -54,6 +54,15 @@ async def test_the_exit_code_is_that_of_the_work(
     assert (ended, said) == (code, errors)
 
 
+@pytest.mark.parametrize(
+    "arguments", ["dead-letters retry 1 --edit -", "main start --input - --format csv"]
+)
+async def test_closed_input_is_named(arguments: str, tmp_path: Path) -> None:
+    ended, _, errors = await through_shell('"$@" <&-', tmp_path, *arguments.split())
+    assert ended == 2
+    assert "standard input is closed" in errors
+
+
 async def test_a_refusal_keeps_its_code_without_a_reader(tmp_path: Path) -> None:
     ended, _, _ = await through_shell('"$@" >&- 2>&-', tmp_path, "db", "absent")
     assert ended == 2

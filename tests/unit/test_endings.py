@@ -57,7 +57,7 @@ def test_the_last_resort_is_one_line_without_what_the_error_quotes(
 @contextmanager
 def standard_output_to(path: str, flags: int, encoding: str = "utf-8") -> Iterator[None]:
     """Lead descriptor 1 elsewhere, as a shell does, and open the streams on it."""
-    before, kept = sys.stdin, (sys.stdout, sys.stderr)
+    kept = sys.stdout, sys.stderr
     saved, opened = os.dup(1), os.open(path, flags)
     os.dup2(opened, 1)
     sys.stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
@@ -65,7 +65,7 @@ def standard_output_to(path: str, flags: int, encoding: str = "utf-8") -> Iterat
         streams.open_standard_streams()
         yield
     finally:
-        sys.stdin, (sys.stdout, sys.stderr) = before, kept
+        sys.stdout, sys.stderr = kept
         os.dup2(saved, 1)
         os.close(saved)
         os.close(opened)

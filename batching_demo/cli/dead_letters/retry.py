@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.cli import options
-from batching_demo.cli.dead_letters.edited_payload import read_payload
+from batching_demo.cli.dead_letters.edited_payload import PayloadFile, read_payload
 from batching_demo.cli.dead_letters.printing import print_json
 from batching_demo.cli.dead_letters.retried import RetriedLetter, retry_exit_code, retry_summary
 from batching_demo.cli.dead_letters.selection import (
@@ -47,7 +47,7 @@ AT_ONCE = 100
 @selection_options
 @options.option(
     "--edit",
-    type=click.File("rb"),
+    type=PayloadFile(),
     metavar="FILE",
     help="Submit the JSON object in this file instead; - is standard input. [default: the record"
     " as it was kept]",

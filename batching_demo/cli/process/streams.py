@@ -47,14 +47,13 @@ class StandardStream(io.FileIO):
 
 
 def open_standard_streams() -> None:
-    """Replace the standard streams of this process."""
+    """Replace the standard streams of this process; closed input stays None."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
             # Else the next file that is opened would become a standard stream.
             os.open(os.devnull, os.O_RDWR)
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115  # for the whole process
     sys.stdout, sys.stderr = _text(1, sys.stdout), _text(2, sys.stderr)
 
 
