@@ -72,6 +72,17 @@ def test_bars_are_as_long_as_their_values_on_a_wide_page(page: Path) -> None:
 
 
 @needs_chromium
+@pytest.mark.parametrize("width", [500, 1200])
+def test_no_row_is_broken_into_many_lines(page: Path, width: int) -> None:
+    heights = ask_page(
+        page,
+        """[...document.querySelectorAll('tr')].map(row => row.getBoundingClientRect().height)""",
+        width=width,
+    )
+    assert max(heights) < 40
+
+
+@needs_chromium
 def test_a_narrow_dark_page_is_dark_and_scrolls_only_wide_tables(page: Path) -> None:
     found = ask_page(
         page,

@@ -14,7 +14,7 @@ STYLE = """
   :root { --text: #e6edf3; --page: #14181d; --line: #3d444d; --dim: #9da7b1;
     --series-0: #6ea8fe; --series-1: #ff9a4d; --series-2: #4fd1a5; --series-3: #a8a8a8 } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: var(--text); background: var(--page); overflow-wrap: anywhere }
+  color: var(--text); background: var(--page); overflow-wrap: break-word }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 p { color: var(--dim) }
 .scroll { overflow-x: auto }
@@ -23,9 +23,10 @@ th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(-
   font-weight: normal; font-variant-numeric: tabular-nums; white-space: nowrap }
 tr > :first-child { text-align: left; padding-left: 0; white-space: normal }
 tr > th { font-weight: 600 }
+table:not(.chart) td:first-child { min-width: 8rem }
 table.chart { width: 100% }
 table.chart th, table.chart td { border: 0; padding: .15rem .7rem .15rem 0; font-weight: normal;
-  vertical-align: top }
+  vertical-align: top; white-space: nowrap }
 table.chart td:has(.bar) { width: 100%; min-width: 4rem }
 table.chart td:last-child { padding-right: 0 }
 .bar { height: 1.1rem; min-width: 1px; border-radius: 2px; print-color-adjust: exact;
