@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,6 +38,10 @@ class DevStackAddresses(BaseModel):
     temporal_address: str
     ui_url: str
 
+    def workflow_page(self, workflow_id: str) -> str:
+        """Return the address of a workflow in the Web UI, which shows its latest run."""
+        return f"{self.ui_url}/namespaces/default/workflows/{quote(workflow_id, safe='')}"
+
     @classmethod
     def read(cls, state_directory: Path) -> "DevStackAddresses | None":
         """Read the addresses; None if no embedded servers run."""
@@ -55,7 +60,7 @@ class DevStackAddresses(BaseModel):
 class Settings:
     """What every command needs to know of its surroundings."""
 
-    state_directory: Path
+    known_state_directory: Path | None
     database_url: str | None = None
     devstack: DevStackAddresses | None = None
     database_origins: tuple[str, ...] = ()
@@ -66,7 +71,7 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment; without a database in it, take the embedded one if it runs."""
         state_directory = find_state_directory(environ)
-        devstack = DevStackAddresses.read(state_directory)
+        devstack = DevStackAddresses.read(state_directory) if state_directory else None
         origins = tuple(name for name in (DATABASE_URL, DATABASE_URL_FILE) if environ.get(name))
         if origins:
             url = environ.get(DATABASE_URL) or f"{FILE_SCHEME}{environ[DATABASE_URL_FILE]}"
@@ -74,6 +79,20 @@ class Settings:
         if devstack:
             return cls(state_directory, devstack.database_url, devstack, (EMBEDDED,))
         return cls(state_directory)
+
+    @property
+    def state_directory(self) -> Path:
+        """Where servers, logs and copies of inputs are.
+
+        Raises:
+            SettingsError: this user has no home directory, and the environment names none.
+        """
+        if self.known_state_directory is None:
+            raise SettingsError(
+                "no place for the state directory: this user has no home directory; set"
+                " XDG_STATE_HOME to a directory that may be written to"
+            )
+        return self.known_state_directory
 
     @property
     def required_database_url(self) -> str:
@@ -104,10 +123,26 @@ def read_pooler(text: str) -> Pooler:
     raise SettingsError(f"{POOLER} is not {' or '.join(POOLERS)}")
 
 
-def find_state_directory(environ: Mapping[str, str]) -> Path:
-    """Choose the state directory: below XDG_STATE_HOME, or where it is usual for this user."""
+def find_state_directory(environ: Mapping[str, str]) -> Path | None:
+    """Choose the state directory: below XDG_STATE_HOME, or where it is usual for this user.
+
+    It is None for a user without a home directory.
+    """
     if state_home := environ.get("XDG_STATE_HOME"):
         return Path(state_home) / "batching-demo"
     if os.geteuid() == 0:
         return Path("/var/lib/batching-demo")
-    return Path(environ.get("HOME") or Path.home()) / ".local" / "state" / "batching-demo"
+    home = find_home(environ)
+    return home / ".local" / "state" / "batching-demo" if home else None
+
+
+def find_home(environ: Mapping[str, str]) -> Path | None:
+    """Find the home directory of this user; an identity of a container may have none."""
+    if home := environ.get("HOME"):
+        return Path(home)
+    import pwd  # Windows has none, and says so later.
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import re
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -12,20 +11,21 @@ from datetime import timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client, PayloadLimitsConfig
-from temporalio.envconfig import ClientConfig
-from temporalio.service import GrpcCompression, RPCError
+from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings, SettingsError
+from batching_demo.temporal_failures import explain
+from batching_demo.temporal_target import NAMESPACE, TemporalTarget, choose_temporal
 
-TEMPORAL_ADDRESS = "TEMPORAL_ADDRESS"
-"""A variable of temporalio.envconfig."""
-DEFAULT_ADDRESS = "localhost:7233"
 GRACEFUL_SHUTDOWN = timedelta(seconds=70)
 """Longer than an activity may take, so that a write in flight ends."""
+ANSWER_SECONDS = 10.0
+INVALID = "Invalid headers"
+"""What the SDK says of metadata or a key that cannot be sent."""
 LONGEST_RETRY_SECONDS = 15.0
 DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
@@ -37,41 +37,61 @@ logger = logging.getLogger(__name__)
 
 
 class TemporalUnavailableError(UserError):
-    """Temporal does not answer; the message names the address and what to do."""
+    """Temporal does not answer; the message names the server and what to do."""
+
+
+class NamespaceMissingError(TemporalUnavailableError):
+    """The server answers, but has no such namespace; somebody may create it later."""
+
+    def __init__(self, target: TemporalTarget) -> None:
+        super().__init__(
+            f"Temporal has no namespace {target.namespace} at {target.address}"
+            f" ({target.namespace_from or target.address_from}): create it with"
+            f" `temporal operator namespace create --namespace {target.namespace}"
+            f" --address {target.address}`, or set {NAMESPACE}"
+        )
 
 
 async def connect(settings: Settings) -> Client:
-    """Connect to the server that temporalio.envconfig names, else the embedded one, else localhost.
+    """Connect to the server that `choose_temporal` names.
 
     Raises:
         SettingsError: a TEMPORAL_* variable or the configuration file is wrong.
-        TemporalUnavailableError: no server answers there.
+        TemporalUnavailableError: no server answers there, or it does not have the namespace.
     """
+    target = choose_temporal(settings)
     try:
-        config = ClientConfig.load_client_connect_config()
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise SettingsError(f"Temporal's client configuration: {error}") from None
-    embedded = settings.devstack.temporal_address if settings.devstack else DEFAULT_ADDRESS
-    config.setdefault("target_host", embedded)
-    try:
-        return await Client.connect(
-            **config,
-            payload_limits=LARGE_PAYLOADS,
-            # Records are deflated already; gzip took a sixth of what a slice costs the server.
-            grpc_compression=GrpcCompression.NONE,
-        )
-    except (RPCError, RuntimeError) as error:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            client = await Client.connect(
+                **target.config,
+                payload_limits=LARGE_PAYLOADS,
+                # Records are deflated already; gzip took a sixth of what a slice costs the server.
+                grpc_compression=GrpcCompression.NONE,
+            )
+            await _check_namespace(client, target)
+    except TimeoutError:
         raise TemporalUnavailableError(
-            f"Temporal does not answer at {config.get('target_host')} ({last_cause(str(error))}):"
-            " start one with `batching-demo dev up`, or set TEMPORAL_ADDRESS"
+            explain(f"no answer within {ANSWER_SECONDS:.0f} s", target)
         ) from None
+    except (RPCError, RuntimeError) as error:
+        if INVALID in str(error):
+            raise SettingsError(f"Temporal's client configuration: {error}") from None
+        raise TemporalUnavailableError(explain(str(error), target)) from None
+    except (OverflowError, TypeError, ValueError) as error:
+        raise SettingsError(f"Temporal's client configuration: {error}") from None
+    return client
 
 
-def last_cause(message: str) -> str:
-    """Shorten the message of the SDK about a failed connection to its last cause, one line."""
-    causes: list[str] = re.findall(r'message: "([^"]+)"', message)
-    lines = [line.strip() for text in (*reversed(causes), message) for line in text.splitlines()]
-    return next(filter(None, lines), "no reason given")
+async def _check_namespace(client: Client, target: TemporalTarget) -> None:
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        await client.workflow_service.describe_namespace(request)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise NamespaceMissingError(target) from None
+        if error.status is RPCStatusCode.UNAVAILABLE:
+            raise
+        # Whoever may not look at a namespace may still be allowed to work in it.
 
 
 async def connect_with_retries(settings: Settings) -> Client:
@@ -136,7 +156,7 @@ async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0
 
 
 async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:
-    """Poll until SIGINT or SIGTERM, then finish what runs; a second signal ends the process."""
+    """Poll until a signal to stop, then finish what runs; a second signal ends the process."""
     stop = asyncio.Event()
 
     def on_signal() -> None:
@@ -146,12 +166,18 @@ async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None
         stop.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         loop.add_signal_handler(number, on_signal)
     async with worker:
         collect_closed_runs_soon()
         started()
         await stop.wait()
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that stop a process; nohup makes one of them be ignored."""
+    hang_up = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+    return [signal.SIGINT, signal.SIGTERM, *hang_up]
 
 
 def collect_closed_runs_soon() -> None:

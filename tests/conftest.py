@@ -31,6 +31,7 @@ from tests.support.waiting import eventually
 for name in list(os.environ):
     if name.startswith(("TEMPORAL_", "BATCHING_DEMO_", "PG")) or name == "DATABASE_URL":
         del os.environ[name]
+os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 
 SESSION = pytest.StashKey[pytest.Session]()
 TEMPLATE = "template_batching_demo"
@@ -115,6 +116,7 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
         "limit.historyCount.suggestContinueAsNew": "400",
         # A new namespace is usable at once.
         "system.namespaceCacheRefreshInterval": '"100ms"',
+        "frontend.WorkflowPauseEnabled": "true",
     }
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),

@@ -13,7 +13,10 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
-from batching_demo.batcher_service.failures import database_failures_reported
+from batching_demo.batcher_service.failures import (
+    database_failures_reported,
+    lost_activity_reported,
+)
 from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.verdicts import gather
@@ -182,7 +185,7 @@ async def _watched() -> AsyncIterator[None]:
     """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database."""
     heartbeat = asyncio.create_task(_heartbeat())
     try:
-        with database_failures_reported():
+        with lost_activity_reported(), database_failures_reported():
             yield
     finally:
         heartbeat.cancel()

@@ -7,12 +7,15 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 from temporalio.service import RPCError
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
 from batching_demo.cli.given_once import check_given_once
 from batching_demo.cli.logs import configure_logging
+from batching_demo.cli.process.endings import CommandFailure, exit_code_of
+from batching_demo.cli.process.streams import lost_output, open_standard_streams
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings
 
@@ -45,6 +48,22 @@ class CommandGroup(click.Group):
         command: click.Command = getattr(import_module(f"batching_demo.cli.{module}"), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; of one that does not exist, suggest those like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            # click looks for them among those that are loaded.
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
+    def main(self, *arguments: Any, **extra: Any) -> NoReturn:
+        """Run a command and exit, with one line for whatever it raises."""
+        extra["standalone_mode"] = False
+        code = exit_code_of(lambda: super(CommandGroup, self).main(*arguments, **extra))
+        sys.exit(code)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, after a check of the whole line."""
         if not ctx.resilient_parsing:
@@ -59,7 +78,7 @@ class CommandGroup(click.Group):
             raise CommandFailure(f"{error}{_place(error, ctx.obj)}", error.exit_code) from None
         except RPCError as error:
             raise CommandFailure(
-                f"Temporal: {error.message} ({error.status.name})", FAILED
+                f"Temporal at {_temporal(ctx.obj)}: {error.message} ({error.status.name})", FAILED
             ) from None
         except KeyboardInterrupt:
             raise CommandFailure("interrupted", INTERRUPTED) from None
@@ -75,20 +94,17 @@ def _place(error: UserError, settings: Settings) -> str:
     return f" ({describe_database(settings)})"
 
 
-class CommandFailure(click.ClickException):
-    """Ends a command with one line and an exit code."""
+def _temporal(settings: Settings) -> str:
+    from batching_demo.temporal_target import choose_temporal
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self._exit_code = exit_code
-
-    @property
-    def exit_code(self) -> int:  # type: ignore[override]  # click reads it from the instance
-        """The code that the process ends with."""
-        return self._exit_code
+    return str(choose_temporal(settings))
 
 
-@click.group(name="batching-demo", cls=CommandGroup)
+@click.group(
+    name="batching-demo",
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="batching-demo")
 @options.log_format
 @click.pass_context
@@ -112,11 +128,12 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     Python is not finalised: a thread of Temporal's runtime that wakes up meanwhile aborts the
     process (seen now and then after short commands, with temporalio 1.35).
     """
-    exit_code = 0
-    try:
-        app(arguments)
-    except SystemExit as end:
-        exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    sys.stdout.flush()
+    if sys.platform == "win32":
+        sys.exit("Error: batching-demo runs on Linux and on macOS: on Windows, run it in WSL")
+    open_standard_streams()
+    exit_code = exit_code_of(lambda: app.main(arguments))
+    if reason := lost_output():
+        click.echo(f"Error: standard output could not be written: {reason}", err=True)
+        exit_code = FAILED
     sys.stderr.flush()
     os._exit(exit_code)

@@ -6,6 +6,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.libpq import libpq_uri
+from batching_demo.cli.servers import name_database
 from batching_demo.database.connection.reading import describe_database, read_parameters
 from batching_demo.database.engine import create_engine
 from batching_demo.database.identity import find_identity, read_identity, renew_identity
@@ -35,6 +36,7 @@ def upgrade_command(settings: Settings) -> None:
     \b
     Example: batching-demo db upgrade
     """
+    name_database(settings)
     url = settings.required_database_url
     name = "batching-demo db upgrade"
     asyncio.run(migrate(url, application_name=name, pooler=settings.pooler))

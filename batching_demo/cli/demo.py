@@ -2,76 +2,111 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from batching_demo.cli import options
-from batching_demo.cli.compare import (
+from batching_demo.cli.compare import Compared, run_comparison, show_comparison
+from batching_demo.cli.comparison_options import (
     ComparisonOptions,
     comparison_options,
-    print_comparison,
     read_comparison,
-    run_comparison,
 )
 from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, find_running
+from batching_demo.cli.servers import (
+    name_servers,
+    naming_variables,
+    require_both,
+    variables_of_servers,
+)
 from batching_demo.comparison.compare import Comparison
-from batching_demo.comparison.results import PathResult
+from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
-from batching_demo.settings import DATABASE_URL, DATABASE_URL_FILE, POOLER, Settings
-from batching_demo.temporal import TEMPORAL_ADDRESS, connect
+from batching_demo.settings import DATABASE_URL, POOLER, Settings
+from batching_demo.temporal import connect
 
 LONGEST_START_SECONDS = 30.0
 
 
 @click.command()
 @comparison_options
-@options.as_json
 @click.option("--keep", is_flag=True, help="Leave servers and workers running.")
+@click.option(
+    "--use-environment",
+    is_flag=True,
+    help="Use the Postgres and the Temporal that the environment names, and migrate that database.",
+)
 @click.pass_obj
-def demo(settings: Settings, chosen: ComparisonOptions, as_json: bool, keep: bool) -> None:
+def demo(settings: Settings, chosen: ComparisonOptions, keep: bool, use_environment: bool) -> None:
     """Compare the write paths, from a machine where nothing runs.
 
-    This starts the embedded servers, unless the environment names others, then both workers and
-    the batchers. It prints the comparison and stops what it started; servers that ran before keep
-    running.
+    This starts the embedded servers, both workers and the batchers. It prints the comparison and
+    stops what it started; servers that ran before keep running. Other servers that the environment
+    names are left alone, unless --use-environment says to use them.
 
     \b
     Examples:
       batching-demo demo
       batching-demo demo --records 1000 --keep
+      batching-demo demo --report comparison.html
     """
+    if use_environment:
+        require_both(settings)
     comparison = read_comparison(settings, chosen)
     stop_by_signals()
     with one_line_errors(), ExitStack() as cleanup:
-        settings = _servers(settings, cleanup, keep=keep)
+        servers = Servers(settings) if use_environment else _embedded(settings, cleanup, keep=keep)
+        settings = servers.settings
+        name_servers(settings)
         _migrate(settings)
         batchers = asyncio.run(_find_batchers(settings, chosen.batchers))
-        _workers(settings, batchers, cleanup, keep=keep)
-        results = asyncio.run(_compare(settings, comparison, chosen, batchers, quiet=as_json))
-        print_comparison(results, as_json=as_json)
-        if not as_json:
-            _print_next_steps(settings, keep=keep)
+        compared = asyncio.run(_compare(settings, comparison, chosen, batchers, cleanup, keep=keep))
+        show_comparison(compared, chosen)
+    if chosen.shows_progress:
+        _print_next_steps(servers, keep=keep)
+    raise SystemExit(compared.exit_code)
 
 
-def _servers(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Settings:
-    """Start the embedded servers, unless the environment names both."""
-    names_database = os.environ.get(DATABASE_URL) or os.environ.get(DATABASE_URL_FILE)
-    if names_database and os.environ.get(TEMPORAL_ADDRESS):
-        return settings
+@dataclass(frozen=True)
+class Servers:
+    """The servers of a demo, and what becomes of them."""
+
+    settings: Settings
+    are_stopped: bool = False
+    """Whether the demo stops them at its end."""
+    passed_over: Sequence[str] = ()
+    """Variables that name other servers, which other commands of this shell would use."""
+
+
+def _embedded(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Servers:
+    """Start the embedded servers, and forget those that the environment names."""
     from batching_demo.devstack import stack
 
-    if not keep and not stack.status(settings.state_directory).is_running:
-        cleanup.callback(stack.down, settings.state_directory, report)
-    stack.up(settings.state_directory, report)
-    return replace(Settings.from_environment(os.environ), pooler=settings.pooler)
+    passed_over = naming_variables(os.environ)
+    if passed_over:
+        report(
+            f"leaving alone what {', '.join(passed_over)} name{'s' * (len(passed_over) == 1)}:"
+            " the demo uses servers of its own, unless --use-environment is given"
+        )
+    # The workers, which are started later, must not see them either.
+    for name in variables_of_servers(os.environ):
+        del os.environ[name]
+    directory = settings.state_directory
+    stops = not keep and not stack.status(directory).is_running
+    if stops:
+        cleanup.callback(stack.down, directory, report)
+    stack.up(directory, report)
+    embedded = replace(Settings.from_environment(os.environ), pooler=settings.pooler)
+    return Servers(embedded, stops, passed_over)
 
 
 def _migrate(settings: Settings) -> None:
@@ -84,52 +119,60 @@ async def _find_batchers(settings: Settings, given: BatcherOptions) -> Batchers:
     return choose(given, await find_running(await connect(settings)))
 
 
-def _workers(settings: Settings, batchers: Batchers, cleanup: ExitStack, *, keep: bool) -> None:
-    """Start the workers; the coalesced path gathers calls by the settings of the batchers."""
-    from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers
-
-    report(f"starting a worker of each service, logs in {settings.state_directory}")
-    environment = coalescing_by(batchers.settings) | {POOLER: settings.pooler}
-    workers = start_workers(settings.state_directory, environment)
-    if not keep:
-        cleanup.callback(stop_workers, workers)
-
-
 async def _compare(
     settings: Settings,
     comparison: Comparison,
     chosen: ComparisonOptions,
     batchers: Batchers,
+    cleanup: ExitStack,
     *,
-    quiet: bool,
-) -> list[PathResult]:
-    await start_batchers(await connect(settings), batchers.shards, batchers.settings)
-    return await run_comparison(
-        settings, comparison, chosen.batchers, quiet=quiet, worker_seconds=LONGEST_START_SECONDS
-    )
+    keep: bool,
+) -> Compared:
+    """Start the workers and the batchers, and compare; a worker that dies ends it."""
+    from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers, watched
 
-
-def _print_next_steps(settings: Settings, *, keep: bool) -> None:
-    program = _program()
+    report(f"starting a worker of each service, logs in {settings.state_directory}")
+    # The coalesced path gathers calls by the settings of the batchers.
+    environment = os.environ | coalescing_by(batchers.settings) | {POOLER: settings.pooler}
+    workers = start_workers(settings.state_directory, environment)
     if not keep:
+        cleanup.callback(stop_workers, workers)
+    await start_batchers(await connect(settings), batchers.shards, batchers.settings)
+    comparing = run_comparison(settings, comparison, chosen, worker_seconds=LONGEST_START_SECONDS)
+    return await watched(workers, comparing)
+
+
+def _print_next_steps(servers: Servers, *, keep: bool) -> None:
+    """Print commands that work in the shell that this was called from."""
+    program, devstack = _program(), servers.settings.devstack
+    others = [f"-u {name}" for name in servers.passed_over if name.startswith(DATABASE_URL)]
+    psql = " ".join(["env", *others, program]) if others else program
+    if servers.are_stopped:
         click.echo(f"The servers are stopped; `{program} dev up` starts them with this data.")
-    elif settings.devstack:
-        click.echo(f"Web UI: {settings.devstack.ui_url}")
     click.echo("Look at the rows:")
-    click.echo(f"  {program} psql -- -c 'select * from write_counts'")
+    click.echo(f"  {psql} psql -- -c 'select * from write_counts'")
     click.echo(
-        f"  {program} psql -- -c"
+        f"  {psql} psql -- -c"
         " \"select idempotency_key, batch_id, payload->>'dest' as dest from records limit 3\""
     )
     if keep:
         click.echo(f"Stop everything: {program} dev down")
+    if keep and devstack:
+        page = devstack.workflow_page(batcher_workflow_id(0))
+        click.echo(f"Look at the batcher in the Web UI: {page}")
 
 
 def _program() -> str:
     """Return how the user can call this program from where they are."""
-    if shutil.which("batching-demo"):
-        return "batching-demo"
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
-        return "python -m batching_demo"
-    return os.path.relpath(called)
+        return f"{_command(Path(sys.executable))} -m batching_demo"
+    return _command(called)
+
+
+def _command(program: Path) -> str:
+    """Shorten the path of a program to its name where PATH leads to it."""
+    found = shutil.which(program.name)
+    if found and program.exists() and Path(found).samefile(program):
+        return program.name
+    return shlex.quote(str(program.absolute()))

@@ -1,10 +1,13 @@
 """`batching-demo dev`: an embedded Postgres and Temporal, for a machine without them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
+from batching_demo.cli import options
+from batching_demo.cli.servers import naming_variables
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.installation import not_installed
 from batching_demo.settings import Settings
@@ -15,7 +18,7 @@ def dev() -> None:
     """Run a Postgres and a Temporal of your own on this machine.
 
     Both are the real servers; Temporal's is its dev server. All other commands find them by
-    themselves. DATABASE_URL and TEMPORAL_ADDRESS win over them.
+    themselves. DATABASE_URL, TEMPORAL_ADDRESS and TEMPORAL_PROFILE win over them.
 
     \b
     Example:
@@ -37,6 +40,7 @@ def up(settings: Settings) -> None:
 
         stack.up(settings.state_directory, report)
     print_status(settings)
+    _report_others()
 
 
 @dev.command()
@@ -83,6 +87,14 @@ def one_line_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
+def _report_others() -> None:
+    """Name the variables that keep other commands from using these servers."""
+    if names := naming_variables(os.environ):
+        report(
+            f"other commands of this shell follow {', '.join(names)}: unset what should not decide"
+        )
+
+
 def print_status(settings: Settings) -> bool:
     """Print where the servers and workers are, and return whether both servers run."""
     with one_line_errors():
@@ -101,8 +113,9 @@ def print_status(settings: Settings) -> bool:
 
 
 def report(line: str) -> None:
-    """Print progress on standard error; standard output is for results."""
-    click.echo(line, err=True)
+    """Print progress on standard error, unless --quiet is given; standard output is for results."""
+    if not options.is_quiet():
+        click.echo(line, err=True)
 
 
 def _print_line(name: str, where: str) -> None:

@@ -11,6 +11,7 @@ import click
 from temporalio.client import Client
 
 from batching_demo.cli import options
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, Changes
 from batching_demo.core.control import apply_changes
@@ -87,7 +88,7 @@ def differences(given: BatcherOptions, running: Sequence[Described]) -> Iterator
     for one in running:
         if given.max_records not in (None, one.settings.max_records):
             name, records = batcher_workflow_id(one.shard), one.settings.max_records
-            yield f"{name} takes {records} records a batch, not {given.max_records}"
+            yield f"{name} takes {count(records, 'record')} a batch, not {given.max_records}"
             break
     if running and given.shards not in (None, _shards(running)):
         yield f"batchers run for --shards {_shards(running)}, not {given.shards}"

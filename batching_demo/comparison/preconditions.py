@@ -8,10 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.comparison.compare import Comparison, ComparisonError
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.contracts.names import (
+    BATCHER_TASK_QUEUE,
+    MAIN_TASK_QUEUE,
+    WritePath,
+    batcher_workflow_id,
+)
 from batching_demo.database.identity import read_identity
 from batching_demo.operator.identity import check_database
-from batching_demo.operator.shards import ShardMissingError, describe
+from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
 from batching_demo.temporal import has_pollers
 
 POLL_SECONDS = 0.1
@@ -22,7 +27,7 @@ WORKER_SECONDS = 2.0
 async def check_preconditions(
     client: Client, engine: AsyncEngine, comparison: Comparison, seconds: float = WORKER_SECONDS
 ) -> None:
-    """Check schema, workers and batchers.
+    """Check schema and workers, and the batchers if a path needs them.
 
     Raises:
         ComparisonError: something is missing; the message names the command that starts it.
@@ -37,7 +42,8 @@ async def check_preconditions(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
     await check_database(client, await read_identity(engine))
-    for shard in range(comparison.shards):
+    shards = comparison.shards if WritePath.BATCHED in comparison.paths else 0
+    for shard in range(shards):
         await _check_batcher(client, shard, comparison.shards)
 
 
@@ -52,7 +58,8 @@ async def _polled_within(client: Client, queue: str, seconds: float) -> bool:
 
 async def _check_batcher(client: Client, shard: int, shards: int) -> None:
     try:
-        await describe(client, shard)
+        if (await describe(client, shard)).is_paused:
+            raise ComparisonError(str(ShardPausedError(shard)))
     except ShardMissingError:
         raise ComparisonError(
             f"{batcher_workflow_id(shard)} does not run: start it with"

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
+from temporalio.client import Client, WorkflowHistoryEventFilterType
 
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.executions import CONTINUED_AS_NEW, describe_execution
 
 SAMPLE = 500
 AT_ONCE = 20
@@ -22,7 +23,7 @@ async def events_per_workflow(client: Client, workflow_ids: Sequence[str]) -> fl
 
     async def length(workflow_id: str) -> int:
         async with turn:
-            return (await client.get_workflow_handle(workflow_id).describe()).history_length
+            return (await describe_execution(client, workflow_id)).history_length
 
     lengths = await asyncio.gather(*(length(workflow_id) for workflow_id in chosen))
     return sum(lengths) / max(1, len(lengths))
@@ -33,8 +34,8 @@ async def batcher_runs(client: Client, shards: int) -> Runs:
     runs: Runs = {}
     for shard in range(shards):
         workflow_id = batcher_workflow_id(shard)
-        description = await client.get_workflow_handle(workflow_id).describe()
-        runs[workflow_id] = (description.run_id, description.history_length)
+        execution = await describe_execution(client, workflow_id)
+        runs[workflow_id] = (execution.run_id, execution.history_length)
     return runs
 
 
@@ -50,12 +51,11 @@ async def batcher_histories(client: Client, before: Runs) -> list[int]:
     for workflow_id, (run_id, _) in before.items():
         following: str | None = run_id
         while following:
-            handle = client.get_workflow_handle(workflow_id, run_id=following)
-            description = await handle.describe()
-            lengths.append(description.history_length)
+            execution = await describe_execution(client, workflow_id, following)
+            lengths.append(execution.history_length)
             following = None
-            if description.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
-                following = await _next_run(client, workflow_id, description.run_id)
+            if execution.status == CONTINUED_AS_NEW:
+                following = await _next_run(client, workflow_id, execution.run_id)
     return lengths
 
 

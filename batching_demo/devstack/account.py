@@ -21,13 +21,28 @@ class RunAs(TypedDict, total=False):
 
 
 def server_account() -> pwd.struct_passwd | None:
-    """Find or create the user of the server; None if our own will do, because it is not root."""
+    """Find or create the user of the server; None if our own will do, because it is not root.
+
+    Raises:
+        DevStackError: there is no such user.
+    """
     if os.geteuid() != 0:
+        _check_name(os.geteuid())
         return None
     try:
         return pwd.getpwnam(SERVER_USER)
     except KeyError:
         return _create_account()
+
+
+def _check_name(user_id: int) -> None:
+    try:
+        pwd.getpwuid(user_id)
+    except KeyError:
+        raise DevStackError(
+            f"Postgres does not start for user id {user_id}, which has no name on this machine: add"
+            " it to /etc/passwd, or name another Postgres with DATABASE_URL"
+        ) from None
 
 
 def _create_account() -> pwd.struct_passwd:

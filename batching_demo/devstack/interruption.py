@@ -2,12 +2,14 @@
 
 import signal
 
+from batching_demo.temporal import stop_signals
+
 
 def stop_by_signals() -> None:
-    """Make SIGINT and SIGTERM raise KeyboardInterrupt.
+    """Make the signals to stop raise KeyboardInterrupt.
 
-    Else SIGTERM ends Python at once, and SIGINT is ignored where a shell started this in the
-    background.
+    Else SIGTERM and a hang-up end Python at once, and SIGINT is ignored where a shell started this
+    in the background.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, signal.default_int_handler)

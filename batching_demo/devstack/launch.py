@@ -13,6 +13,7 @@ from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.processes import is_alive
 
 ERROR_WORDS = re.compile(r"error|fatal|panic|could not|cannot", re.IGNORECASE)
+LAST_LINES = 5
 
 
 class Log:
@@ -24,11 +25,18 @@ class Log:
 
     def explain(self) -> str:
         """Quote the last line of this run that names an error."""
+        lines = self._lines() or ["no output"]
+        errors = [line for line in lines if ERROR_WORDS.search(line)]
+        return f"{(errors or lines)[-1].strip()} (log: {self.path})"
+
+    def last_lines(self) -> str:
+        """Return the last lines of this run, each on an indented line of its own."""
+        return "".join(f"\n  {line}" for line in self._lines()[-LAST_LINES:] or ["no output"])
+
+    def _lines(self) -> list[str]:
         with self.path.open("rb") as file:
             file.seek(self.beginning)
-            lines = [line for line in file.read().decode(errors="replace").splitlines() if line]
-        errors = [line for line in lines if ERROR_WORDS.search(line)]
-        return f"{(errors or lines or ['no output'])[-1].strip()} (log: {self.path})"
+            return [line for line in file.read().decode(errors="replace").splitlines() if line]
 
 
 def run_to_end(

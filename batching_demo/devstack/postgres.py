@@ -18,7 +18,7 @@ import psutil
 
 from batching_demo.devstack.account import barrier, server_account
 from batching_demo.devstack.errors import DevStackError
-from batching_demo.devstack.files import write_atomically
+from batching_demo.devstack.files import let_through, make_directory, write_atomically
 from batching_demo.devstack.installation import POSTGRES_VERSION, postgres_for
 from batching_demo.devstack.launch import Log, launch, run_to_end, wait_until
 from batching_demo.devstack.ports import HOST, is_free
@@ -161,15 +161,16 @@ class PostgresServer:
         return process is not None and lines[:1] == [str(process.pid)] and lines[-1] == "ready"
 
     def _prepare_directory(self, account: pwd.struct_passwd | None) -> None:
-        self.data_directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self.data_directory)
         write_atomically(self._password, secrets.token_urlsafe(24))
         if account is None:
             return
-        self.data_directory.chmod(0o755)
+        let_through(self.data_directory)
         if closed := barrier(self.data_directory):
             raise DevStackError(
                 f"Postgres runs as user {account.pw_name}, who may not enter {closed}:"
-                " choose another place with XDG_STATE_HOME"
+                f" `chmod o+x {closed}` lets that user through, or choose another place with"
+                " XDG_STATE_HOME"
             )
         for path in (self.data_directory, self._password):
             os.chown(path, account.pw_uid, account.pw_gid)

@@ -12,9 +12,9 @@ import psutil
 
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from batching_demo.devstack.processes import is_alive
+from batching_demo.devstack.processes import is_alive, stop_processes
 from batching_demo.devstack.temporal_server import TemporalServer
-from batching_demo.devstack.workers import SERVICES, start_worker, stop_workers
+from batching_demo.devstack.workers import SERVICES, STOP, start_worker
 
 
 @dataclass
@@ -53,7 +53,8 @@ class System:
                 self.workers[name].wait()
                 self.died_by_themselves += 1
             service = name.split()[0]
-            self.workers[name] = start_worker(self.directory, service, self.environment())
+            started = start_worker(self.directory, service, self.environment())
+            self.workers[name] = started.process
 
     def kill_worker(self, service: str) -> None:
         """Kill a worker with -9, and start it again."""
@@ -67,7 +68,7 @@ class System:
 
         They hand over their workflows. Those of a killed worker wait 10 s for the next one.
         """
-        stop_workers(list(self.workers.values()))
+        stop_processes(list(self.workers.values()), STOP)
         self.workers.clear()
 
     def stop(self) -> None:

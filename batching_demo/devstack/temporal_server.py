@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from batching_demo.devstack.errors import DevStackError
+from batching_demo.devstack.files import make_directory
 from batching_demo.devstack.installation import find_temporal
 from batching_demo.devstack.launch import Log, launch, server_environment, wait_until
 from batching_demo.devstack.ports import HOST, is_free
@@ -75,7 +76,7 @@ class TemporalServer:
 
     def start(self) -> None:
         """Start the server unless it runs, and wait until its default namespace answers."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self.directory)
         log = Log(self._log)
         process = self._process()
         pid = process.pid if process else self._launch(log)

@@ -15,4 +15,4 @@ async def examine(settings: Settings) -> list[Check]:
     temporal, postgres, identity = await asyncio.gather(
         check_temporal(settings), check_postgres(settings), check_identity(settings)
     )
-    return [*check_machine(settings.state_directory), *postgres, *temporal, identity]
+    return [*check_machine(settings.known_state_directory), *postgres, *temporal, identity]

@@ -1,72 +1,73 @@
 """Checks of Temporal, of the workers that poll it, and of the batchers."""
 
 import asyncio
-from collections.abc import Sequence
 
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
-from batching_demo.doctor.check import Check, ok, problem, skipped
+from batching_demo.doctor.check import Check, note, ok, problem, skipped
+from batching_demo.executions import MemoUnreadableError
 from batching_demo.operator.status import Overview, overview
 from batching_demo.settings import Settings, SettingsError
 from batching_demo.temporal import TemporalUnavailableError, connect, has_pollers
+from batching_demo.temporal_target import choose_temporal
 
 TEMPORAL, BATCHERS = "Temporal", "batchers"
-WORKERS = {"main": MAIN_TASK_QUEUE, "batcher": BATCHER_TASK_QUEUE}
+MAIN_WORKER, BATCHER_WORKER = "main worker", "batcher worker"
 ANSWER_SECONDS = 10.0
 
 
 async def check_temporal(settings: Settings) -> list[Check]:
     """Check the server, the workers' task queues and the batchers."""
     try:
+        client = await connect(settings)
         async with asyncio.timeout(ANSWER_SECONDS):
-            client = await connect(settings)
-            server = await _server(client)
+            server = await _server(client, settings)
     except TimeoutError:
         return _unreachable(f"no answer within {ANSWER_SECONDS:.0f} s: check TEMPORAL_ADDRESS")
     except (TemporalUnavailableError, SettingsError) as error:
         return _unreachable(str(error))
     except RPCError as error:
-        return _unreachable(_refusal(client, error))
-    workers = [await _worker(client, service, queue) for service, queue in WORKERS.items()]
-    return [server, *workers, _batchers(await overview(client, None))]
+        return _unreachable(f"{error.message} ({error.status.name}): check the TEMPORAL_ variables")
+    workers = [await _main_worker(client), await _batcher_worker(client)]
+    return [server, *workers, await _batchers(client)]
 
 
 def _unreachable(detail: str) -> list[Check]:
-    names = [*(_worker_name(service) for service in WORKERS), BATCHERS]
+    names = (MAIN_WORKER, BATCHER_WORKER, BATCHERS)
     return [problem(TEMPORAL, detail), *(skipped(name, TEMPORAL) for name in names)]
 
 
-def _refusal(client: Client, error: RPCError) -> str:
-    if error.status is RPCStatusCode.NOT_FOUND:
-        return f"namespace {client.namespace} does not exist: create it, or set TEMPORAL_NAMESPACE"
-    return f"{error.message} ({error.status.name}): check the TEMPORAL_ variables"
-
-
-async def _server(client: Client) -> Check:
+async def _server(client: Client, settings: Settings) -> Check:
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
-    await client.workflow_service.describe_namespace(
-        DescribeNamespaceRequest(namespace=client.namespace)
+    return ok(TEMPORAL, f"{choose_temporal(settings)}, server {info.server_version}")
+
+
+async def _main_worker(client: Client) -> Check:
+    """Check for the worker of the main service, which those with workflows of their own lack."""
+    if await has_pollers(client, MAIN_TASK_QUEUE):
+        return ok(MAIN_WORKER, f"polls {MAIN_TASK_QUEUE}")
+    needing = "`main start`, `compare` and `demo` need `batching-demo main worker`"
+    return note(
+        MAIN_WORKER, f"none polls {MAIN_TASK_QUEUE}: {needing}, workflows of your own do not"
     )
-    address = client.service_client.config.target_host
-    return ok(TEMPORAL, f"{address}, namespace {client.namespace}, server {info.server_version}")
 
 
-async def _worker(client: Client, service: str, queue: str) -> Check:
-    if await has_pollers(client, queue):
-        return ok(_worker_name(service), f"polls {queue}")
-    advice = f"start one with `batching-demo {service} worker`"
-    return problem(_worker_name(service), f"none polls {queue}: {advice}")
+async def _batcher_worker(client: Client) -> Check:
+    if await has_pollers(client, BATCHER_TASK_QUEUE):
+        return ok(BATCHER_WORKER, f"polls {BATCHER_TASK_QUEUE}")
+    advice = "start one with `batching-demo batcher worker`"
+    return problem(BATCHER_WORKER, f"none polls {BATCHER_TASK_QUEUE}: {advice}")
 
 
-def _worker_name(service: str) -> str:
-    return f"{service} worker"
-
-
-def _batchers(found: Sequence[Overview]) -> Check:
+async def _batchers(client: Client) -> Check:
     """Check for the first batcher with a problem; being paused is none, but it shows."""
+    try:
+        found = await overview(client, None)
+    except MemoUnreadableError as error:
+        return problem(BATCHERS, str(error))
     wrong = (one.wrong or _last_error(one) for one in found)
     if first := next(filter(None, wrong), ""):
         return problem(BATCHERS, first)

@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from temporalio.client import (
     Client,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
 )
@@ -18,10 +17,11 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import MAIN_TASK_QUEUE, MAIN_WORKFLOW
+from batching_demo.executions import COMPLETED, describe_execution
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions, Slice, Source
 from batching_demo.main_service.run_options import MOST_OPEN, run_id
 from batching_demo.main_service.summary import SliceResult, Summary
@@ -166,7 +166,7 @@ class Starter:
             )
         except WorkflowAlreadyStartedError:
             handle = self._client.get_workflow_handle(workflow_id, result_type=MainResult)
-            if (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED:
+            if (await describe_execution(self._client, workflow_id)).status == COMPLETED:
                 return None
             self.summary.attached += 1
             return handle
@@ -179,8 +179,7 @@ class Starter:
             async with self._polls:
                 result = await handle.result()
         except WorkflowFailureError as error:
-            cause = error.cause.__cause__ or error.cause
-            self.summary.failures.append(f"{handle.id}: {cause}")
+            self.summary.failures.append(f"{handle.id}: {_reason(error.cause)}")
             return
         del self._open[handle.id]
         if not self._waits:
@@ -189,11 +188,23 @@ class Starter:
         self._on_change(self.summary)
         self._on_result(SliceResult(handle.id, slice_.records, result, self._elapsed()))
 
+    @property
+    def open_workflows(self) -> Collection[str]:
+        """The ids of the workflows that are waited for."""
+        return self._open.keys()
+
     async def terminate_open(self, reason: str) -> None:
         """Terminate the workflows that were waited for and still run."""
         for handle in self._open.values():
             with suppress(RPCError):
                 await handle.terminate(reason=reason)
+
+
+def _reason(cause: BaseException) -> str:
+    """Say why a workflow ended without a result."""
+    if isinstance(cause, TerminatedError):
+        return f"was terminated in Temporal ({cause.message}): the same command starts it again"
+    return str(cause.__cause__ or cause)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

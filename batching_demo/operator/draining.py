@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from temporalio.client import Client
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import Mode
 from batching_demo.operator.requests import (
@@ -13,7 +14,12 @@ from batching_demo.operator.requests import (
     RequestRefusedError,
     ask_status,
 )
-from batching_demo.operator.shards import OperatorError, ShardMissingError, describe
+from batching_demo.operator.shards import (
+    OperatorError,
+    ShardMissingError,
+    ShardPausedError,
+    describe,
+)
 
 Remains = Callable[[Client, int], Awaitable[str | None]]
 """Returns what a batcher still has to do; None once it is done."""
@@ -39,7 +45,7 @@ async def without_verdict(client: Client, shard: int) -> str | None:
     await describe(client, shard)
     try:
         status = await ask_status(client, shard)
-    except NoWorkerError as error:
+    except (NoWorkerError, ShardPausedError) as error:
         return str(error)
     if status.mode not in (Mode.DRAINING, Mode.STOPPING):
         raise RequestRefusedError(
@@ -48,7 +54,7 @@ async def without_verdict(client: Client, shard: int) -> str | None:
     if status.open_records == 0:
         return None
     failing = f", the database fails: {status.last_error}" if status.last_error else ""
-    return f"{status.open_records} records have no verdict{failing}"
+    return f"no verdict yet for {count(status.open_records, 'record')}{failing}"
 
 
 async def running(client: Client, shard: int) -> str | None:

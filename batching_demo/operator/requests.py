@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio.client import (
     Client,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -15,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import STATUS_QUERY, BatcherStatus, Done, Update
 from batching_demo.operator.failing_task import describe_failing_task
-from batching_demo.operator.shards import OperatorError, describe
+from batching_demo.operator.shards import OperatorError, ShardPausedError, describe
 
 QUERY_SECONDS = 4.0
 UPDATE_SECONDS = 10.0
@@ -49,6 +50,7 @@ async def ask_status(client: Client, shard: int) -> BatcherStatus:
 
     Raises:
         NoWorkerError: Nobody answers.
+        ShardPausedError: It is paused in Temporal.
     """
     handle = client.get_workflow_handle(batcher_workflow_id(shard))
     try:
@@ -61,6 +63,9 @@ async def ask_status(client: Client, shard: int) -> BatcherStatus:
             return status
     except (TimeoutError, WorkflowQueryFailedError):
         raise NoWorkerError(shard, QUERY_SECONDS) from None
+    except (ValueError, WorkflowQueryRejectedError):
+        # The server rejects queries of a paused workflow; the SDK may not know that status.
+        raise ShardPausedError(shard) from None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             await describe(client, shard)
@@ -74,11 +79,13 @@ async def request(client: Client, shard: int, update: Update, *arguments: object
         ShardMissingError: It does not run.
         RequestRefusedError: It does not do that now.
         NoWorkerError: Nobody answers.
+        ShardPausedError: It is paused in Temporal.
     """
     try:
         async with asyncio.timeout(UPDATE_SECONDS):
             while True:
-                await describe(client, shard)
+                if (await describe(client, shard)).is_paused:
+                    raise ShardPausedError(shard)
                 try:
                     return await _request_once(client, shard, update, arguments)
                 except RPCError as error:

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, RETRY_WORKFLOW
 from batching_demo.contracts.retries import RetryInput, RetryResult
+from batching_demo.executions import describe_execution, read_memo
 
 SUBMITTED_MEMO = "submitted"
 """Memo with a digest of what the user gave, to tell two retries of one dead letter apart."""
@@ -69,8 +70,8 @@ async def _start(client: Client, request: RetryRequest) -> WorkflowHandle[Any, R
         )
     except WorkflowAlreadyStartedError:
         handle = client.get_workflow_handle(workflow_id, result_type=RetryResult)
-        description = await handle.describe()
-        if await description.memo_value(SUBMITTED_MEMO, default="") != request.digest:
+        execution = await describe_execution(client, workflow_id)
+        if await read_memo(client, execution, SUBMITTED_MEMO, default="") != request.digest:
             raise RetryFailedError(
                 f"{workflow_id} was started with another payload or key: wait for its verdict,"
                 " then retry again"

@@ -5,18 +5,26 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import BATCHER_WORKFLOW, batcher_workflow_id
 from batching_demo.contracts.operations import SETTINGS_MEMO, BatcherSettings
+from batching_demo.executions import (
+    PAUSED,
+    Execution,
+    describe_execution,
+    list_executions,
+    read_memo,
+)
 
 PROBED_AT_ONCE = 20
 """Also how many missing numbers in a row end the search."""
 _WORKFLOW_ID = re.compile(re.escape(batcher_workflow_id(0)[:-1]) + r"(\d+)")
 
 
-class OperatorError(Exception):
+class OperatorError(UserError):
     """A batcher does not do what an operator wants; the message is one line for them."""
 
 
@@ -27,6 +35,17 @@ class ShardMissingError(OperatorError):
         super().__init__(
             f"{batcher_workflow_id(shard)} does not run: start it with"
             f" `batching-demo batcher start --shards {shard + 1}`"
+        )
+
+
+class ShardPausedError(OperatorError):
+    """Somebody has paused a shard's batcher in Temporal; the message says how to go on."""
+
+    def __init__(self, shard: int) -> None:
+        workflow_id = batcher_workflow_id(shard)
+        super().__init__(
+            f"{workflow_id} is paused in Temporal, and its records wait: `temporal workflow unpause"
+            f" --workflow-id {workflow_id}` lets it go on"
         )
 
 
@@ -41,6 +60,8 @@ class Described:
     """Attempts at the workflow task that is pending; 0 if none is."""
     settings: BatcherSettings
     """In force."""
+    is_paused: bool = False
+    """Whether somebody has paused it in Temporal, which is not `batcher pause`."""
 
 
 async def describe(client: Client, shard: int) -> Described:
@@ -48,26 +69,28 @@ async def describe(client: Client, shard: int) -> Described:
 
     Raises:
         ShardMissingError: It does not run.
+        MemoUnreadableError: Its settings cannot be read.
     """
     try:
-        found = await client.get_workflow_handle(batcher_workflow_id(shard)).describe()
+        found = await describe_execution(client, batcher_workflow_id(shard))
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         raise ShardMissingError(shard) from None
-    if found.status is not WorkflowExecutionStatus.RUNNING:
+    if not found.is_open:
         raise ShardMissingError(shard)
     return Described(
         shard=shard,
         run_id=found.run_id,
         history_events=found.history_length,
-        task_attempts=found.raw_description.pending_workflow_task.attempt,
-        settings=await _settings(found),
+        task_attempts=found.task_attempts,
+        settings=await _settings(client, found),
+        is_paused=found.status == PAUSED,
     )
 
 
-async def _settings(found: WorkflowExecutionDescription) -> BatcherSettings:
-    memo = await found.memo_value(SETTINGS_MEMO, default={})
+async def _settings(client: Client, found: Execution) -> BatcherSettings:
+    memo = await read_memo(client, found, SETTINGS_MEMO, default={})
     named = {field.name for field in fields(BatcherSettings)}
     return BatcherSettings(**{name: value for name, value in memo.items() if name in named})
 
@@ -97,7 +120,7 @@ async def chosen_shards(client: Client, chosen: int | None) -> Sequence[int]:
 
 async def _visible_shards(client: Client) -> list[int]:
     query = f"WorkflowType = '{BATCHER_WORKFLOW}' AND ExecutionStatus = 'Running'"
-    found = [workflow.id async for workflow in client.list_workflows(query)]
+    found = await list_executions(client, query)
     return [int(match[1]) for name in found if (match := _WORKFLOW_ID.fullmatch(name))]
 
 

@@ -25,7 +25,7 @@ from batching_demo.contracts.operations import (
     Update,
 )
 from batching_demo.operator.requests import NoWorkerError, ask_status, request
-from batching_demo.operator.shards import ShardMissingError, describe
+from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
 from batching_demo.search_attributes import SHARD, attributes, registered_attributes
 
 
@@ -66,11 +66,14 @@ async def _start(
         )
     except WorkflowAlreadyStartedError:
         try:
-            running = (await describe(client, shard)).settings
+            found = await describe(client, shard)
         except ShardMissingError:
             # It has ended in between.
             return await _start(client, shard, settings, registered)
-        return Started(workflow_id, is_new=False, differences=_differences(running, settings))
+        if found.is_paused:
+            raise ShardPausedError(shard) from None
+        differences = _differences(found.settings, settings)
+        return Started(workflow_id, is_new=False, differences=differences)
     return Started(workflow_id, is_new=True, differences=[])
 
 
@@ -111,5 +114,5 @@ async def keep(client: Client, shard: int, settings: BatcherSettings) -> str:
 async def _is_stopping(client: Client, shard: int) -> bool:
     try:
         return (await ask_status(client, shard)).mode == Mode.STOPPING
-    except (NoWorkerError, ShardMissingError):
+    except (NoWorkerError, ShardMissingError, ShardPausedError):
         return False

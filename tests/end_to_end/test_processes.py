@@ -56,6 +56,8 @@ async def test_a_worker_waits_for_temporal_and_says_so(servers: dict[str, str]) 
     nowhere = {**servers, "TEMPORAL_ADDRESS": "127.0.0.1:1"}
     process = await start(nowhere, "main_worker.py")
     assert process.stderr
+    server = (await process.stderr.readline()).decode()
+    assert "Temporal: 127.0.0.1:1 from TEMPORAL_ADDRESS" in server
     line = (await process.stderr.readline()).decode()
     assert "Temporal does not answer at 127.0.0.1:1" in line
     assert "trying again" in line

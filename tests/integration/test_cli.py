@@ -1,6 +1,5 @@
 """What a user meets: help, refusals, missing servers. One line each, no traceback."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside, assert_one_line, run, tree
 from tests.support.services import batcher_service, both_services
+from tests.support.shapes import parsed
 
 
 @pytest.fixture
@@ -102,11 +102,19 @@ class TestRefusals:
         assert_one_line(run("batcher", "start", "--linger", seconds), 2, "--linger")
 
     def test_more_records_than_there_are(self) -> None:
-        assert_one_line(run("compare", "--records", "5000"), 2, "2000")
+        assert_one_line(run("compare", "--records", "5000"), 2, "2,000")
 
     def test_a_database_url_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@localhost/db")
         assert_one_line(run("db", "upgrade"), 1, "postgresql://")
+
+    @pytest.mark.parametrize("missing", ["DATABASE_URL", "TEMPORAL_ADDRESS"])
+    def test_half_an_environment_for_the_demo(
+        self, missing: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv(missing)
+        result = run("demo", "--use-environment")
+        assert_one_line(result, 2, "needs both servers named", missing)
 
     @pytest.mark.parametrize(
         "command",
@@ -136,7 +144,7 @@ class TestMissingServers:
         "command", [("main", "start"), ("batcher", "start"), ("compare",)], ids=" ".join
     )
     def test_temporal_is_down(self, command: Sequence[str]) -> None:
-        assert_one_line(run(*command), 1, "Temporal", "127.0.0.1", "dev up")
+        assert_one_line(run(*command), 1, "Temporal", "127.0.0.1", "correct TEMPORAL_ADDRESS")
 
     def test_postgres_is_down(self) -> None:
         assert_one_line(run("db", "upgrade"), 1, "Postgres", "DATABASE_URL")
@@ -198,7 +206,7 @@ class TestOnServers:
         async with batcher_service(client, engine):
             result = await aside("main", "start", "--no-wait", "--json")
         assert result.exit_code == 0
-        counts = json.loads(result.stdout)
+        counts = parsed("main start", result.stdout)
         assert "batching-demo main worker" in result.stderr
         assert counts.pop("seconds") > 0
         assert counts == {
@@ -210,6 +218,9 @@ class TestOnServers:
             "already_done": 0,
             "pending": 5,
             "workflows": 5,
+            "started": 5,
+            "attached": 0,
+            "failures": [],
         }
 
     async def test_counts_and_exit_code_of_conflicts(
@@ -222,11 +233,11 @@ class TestOnServers:
         async with both_services(client, engine):
             result = await aside(*arguments, "--records-per-workflow", "3")
             assert result.exit_code == 3
-            counts = json.loads(result.stdout)
+            counts = parsed("main start", result.stdout)
             counted = [counts[name] for name in ("read", "written", "conflict", "rejected")]
             assert counted == [3, 1, 1, 1]
-            assert "pending" not in counts
+            assert counts["pending"] == 0
             again = await aside(*arguments, "--records-per-workflow", "3", "--again=second")
-        counts = json.loads(again.stdout)
+        counts = parsed("main start", again.stdout)
         counted = [counts[name] for name in ("read", "duplicate", "conflict", "rejected")]
         assert counted == [3, 1, 1, 1]

@@ -1,23 +1,24 @@
 """The demo as a person runs it, on servers that the environment names."""
 
 import asyncio
-import json
 import os
 import sys
 from typing import Any
+
+from tests.support.shapes import parsed
 
 
 async def demo(servers: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "batching_demo", "demo", "--json", *arguments),
+        *("-m", "batching_demo", "demo", "--use-environment", "--json", *arguments),
         env={**os.environ, **servers, "BATCHING_DEMO_MAX_BYTES": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
-    results: list[dict[str, Any]] = json.loads(output)
+    results: list[dict[str, Any]] = parsed("demo", output.decode())
     return results
 
 

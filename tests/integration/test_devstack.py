@@ -23,6 +23,7 @@ from temporalio.client import Client
 
 from batching_demo.cli.dev import dev
 from batching_demo.devstack import installation, processes, stack, temporal_server
+from batching_demo.devstack.account import barrier
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.files import exclusively
 from batching_demo.devstack.launch import Log
@@ -260,6 +261,22 @@ def test_root_is_told_when_its_server_user_cannot_reach_the_data(directory: Path
     with pytest.raises(DevStackError, match=f"may not enter {private}"):
         PostgresServer(private / "postgres", find_free_port()).initialise()
     assert private.stat().st_mode & 0o777 == 0o700
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("umask", [0o027, 0o077, 0o777])
+def test_root_lets_its_server_user_through_what_it_makes(directory: Path, umask: int) -> None:
+    state = directory / "a place" / "batching-demo"
+    before = os.umask(umask)
+    try:
+        with exclusively(state, ignore):
+            assert barrier(state) is None
+        state.chmod(0o700)  # As an earlier version left it.
+        with exclusively(state, ignore):
+            assert barrier(state) is None
+        assert (state / "lock").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
 
 
 def test_a_missing_installation_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
+from tests.support import commands
 from tests.support.commands import aside
 from tests.support.database import fetch
 from tests.support.processes import ROOT, finish
@@ -25,7 +26,7 @@ async def load(*arguments: str) -> tuple[dict[str, int], str]:
     """Load inputs; return the counts that are not 0, and what is said on standard error."""
     result = await in_time(aside("main", "start", "--key", "id", "--json", *arguments))
     assert result.exit_code == 0, result.output
-    return _counts(result.stdout), result.stderr.strip()
+    return _counts(result.stdout), "\n".join(commands.said(result))
 
 
 def _counts(output: str) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """Run `batching-demo` in the test's own process, and judge what it says."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import click
 from click.testing import CliRunner, Result
 
 from batching_demo.cli.app import app
+from tests.support.shapes import parsed
 
 
 def tree(
@@ -34,6 +34,12 @@ async def aside(*arguments: str) -> Result:
     return await asyncio.to_thread(run, *arguments)
 
 
+def said(result: Result) -> list[str]:
+    """List the lines on standard error but those that name the servers."""
+    lines = result.stderr.splitlines()
+    return [line for line in lines if not line.startswith(("Postgres: ", "Temporal: "))]
+
+
 def assert_one_line(result: Result, exit_code: int, *said: str) -> None:
     """Assert that a command failed with one line that says these words, and nothing secret."""
     lines = result.stderr.strip().splitlines()
@@ -53,6 +59,6 @@ async def dead_letters(*arguments: str) -> Result:
 
 async def dead_letters_json(*arguments: str) -> dict[str, Any]:
     """Run a command of `batching-demo dead-letters`; return what it says as JSON."""
-    parsed = json.loads((await dead_letters(*arguments, "--json")).stdout)
-    assert isinstance(parsed, dict)
-    return parsed
+    printed = (await dead_letters(*arguments, "--json")).stdout
+    document: dict[str, Any] = parsed(f"dead-letters {arguments[0]}", printed)
+    return document

@@ -29,6 +29,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def leave(environment: dict[str, str], content: str | bytes) -> None:
     """Write the file that `dev up` writes."""
     directory = find_state_directory(environment)
+    assert directory
     directory.mkdir(exist_ok=True)
     content = content if isinstance(content, bytes) else content.encode()
     DevStackAddresses.path(directory).write_bytes(content)
@@ -95,3 +96,9 @@ def test_where_the_state_directory_is(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
     assert find_state_directory(environ) == Path(expected)
+
+
+def test_the_page_of_a_workflow_is_that_of_its_latest_run() -> None:
+    page = "http://127.0.0.1:8233/namespaces/default/workflows/"
+    assert ADDRESSES.workflow_page("batcher-0") == f"{page}batcher-0"
+    assert ADDRESSES.workflow_page("a/b ?") == f"{page}a%2Fb%20%3F"

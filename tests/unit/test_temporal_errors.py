@@ -1,9 +1,15 @@
 """The SDK's long messages about failed connections, shortened to their cause."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.temporal import last_cause
+from batching_demo.settings import Settings
+from batching_demo.temporal_failures import explain, last_cause
+from batching_demo.temporal_target import EMBEDDED, TemporalTarget, choose_temporal
 
 # As temporalio 1.35 writes it for a port that nobody listens on.
 REFUSED = (
@@ -33,3 +39,41 @@ def test_it_is_always_one_line(message: str, causes: list[str]) -> None:
     assert shortened
     assert len(shortened.splitlines()) == 1
     assert shortened == "no reason given" or shortened in message
+
+
+def target(**variables: str) -> TemporalTarget:
+    return choose_temporal(Settings(Path("state")), {"TEMPORAL_ADDRESS": "a:1", **variables})
+
+
+# As temporalio 1.35 writes them.
+IN_PLAIN_TEXT = "ConnectError(Custom { kind: InvalidData, error: InvalidMessage(InvalidContentType)"
+IN_TLS = 'call error after connection: Status { code: Unknown, message: "transport error", source'
+UNTRUSTED = "ConnectError(Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }))"
+NO_ENTRY = 'error after connection: Status { code: Unauthenticated, message: "who are you?"'
+
+
+@pytest.mark.parametrize(
+    ("message", "variables", "words"),
+    [
+        (REFUSED, {}, ["does not answer at a:1 (TEMPORAL_ADDRESS)", "Connection refused"]),
+        (IN_PLAIN_TEXT, {"TEMPORAL_TLS": "true"}, ["does not use TLS", "TEMPORAL_TLS=false"]),
+        (IN_PLAIN_TEXT, {"TEMPORAL_API_KEY": "x"}, ["which TEMPORAL_API_KEY asks for"]),
+        (IN_TLS, {}, ["does not speak Temporal's protocol", "TEMPORAL_TLS=true"]),
+        (UNTRUSTED, {"TEMPORAL_TLS": "1"}, ["not trusted (UnknownIssuer)", "SERVER_CA_CERT_PATH"]),
+        (NO_ENTRY, {}, ["refuses the login (who are you?)", "TEMPORAL_API_KEY"]),
+    ],
+)
+def test_the_advice_is_true(message: str, variables: dict[str, str], words: list[str]) -> None:
+    line = explain(message, target(**variables))
+    assert [word for word in words if word not in line] == []
+    assert len(line.splitlines()) == 1
+
+
+def test_the_advice_follows_what_named_the_server() -> None:
+    named = choose_temporal(Settings(Path("state")), {})
+    assert "start one with `batching-demo dev up`" in explain(REFUSED, named)
+    embedded = replace(named, address_from=EMBEDDED)
+    assert "start it again with `batching-demo dev up`" in explain(REFUSED, embedded)
+    file = replace(named, address_from="profile x of /temporal.toml")
+    assert "(profile x of /temporal.toml)" in explain(REFUSED, file)
+    assert "TEMPORAL_PROFILE" in explain(REFUSED, file)

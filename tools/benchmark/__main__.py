@@ -12,6 +12,9 @@ import click
 import psutil
 from rich.console import Console
 
+from batching_demo.comparison.report.page import write_page
+from batching_demo.comparison.report.sections import Section
+from batching_demo.comparison.report.terminal import on_terminal
 from batching_demo.devstack.interruption import stop_by_signals
 from tools.benchmark.harness.bench import BenchmarkError, bench
 from tools.benchmark.harness.flights import write_flights
@@ -25,8 +28,7 @@ from tools.benchmark.parts.pooler import measure_pooler
 from tools.benchmark.parts.shards import SHARDED_SIZE, measure_shards
 from tools.benchmark.parts.write import measure_write
 from tools.benchmark.request import Request
-from tools.benchmark.results.report import show, write_html, write_json, write_plots
-from tools.benchmark.results.sections import Section
+from tools.benchmark.results.files import write_json, write_plots
 
 PEERS, POOLER = NAMED = ("peers", "pooler")
 """Need what may be missing, so only whoever names them gets them."""
@@ -117,7 +119,7 @@ def main(
         raise click.ClickException(str(error)) from None
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "results.json", sections, machine())
-    write_html(output / "report.html", sections, machine())
+    write_page(output / "report.html", "batching-demo benchmark", machine(), sections)
     write_plots(output, sections)
     click.echo(f"{output}/report.html, {output}/results.json and the plots beside them")
 
@@ -127,7 +129,8 @@ async def _measure(request: Request, console: Console) -> list[Section]:
     with tempfile.TemporaryDirectory(prefix="batching-demo-") as name:
         for part in request.parts:
             section = await _measure_part(part, request, Path(name), _progress)
-            show(section, console)
+            for table in section.tables:
+                console.print(on_terminal(table))
             sections.append(section)
     return sections
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from temporalio.client import Client
 
 from batching_demo.cli.exit_codes import FAILED
+from batching_demo.cli.servers import name_temporal
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import Update
 from batching_demo.operator.draining import Remains, wait_for
@@ -31,6 +32,7 @@ def act_on_chosen(settings: Settings, shard: int | None, act: Act) -> None:
         client = await connect(settings)
         return await act_on_each(client, await chosen_shards(client, shard), act)
 
+    name_temporal(settings)
     raise SystemExit(FAILED if asyncio.run(act_on_all()) else 0)
 
 

@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from batching_demo.cli import options
+from batching_demo.cli.servers import name_temporal
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.operator.start import Started, start_batchers
@@ -24,6 +25,7 @@ def start(settings: Settings, shards: int, wanted: BatcherSettings) -> None:
     \b
     Example: batching-demo batcher start --shards 2 --linger 5
     """
+    name_temporal(settings)
     for started in asyncio.run(_start(settings, shards, wanted)):
         click.echo(_describe(started))
 

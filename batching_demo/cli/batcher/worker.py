@@ -14,12 +14,14 @@ from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
+from batching_demo.cli.servers import database_line, temporal_line
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.identity import name_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_with_retries, run_until_stopped
 
@@ -46,6 +48,7 @@ logger = logging.getLogger(__name__)
 @options.batcher_settings("coalescing")
 @options.pooler
 @options.metrics_bind
+@options.quiet_logs
 @click.pass_obj
 def worker(
     settings: Settings,
@@ -78,10 +81,14 @@ async def _work(
     is_measured: bool,
 ) -> None:
     url = settings.required_database_url
+    logger.info("%s", database_line(settings))
+    logger.info("%s", temporal_line(settings))
     pooler = settings.pooler
     engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size, pooler=pooler)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
+        looking = asyncio.create_task(warn_of_database(engine, describe_database(settings)))
+        stack.callback(looking.cancel)
         client = await connect_with_retries(settings)
         name = await _name(client, engine)
         if is_measured:
@@ -116,3 +123,13 @@ async def _name(client: Client, engine: AsyncEngine) -> str | None:
         raise
     except (DatabaseFailedError, RPCError):
         return None
+
+
+async def warn_of_database(engine: AsyncEngine, place: str) -> None:
+    """Log a warning if the database cannot be used, and why. Without it the first write would."""
+    try:
+        with database_errors():
+            async with engine.connect():
+                return
+    except DatabaseFailedError as error:
+        logger.warning("%s (%s); every write tries again", error, place)

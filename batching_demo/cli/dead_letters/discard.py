@@ -12,6 +12,7 @@ from batching_demo.cli.dead_letters.selection import (
     find_selected_or_print_none,
     selection_options,
 )
+from batching_demo.cli.servers import name_database
 from batching_demo.database.dead_letter_queries import (
     Selection,
     Status,
@@ -35,7 +36,9 @@ def discard(settings: Settings, chosen: SelectionOptions, as_json: bool) -> None
       batching-demo dead-letters discard 17 18
       batching-demo dead-letters discard --source orders.ndjson --reason invalid_json
     """
-    asyncio.run(_discard(settings, chosen.select_some(), as_json=as_json))
+    selection = chosen.select_some()
+    name_database(settings)
+    asyncio.run(_discard(settings, selection, as_json=as_json))
 
 
 async def _discard(settings: Settings, selection: Selection, *, as_json: bool) -> None:

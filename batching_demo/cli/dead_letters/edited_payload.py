@@ -1,6 +1,7 @@
 """The corrected payload of a retry, checked before anything is submitted."""
 
-from typing import IO
+import sys
+from typing import IO, Any
 
 import click
 
@@ -12,13 +13,29 @@ WHITE_SPACE = " \t\r\n"
 """The characters that JSON counts as white space."""
 
 
+class PayloadFile(click.File):
+    """A file to read a payload from; standard input may be closed."""
+
+    def __init__(self) -> None:
+        super().__init__("rb")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Open the file."""
+        if value == "-" and sys.stdin is None:
+            self.fail("standard input is closed: name a file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def read_payload(file: IO[bytes]) -> str:
     """Read the one JSON object of a file.
 
     Raises:
         BadParameter: the file holds none that can be stored; the message names file and place.
     """
-    raw = file.read(MAX_RECORD_BYTES + 1)
+    try:
+        raw = file.read(MAX_RECORD_BYTES + 1)
+    except OSError as error:
+        raise _refusal(file, error.strerror or str(error)) from None
     if len(raw) > MAX_RECORD_BYTES:
         raise _refusal(file, f"a record has at most {MAX_RECORD_BYTES} bytes, this file has more")
     try:

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.cli import options
-from batching_demo.cli.dead_letters.edited_payload import read_payload
+from batching_demo.cli.dead_letters.edited_payload import PayloadFile, read_payload
 from batching_demo.cli.dead_letters.printing import print_json
 from batching_demo.cli.dead_letters.retried import RetriedLetter, retry_exit_code, retry_summary
 from batching_demo.cli.dead_letters.selection import (
@@ -20,6 +20,7 @@ from batching_demo.cli.dead_letters.selection import (
     no_letters,
     selection_options,
 )
+from batching_demo.cli.servers import name_servers
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
@@ -48,7 +49,7 @@ AT_ONCE = 100
 @selection_options
 @options.option(
     "--edit",
-    type=click.File("rb"),
+    type=PayloadFile(),
     metavar="FILE",
     help="Submit the JSON object in this file instead; - is standard input. [default: the record"
     " as it was kept]",
@@ -82,6 +83,7 @@ def retry(
     if (edit or key is not None) and len(selection.ids) != 1:
         raise click.UsageError("--edit and --key are for one dead letter, named by its id")
     edited = read_payload(edit) if edit else None
+    name_servers(settings)
     run = _Run(edited, key, quiet=as_json)
     retried = asyncio.run(run.retry_all(settings, selection))
     if as_json:

@@ -11,6 +11,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.input_options import InputOptions, input_options, read_inputs
+from batching_demo.cli.main.hindrances import reporting_hindrances
 from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
 from batching_demo.cli.running_batchers import (
@@ -19,6 +20,7 @@ from batching_demo.cli.running_batchers import (
     batcher_options,
     choose_for_paths,
 )
+from batching_demo.cli.servers import name_temporal
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.slice import slices
@@ -64,6 +66,7 @@ LONGEST_NO_WAIT_SECONDS = 30.0
     help="Seconds after which a workflow ends without its missing verdicts. [default: never]",
 )
 @options.as_json
+@options.quiet
 @click.pass_obj
 def start(
     settings: Settings,
@@ -107,7 +110,7 @@ def start(
         max_open,
         workflows,
         waits=wait,
-        quiet=as_json,
+        quiet=as_json or options.is_quiet(),
     )
     try:
         summary = asyncio.run(work)
@@ -129,6 +132,7 @@ async def _run(
     waits: bool,
     quiet: bool,
 ) -> Summary:
+    name_temporal(settings)
     client = await connect(settings)
     if any(one.records for one in inspected):
         database = await ask_database(client, seconds=None if waits else LONGEST_NO_WAIT_SECONDS)
@@ -156,7 +160,10 @@ async def _run(
         starter = Starter(
             client, sources[0], run_options, max_open=max_open, waits=waits, on_change=on_change
         )
-        return await starter.run_all(islice(planned, workflows))
+        batched = waits and run_options.write_path is WritePath.BATCHED
+        shards = range(run_options.shards if batched else 0)
+        async with reporting_hindrances(client, starter, shards):
+            return await starter.run_all(islice(planned, workflows))
 
 
 def _run_label(again: str | None, *, quiet: bool) -> str:

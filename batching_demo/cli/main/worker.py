@@ -6,6 +6,7 @@ import logging
 import click
 
 from batching_demo.cli import options
+from batching_demo.cli.servers import temporal_line
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.main_service.worker import (
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 )
 @options.pollers
 @options.metrics_bind
+@options.quiet_logs
 @click.pass_obj
 def worker(
     settings: Settings,
@@ -57,6 +59,7 @@ def worker(
 
 
 async def _work(settings: Settings, threads: int, workflow_slots: int, pollers: int) -> None:
+    logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
     await run_until_stopped(
         build_worker(client, threads=threads, workflow_slots=workflow_slots, pollers=pollers),

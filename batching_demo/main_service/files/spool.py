@@ -80,7 +80,7 @@ def _codec(encoding: str) -> str:
         # Unlike a mere look-up, this refuses codecs that do not turn bytes into text.
         io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         return codecs.lookup(encoding).name
-    except LookupError:
+    except (LookupError, UnicodeEncodeError):
         raise SourceError(
             f"encoding {encoding!r} is unknown; try utf-8, latin-1, cp1252 or utf-16"
         ) from None

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.comparison.report.sections import Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
 from batching_demo.database.rows import BatchInfo
@@ -16,7 +17,6 @@ from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.settings import Pooler
 from tools.benchmark.harness.bench import BenchmarkError
 from tools.benchmark.parts.write import make_rows
-from tools.benchmark.results.sections import Section, Table
 from tools.benchmark.results.spread import Spread, ratios
 from tools.pgbouncer import PROGRAM, running_pgbouncer, through
 

@@ -11,6 +11,8 @@ from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
@@ -19,8 +21,7 @@ from batching_demo.database.rows import RECORD_VALUES, BatchInfo, Rows
 from batching_demo.database.target import RECORDS
 from batching_demo.database.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
-from tools.benchmark.results.sections import Chart, Section, Table
-from tools.benchmark.results.spread import Spread, ratios, short
+from tools.benchmark.results.spread import Spread, ratios
 
 SIZES = (1, 10, 100, 1_000)
 OURS, RAW, COPY = "write_batch", "raw asyncpg", "COPY"

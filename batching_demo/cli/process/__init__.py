@@ -1,0 +1,1 @@
+"""What a process does around a command: its standard streams, and how it ends."""

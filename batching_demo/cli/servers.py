@@ -1,0 +1,72 @@
+"""Which servers a command uses, said once before it uses them."""
+
+from collections.abc import Mapping
+
+import click
+
+from batching_demo.cli import options
+from batching_demo.settings import DATABASE_URL, EMBEDDED, Settings
+from batching_demo.temporal_target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
+
+OF_DATABASES = (DATABASE_URL, "PG")
+OF_TEMPORAL = "TEMPORAL_"
+"""Beginnings of the names of variables that say which servers to use, and how."""
+NAMING = (DATABASE_URL, ADDRESS, PROFILE, CONFIG_FILE)
+"""Beginnings of those that name a server."""
+
+
+def name_temporal(settings: Settings) -> None:
+    """Name the Temporal server and what decided it, on standard error."""
+    _say(temporal_line(settings))
+
+
+def name_database(settings: Settings) -> None:
+    """Name the database and what decided it, on standard error."""
+    _say(database_line(settings))
+
+
+def name_servers(settings: Settings) -> None:
+    """Name both servers."""
+    name_database(settings)
+    name_temporal(settings)
+
+
+def _say(line: str) -> None:
+    if not options.is_quiet():
+        click.echo(line, err=True)
+
+
+def temporal_line(settings: Settings) -> str:
+    """Return the line that names the Temporal server."""
+    return f"Temporal: {choose_temporal(settings)}"
+
+
+def database_line(settings: Settings) -> str:
+    """Return the line that names the database."""
+    from batching_demo.database.connection.reading import describe_database
+
+    return f"Postgres: {describe_database(settings)}"
+
+
+def variables_of_servers(environ: Mapping[str, str]) -> list[str]:
+    """List the variables that say which servers to use, and how."""
+    return [name for name in environ if name.startswith((*OF_DATABASES, OF_TEMPORAL))]
+
+
+def naming_variables(environ: Mapping[str, str]) -> list[str]:
+    """List the variables that name a server."""
+    return [name for name in environ if name.startswith(NAMING) and environ[name]]
+
+
+def require_both(settings: Settings) -> None:
+    """Check that the environment names a database and a Temporal server.
+
+    Raises:
+        UsageError: one is missing; half of each would mix two deployments.
+    """
+    names_database = settings.database_origins not in ((), (EMBEDDED,))
+    if not names_database or not choose_temporal(settings).is_named:
+        raise click.UsageError(
+            f"--use-environment needs both servers named, by {DATABASE_URL}, and by {ADDRESS} or a"
+            f" profile of Temporal's configuration file ({PROFILE}, {CONFIG_FILE})"
+        )

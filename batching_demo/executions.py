@@ -1,0 +1,117 @@
+"""What Temporal knows of a workflow execution, by what the server says.
+
+The SDK of today raises an error for a status that it does not know, such as that of a workflow that
+somebody has paused.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    ListWorkflowExecutionsRequest,
+)
+from temporalio.client import Client
+
+from batching_demo.contracts.errors import UserError
+
+PAUSED, COMPLETED = "paused", "completed"
+CONTINUED_AS_NEW = "continued_as_new"
+CLOSED = (COMPLETED, "failed", "canceled", "terminated", CONTINUED_AS_NEW, "timed_out")
+_PREFIX = "WORKFLOW_EXECUTION_STATUS_"
+
+
+class MemoUnreadableError(UserError):
+    """The memo of a workflow cannot be decoded; the message says why."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One run of a workflow."""
+
+    workflow_id: str
+    run_id: str
+    status: str
+    """In lower case, as the server names it; a number if this version has no name for it."""
+    history_length: int
+    task_attempts: int
+    """Attempts at the workflow task that is pending; 0 if none is."""
+    memo: dict[str, Payload]
+    """Still encoded."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended, as far as this version knows; paused ones go on later."""
+        return self.status not in CLOSED
+
+
+async def describe_execution(client: Client, workflow_id: str, run_id: str = "") -> Execution:
+    """Describe the latest run of a workflow, or the one that is named.
+
+    Raises:
+        RPCError: it does not exist, or the server does not answer.
+    """
+    found = await client.workflow_service.describe_workflow_execution(
+        DescribeWorkflowExecutionRequest(
+            namespace=client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+        ),
+        retry=True,
+    )
+    info = found.workflow_execution_info
+    return Execution(
+        workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
+        status=status_name(info.status),
+        history_length=info.history_length,
+        task_attempts=found.pending_workflow_task.attempt,
+        memo=dict(info.memo.fields),
+    )
+
+
+async def list_executions(client: Client, query: str) -> list[str]:
+    """List the ids of the workflows that a query finds."""
+    found: list[str] = []
+    token = b""
+    while True:
+        page = await client.workflow_service.list_workflow_executions(
+            ListWorkflowExecutionsRequest(
+                namespace=client.namespace, query=query, next_page_token=token
+            ),
+            retry=True,
+        )
+        found += [info.execution.workflow_id for info in page.executions]
+        if not (token := page.next_page_token):
+            return found
+
+
+async def read_memo(client: Client, execution: Execution, name: str, default: Any) -> Any:
+    """Decode a value of the memo.
+
+    Raises:
+        MemoUnreadableError: it is encoded in a way that this client does not know.
+    """
+    if name not in execution.memo:
+        return default
+    payload = execution.memo[name]
+    try:
+        (value,) = await client.data_converter.decode([payload])
+    except Exception:  # a codec may raise anything
+        encoding = payload.metadata.get("encoding", b"none").decode(errors="replace")
+        raise MemoUnreadableError(
+            f"{execution.workflow_id}: its memo has the encoding {encoding!r}, which this command"
+            " cannot read: a program of yours started it with a payload codec, and the commands"
+            " work only without one"
+        ) from None
+    return value
+
+
+def status_name(status: int) -> str:
+    """Name a status as the server does."""
+    try:
+        name: str = WorkflowExecutionStatus.Name(status)  # type: ignore[arg-type]  # any number
+    except ValueError:
+        return f"status {status}"
+    return name.removeprefix(_PREFIX).lower()
