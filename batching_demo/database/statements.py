@@ -101,8 +101,7 @@ class Statements:
     async def look_up(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Return the stored rows of keys. All keys differ."""
         stored = await self._select(self._target.select_stored, keys)
-        strangers = stored.keys() - set(keys)
-        if strangers:
+        if not stored.keys() <= set(keys):
             # Postgres takes another spelling for the same key. So it has to tell which is which.
             asked = [key for key in keys if key not in stored]
             places = await self._select(self._target.select_places, asked)

@@ -7,10 +7,8 @@ from typing import Any
 
 from sqlalchemy import (
     CHAR,
-    Boolean,
     Column,
     ColumnElement,
-    CompoundSelect,
     Select,
     String,
     Table,
@@ -19,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
-    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, Insert, asyncpg, insert
@@ -31,9 +28,13 @@ from batching_demo.database.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, 
 
 DECIDING = ("content_hash", "submission_id", "position")
 """Columns that every target needs besides its key, since verdicts follow from them."""
-HAS_STANDBYS = "current_setting('synchronous_standby_names') <> ''"
-"""SQL that says whether a commit waits for standbys."""
-LookUp = CompoundSelect[Any, bytes, str, int]
+ROW_OF_STANDBYS = (
+    "UNION ALL SELECT NULL, NULL, NULL, NULL"
+    " WHERE current_setting('synchronous_standby_names') <> ''"
+)
+"""SQL that adds a row to a look-up if commits wait for standbys. As text, since SQLAlchemy reads a
+statement through for each execution."""
+LookUp = Select[Any, bytes, str, int]
 Payload = ColumnElement[Any]
 """The payload of a record in an SQL statement, a JSONB value."""
 Expression = Callable[[Payload], ColumnElement[Any]]
@@ -184,10 +185,8 @@ class Target:
 
     def _look_up(self, first: ColumnElement[Any], where: ColumnElement[bool]) -> LookUp:
         """Return a look-up by what is returned first, and by which rows."""
-        deciding = [self.table.c[name] for name in DECIDING]
-        nothing: list[ColumnElement[Any]] = [literal_column("NULL") for _ in (first, *deciding)]
-        standbys = select(*nothing).where(literal_column(HAS_STANDBYS, type_=Boolean))
-        return select(first, *deciding).where(where).union_all(standbys)
+        deciding = (self.table.c[name] for name in DECIDING)
+        return select(first, *deciding).where(where).suffix_with(ROW_OF_STANDBYS)
 
     @cached_property
     def _sent(self) -> list[str]:
