@@ -11,23 +11,25 @@ from batching_demo.contracts.identity import (
     IDENTITY_MEMO,
 )
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.executions import describe_execution, read_memo
 
 
 async def find_database(client: Client) -> str | None:
     """Return the identity of the namespace's database; None if it has none yet.
 
     Raises:
+        MemoUnreadableError: A worker with a payload codec has written it.
         RPCError: Temporal does not answer.
     """
     try:
-        found = await client.get_workflow_handle(DATABASE_WORKFLOW_ID).describe()
+        found = await describe_execution(client, DATABASE_WORKFLOW_ID)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return None
-    if found.close_time:
+    if not found.is_open:
         return None
-    return str(await found.memo_value(IDENTITY_MEMO))
+    return str(await read_memo(client, found, IDENTITY_MEMO, default=None))
 
 
 async def claim(client: Client, identity: str) -> str:

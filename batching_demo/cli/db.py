@@ -78,7 +78,8 @@ async def _adopt(settings: Settings, *, asks: bool, keeps: bool) -> None:
         click.echo(f"namespace {client.namespace} is for {_database(expected)}")
         if asks:
             under = "this identity" if keeps else "a new identity"
-            click.confirm(f"Is it to be for this database, under {under}?", abort=True)
+            if not click.confirm(f"Is it to be for this database, under {under}?"):
+                raise click.ClickException("nothing has changed")
         new = await read_identity(engine) if keeps else await renew_identity(engine)
         await move(client, new)
         click.echo(f"identity {old or 'none'} -> {new}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -16,6 +17,7 @@ from batching_demo import BatchingClient, Record
 from batching_demo.batcher_service.identity import guard
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import running_batchers
+from batching_demo.cli.app import app
 from batching_demo.cli.main import start as main_start
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID, name_worker
@@ -109,8 +111,9 @@ class TestTwoDatabases:
         await claim(client, "another")
         process = await start_process(servers, "-m", "batching_demo", "batcher", "worker")
         output, _ = await in_time(process.communicate())
-        (line,) = output.decode().splitlines()
+        *informed, line = output.decode().splitlines()
         assert process.returncode == 1
+        assert all(" INFO " in one and "polls" not in one for one in informed)
         assert line.startswith(f"Error: namespace {client.namespace} is for database another")
         assert str(make_url(servers["DATABASE_URL"]).database) in line
 
@@ -230,8 +233,8 @@ class TestAdopting:
     ) -> None:
         old = await read_identity(engine)
         await claim(client, "another")
-        declined = await aside("db", "adopt")
-        assert declined.exit_code == 1
+        declined = await asyncio.to_thread(CliRunner().invoke, app, ["db", "adopt"], input="n\n")
+        assert_one_line(declined, 1, "nothing has changed")
         for said in (f"is database {old}", f"namespace {client.namespace} is for database another"):
             assert said in declined.stdout
         assert (await read_identity(engine), await find_database(client)) == (old, "another")
