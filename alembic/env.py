@@ -7,9 +7,9 @@ from alembic import context
 from sqlalchemy import Connection
 
 from batching_demo.database.engine import create_transactional_engine
-from batching_demo.database.migrations import prepare
 from batching_demo.database.models import metadata
-from batching_demo.database.version_table import VERSION_TABLE
+from batching_demo.database.schema.migrations import prepare
+from batching_demo.database.schema.version_table import VERSION_TABLE
 from batching_demo.settings import POOLER, Settings, read_pooler
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from batching_demo.contracts.names import WritePath
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.database.engine import create_engine
-    from batching_demo.database.target import Target
+    from batching_demo.database.writing.target import Target
     from batching_demo.requester.client import BatchingClient
     from batching_demo.requester.plugin import BatchingPlugin
     from batching_demo.requester.records import Record, RecordResult
@@ -44,7 +44,7 @@ _HOMES = {
     "Record": "requester.records.Record",
     "RecordResult": "requester.records.RecordResult",
     "Requester": "requester.requester.Requester",
-    "Target": "database.target.Target",
+    "Target": "database.writing.target.Target",
     "TargetError": "batcher_service.target_check.TargetError",
     "Verdict": "contracts.messages.Verdict",
     "WritePath": "contracts.names.WritePath",

@@ -15,7 +15,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from tests.support import parts
 from tests.support.database import execute_at
 from tests.support.postgres import (

@@ -29,9 +29,9 @@ from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, Changes, Update
 from batching_demo.contracts.retries import RetryInput
-from batching_demo.database.dead_letter_queries import Selection, find_dead_letters
+from batching_demo.database.dead_letters.queries import Selection, find_dead_letters
 from batching_demo.database.engine import create_engine
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.main_service import worker as main_worker

@@ -31,9 +31,9 @@ from batching_demo.contracts.encoding import split
 from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
 from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.rows import BatchInfo
-from batching_demo.database.target import RECORDS, Target
-from batching_demo.database.writes import write_batch, write_unbatched
+from batching_demo.database.writing.rows import BatchInfo
+from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.writes import write_batch, write_unbatched
 
 HEARTBEATS_IN_TIMEOUT = 3
 """So a heartbeat that is late or lost causes no timeout."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, ExceptionContext, QueuePool, event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.database.dead_letter_queries import count_by_status
+from batching_demo.database.dead_letters.queries import count_by_status
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.settings import Pooler

@@ -21,8 +21,8 @@ from batching_demo.database.errors import (
     classify,
     database_errors,
 )
-from batching_demo.database.rows import BatchInfo
-from batching_demo.database.target import Target
+from batching_demo.database.writing.rows import BatchInfo
+from batching_demo.database.writing.target import Target
 
 MENDED_MEANWHILE = ("42P01", "42501", "3D000", "3F000", "28000", "28P01")
 """Nothing is wrong with the target: a table, a privilege, a schema or a login is missing yet."""

@@ -13,8 +13,8 @@ from batching_demo.contracts.messages import (
     Verdict,
     Verdicts,
 )
-from batching_demo.database.row_writer import WriteResult
-from batching_demo.database.rows import Rows
+from batching_demo.database.writing.row_writer import WriteResult
+from batching_demo.database.writing.rows import Rows
 
 SHOWN_OF_MALFORMED = 4096
 """Bytes of a malformed submission that its dead letter keeps."""

@@ -10,7 +10,7 @@ from batching_demo.cli.servers import name_database
 from batching_demo.database.connection.reading import describe_database, read_parameters
 from batching_demo.database.engine import create_engine
 from batching_demo.database.identity import find_identity, read_identity, renew_identity
-from batching_demo.database.migrations import migrate, newest_revision
+from batching_demo.database.schema.migrations import migrate, newest_revision
 from batching_demo.namespace_database import find_database, move
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect

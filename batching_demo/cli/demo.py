@@ -28,7 +28,7 @@ from batching_demo.cli.servers import (
 )
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.names import batcher_workflow_id
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
 from batching_demo.settings import DATABASE_URL, POOLER, Settings

@@ -11,9 +11,9 @@ from sqlalchemy.pool import NullPool
 
 from batching_demo.database.connection.connect import DatabaseSource
 from batching_demo.database.connection.parameters import CONNECT_TIMEOUT_SECONDS
+from batching_demo.database.connection.pooler import Connector
 from batching_demo.database.connection.vocabulary import DRIVER_ONLY
 from batching_demo.database.errors import sqlstate_of
-from batching_demo.database.pooler import Connector
 from batching_demo.settings import Pooler
 
 DIALECT = "postgresql+asyncpg://"

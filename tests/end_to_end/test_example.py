@@ -18,8 +18,8 @@ from temporalio.client import Client
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
-from batching_demo.database.migrations import newest_revision
-from batching_demo.database.writes import write_unbatched
+from batching_demo.database.schema.migrations import newest_revision
+from batching_demo.database.writing.writes import write_unbatched
 from batching_demo.operator.start import start_batchers
 from examples.orders import create_orders, table
 from examples.orders.start import start

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from tests.support.postgres import (
     ChosenPostgres,
     chosen_postgres,

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import sqlstate_of
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.account import server_account
 from batching_demo.devstack.installation import postgres_for
 from batching_demo.devstack.ports import HOST

@@ -13,7 +13,7 @@ from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import split
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.writes import write_batch
+from batching_demo.database.writing.writes import write_batch
 from batching_demo.operator.start import start_batchers
 from batching_demo.requester import by_signal
 from tests.support.batchers import batcher, expect_buffered, status, submit

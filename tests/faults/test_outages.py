@@ -14,7 +14,7 @@ from batching_demo.batcher_service import run_length
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.database.engine import create_engine, create_transactional_engine
-from batching_demo.database.migrations import upgrade
+from batching_demo.database.schema.migrations import upgrade
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_buffered, expect_error, status, submit

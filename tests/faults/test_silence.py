@@ -17,8 +17,8 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database import engine as engine_module
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.database.rows import Rows
-from batching_demo.database.writes import write_batch, write_unbatched
+from batching_demo.database.writing.rows import Rows
+from batching_demo.database.writing.writes import write_batch, write_unbatched
 from batching_demo.operator.start import start_batchers
 from batching_demo.settings import POOLERS, Pooler
 from tests.support.commands import aside, assert_one_line

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.main_service.summary import Summary
 from batching_demo.operator.start import start_batchers
 from tests.support.database import fetch, rows

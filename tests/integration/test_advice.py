@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
-from batching_demo.database.migrations import migrate
-from batching_demo.database.writes import write_batch
+from batching_demo.database.schema.migrations import migrate
+from batching_demo.database.writing.writes import write_batch
 from batching_demo.devstack.account import server_account
 from batching_demo.devstack.installation import POSTGRES_VERSION, find_postgres
 from batching_demo.devstack.ports import find_free_port

@@ -11,11 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.names import WritePath
-from batching_demo.database import inserter, row_writer
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.database.inserter import ATTEMPTS_BEFORE_BLAME, RESOURCES
-from batching_demo.database.rows import Rows
+from batching_demo.database.writing import inserter, row_writer
+from batching_demo.database.writing.inserter import ATTEMPTS_BEFORE_BLAME, RESOURCES
+from batching_demo.database.writing.rows import Rows
 from tests.support.database import execute, fetch
 from tests.support.random_files import quick
 from tests.support.records import record

@@ -7,13 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.batches import REFUSED
 from batching_demo.contracts.names import WritePath
-from batching_demo.database import inserter
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
-from batching_demo.database.inserter import (
+from batching_demo.database.writing import inserter
+from batching_demo.database.writing.inserter import (
     ATTEMPTS_BEFORE_BLAME,
     ATTEMPTS_BEFORE_BLAME_AFTER_WAITING,
 )
-from batching_demo.database.rows import Rows
+from batching_demo.database.writing.rows import Rows
 from tests.support.database import execute, fetch, scalar
 from tests.support.records import record
 from tests.support.writing import (

@@ -11,14 +11,14 @@ from temporalio.client import Client
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.dead_letter_queries import (
+from batching_demo.database.dead_letters.queries import (
     Selection,
     find_dead_letters,
 )
 from batching_demo.database.encoding import Encoding
 from batching_demo.database.engine import create_engine
-from batching_demo.database.migrations import migrate
-from batching_demo.database.writes import write_batch, write_unbatched
+from batching_demo.database.schema.migrations import migrate
+from batching_demo.database.writing.writes import write_batch, write_unbatched
 from batching_demo.doctor.postgres.checks import check_postgres
 from batching_demo.operator.start import start_batchers
 from batching_demo.settings import Settings

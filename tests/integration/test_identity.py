@@ -26,7 +26,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
 from batching_demo.database.engine import create_engine
 from batching_demo.database.identity import read_identity, renew_identity
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.main_service.files.inspect import inspect
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions

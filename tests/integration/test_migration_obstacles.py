@@ -7,7 +7,7 @@ from click.testing import Result
 from sqlalchemy import make_url
 
 from batching_demo.database.engine import create_engine
-from batching_demo.database.migrations import newest_revision
+from batching_demo.database.schema.migrations import newest_revision
 from batching_demo.doctor.postgres.checks import check_postgres
 from batching_demo.settings import Settings
 from tests.support.commands import aside, assert_one_line

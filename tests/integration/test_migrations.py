@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from tests.support.database import execute_at, fetch
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ from sqlalchemy.types import TypeEngine
 
 from batching_demo.contracts.batches import NOT_STORED
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.row_writer import OTHER_KEY, TAKEN
-from batching_demo.database.statements import Statements as Sender
-from batching_demo.database.target import Target
+from batching_demo.database.writing.row_writer import OTHER_KEY, TAKEN
+from batching_demo.database.writing.statements import Statements as Sender
+from batching_demo.database.writing.target import Target
 from tests.support.database import execute, fetch, scalar
 from tests.support.records import record
 from tests.support.writing import PATHS, Statements, create_trigger, obey_policy, rows_of, write_by

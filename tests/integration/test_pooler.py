@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.database import engine as engine_module
+from batching_demo.database.connection.pooler import Connection, PooledConnection, set_local
 from batching_demo.database.engine import create_engine, create_transactional_engine
 from batching_demo.database.errors import sqlstate_of
-from batching_demo.database.pooler import Connection, PooledConnection, set_local
-from batching_demo.database.writes import write_batch
+from batching_demo.database.writing.writes import write_batch
 from batching_demo.settings import POOLERS, Pooler
 from tests.support.commands import aside, run
 from tests.support.database import execute, execute_at, scalar

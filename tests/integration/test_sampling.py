@@ -16,7 +16,7 @@ from batching_demo.batcher_service.metrics import (
 )
 from batching_demo.batcher_service.sampling import pause_after, sampling, watch_pool
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
+from batching_demo.database.dead_letters.storing import DeadLetter, insert_dead_letters
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from tests.support.metrics import Seen

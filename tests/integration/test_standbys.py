@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.database.migrations import migrate
-from batching_demo.database.rows import Rows
+from batching_demo.database.schema.migrations import migrate
+from batching_demo.database.writing.rows import Rows
 from tests.support.database import scalar
 from tests.support.postgres import running_postgres
 from tests.support.records import record

@@ -29,9 +29,9 @@ from batching_demo.batcher_service.verdicts import gather
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.database.rows import Rows
-from batching_demo.database.target import Expression, Target
-from batching_demo.database.writes import write_batch, write_unbatched
+from batching_demo.database.writing.rows import Rows
+from batching_demo.database.writing.target import Expression, Target
+from batching_demo.database.writing.writes import write_batch, write_unbatched
 from batching_demo.temporal import wait_for_pollers
 from tests.support.database import execute, fetch
 from tests.support.records import batch_info, record, submission

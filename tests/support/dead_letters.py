@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import PreparedRecord
-from batching_demo.database.writes import write_batch
+from batching_demo.database.writing.writes import write_batch
 from batching_demo.records.json_text import canonical, parse_object
 from tests.support.database import execute, fetch
 from tests.support.records import batch_info, submission

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from batching_demo.contracts.encoding import PreparedRecord, encode_records
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.rows import BatchInfo
+from batching_demo.database.writing.rows import BatchInfo
 
 
 def record(key: str, payload: object = None, *, line: int = 1) -> PreparedRecord:

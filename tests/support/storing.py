@@ -13,7 +13,7 @@ from batching_demo.contracts.encoding import pack, unpack
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_SUBMISSION_BYTES
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.writes import write_batch
+from batching_demo.database.writing.writes import write_batch
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices

@@ -18,7 +18,7 @@ from batching_demo.contracts.messages import Problem, Submission, SubmissionHead
 from batching_demo.contracts.operations import BatcherInput, BatcherSettings
 from batching_demo.core.buffer import FlushReason
 from batching_demo.core.intake import Intake
-from batching_demo.database.row_writer import WriteResult
+from batching_demo.database.writing.row_writer import WriteResult
 from batching_demo.requester.submissions import group
 from tests.support.records import record, submission
 

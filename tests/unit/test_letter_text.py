@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.database.dead_letters import DeadLetter, ascii_text, plain_text
+from batching_demo.database.dead_letters.storing import DeadLetter, ascii_text, plain_text
 from batching_demo.database.encoding import storable_text
 from batching_demo.records.json_text import canonical, parse_object
 from tests.support.json_texts import objects, spelled_otherwise

@@ -13,7 +13,7 @@ from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput, RetryResult
-from batching_demo.database.dead_letter_queries import record_attempt
+from batching_demo.database.dead_letters.queries import record_attempt
 from batching_demo.operator.retries import RetryFailedError, RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
 from tests.support.database import execute, fetch

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_transactional_engine
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
 from batching_demo.operator.start import start_batchers
 from tools.chaos.checks import Check, check, read_tables

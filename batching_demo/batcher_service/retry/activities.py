@@ -24,12 +24,12 @@ from batching_demo.contracts.retries import (
     RetryInput,
     RetryResult,
 )
-from batching_demo.database.dead_letter_queries import (
+from batching_demo.database.dead_letters.queries import (
     find_identity,
     read_dead_letter,
     record_attempt,
 )
-from batching_demo.database.dead_letters import identity
+from batching_demo.database.dead_letters.storing import identity
 from batching_demo.database.errors import database_errors
 
 logger = logging.getLogger(__name__)

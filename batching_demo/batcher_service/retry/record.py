@@ -2,8 +2,8 @@
 
 from batching_demo.contracts.encoding import PreparedRecord, encoded_size
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.database.dead_letter_queries import StoredDeadLetter
-from batching_demo.database.dead_letters import plain_text
+from batching_demo.database.dead_letters.queries import StoredDeadLetter
+from batching_demo.database.dead_letters.storing import plain_text
 from batching_demo.records.json_text import canonical, content_hash, parse_object
 from batching_demo.records.key import check_key
 from batching_demo.records.rejection import RejectionError

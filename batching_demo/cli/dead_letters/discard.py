@@ -13,7 +13,7 @@ from batching_demo.cli.dead_letters.selection import (
     selection_options,
 )
 from batching_demo.cli.servers import name_database
-from batching_demo.database.dead_letter_queries import (
+from batching_demo.database.dead_letters.queries import (
     Selection,
     Status,
     StoredDeadLetter,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batching_demo.contracts.counts import count
-from batching_demo.database.dead_letter_queries import StoredDeadLetter
+from batching_demo.database.dead_letters.queries import StoredDeadLetter
 
 WIDE = 2_000
 """Columns of a table that is not for a terminal: no line is folded, for grep's sake."""

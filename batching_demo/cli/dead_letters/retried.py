@@ -8,7 +8,7 @@ from typing import Any
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED, REFUSED
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.retries import RetryResult
-from batching_demo.database.dead_letter_queries import StoredDeadLetter
+from batching_demo.database.dead_letters.queries import StoredDeadLetter
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from batching_demo.cli.servers import name_servers
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
-from batching_demo.database.dead_letter_queries import (
+from batching_demo.database.dead_letters.queries import (
     Selection,
     Status,
     StoredDeadLetter,

@@ -8,7 +8,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.cli import options
-from batching_demo.database.dead_letter_queries import (
+from batching_demo.database.dead_letters.queries import (
     Selection,
     Status,
     StoredDeadLetter,

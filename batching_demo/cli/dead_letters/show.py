@@ -12,7 +12,7 @@ from batching_demo.cli.dead_letters.selection import (
     find_selected_or_print_none,
     selection_options,
 )
-from batching_demo.database.dead_letter_queries import Selection, read_dead_letter
+from batching_demo.database.dead_letters.queries import Selection, read_dead_letter
 from batching_demo.settings import Settings
 
 

@@ -6,9 +6,9 @@ from sqlalchemy import ClauseElement, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batching_demo.database.dead_letters import INSERT
+from batching_demo.database.dead_letters.storing import INSERT
 from batching_demo.database.errors import classify
-from batching_demo.database.target import RECORDS
+from batching_demo.database.writing.target import RECORDS
 from batching_demo.doctor.check import Check, ok, problem
 
 PERMISSIONS = "permissions"

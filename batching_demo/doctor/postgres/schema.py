@@ -3,8 +3,12 @@
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batching_demo.database.migrations import known_revisions, newest_revision, schema_obstacle
-from batching_demo.database.version_table import find_version
+from batching_demo.database.schema.migrations import (
+    known_revisions,
+    newest_revision,
+    schema_obstacle,
+)
+from batching_demo.database.schema.version_table import find_version
 from batching_demo.doctor.check import Check, ok, problem
 
 SCHEMA = "schema"

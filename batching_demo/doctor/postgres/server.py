@@ -3,8 +3,8 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from batching_demo.database.connection.pooler import is_pooled
 from batching_demo.database.encoding import encoding_of
-from batching_demo.database.pooler import is_pooled
 from batching_demo.database.read_only import read_only
 from batching_demo.doctor.check import Check, ok, problem
 

@@ -27,7 +27,7 @@ from batching_demo.contracts.names import (
 )
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
-from batching_demo.database.migrations import migrate
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.comparison.report.sections import Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
-from batching_demo.database.rows import BatchInfo
-from batching_demo.database.writes import write_batch
+from batching_demo.database.writing.rows import BatchInfo
+from batching_demo.database.writing.writes import write_batch
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.settings import Pooler
 from tools.benchmark.harness.bench import BenchmarkError

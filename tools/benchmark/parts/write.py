@@ -17,9 +17,9 @@ from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import SESSION_SETTINGS, create_engine
-from batching_demo.database.rows import RECORD_VALUES, BatchInfo, Rows
-from batching_demo.database.target import RECORDS
-from batching_demo.database.writes import write_batch, write_unbatched
+from batching_demo.database.writing.rows import RECORD_VALUES, BatchInfo, Rows
+from batching_demo.database.writing.target import RECORDS
+from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
 from tools.benchmark.results.spread import Spread, ratios
 

@@ -24,7 +24,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import UserDefinedType
 
 from batching_demo.database.models import records
-from batching_demo.database.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, Rows
+from batching_demo.database.writing.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, Rows
 
 DECIDING = ("content_hash", "submission_id", "position")
 """Columns that every target needs besides its key, since verdicts follow from them."""
@@ -56,8 +56,8 @@ class Target:
     """A table that records are written to.
 
     `columns` says what a column gets. A column that is not in it gets the value of its name, if
-    there is one: see `RECORD_VALUES` and `BATCH_VALUES` in `batching_demo/database/rows.py`. Any
-    other column gets its default.
+    there is one: see `RECORD_VALUES` and `BATCH_VALUES` in `batching_demo/database/writing/rows.py`.
+    Any other column gets its default.
 
     Args:
         table: It needs a unique constraint on the key alone, and the columns `content_hash`,

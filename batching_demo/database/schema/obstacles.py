@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from batching_demo.database.models import metadata
 from batching_demo.database.read_only import read_only
-from batching_demo.database.version_table import (
+from batching_demo.database.schema.version_table import (
     OLD_VERSION_TABLE,
     OURS,
     VERSION_TABLE,

@@ -19,7 +19,7 @@ from batching_demo.database.errors import (
     classify,
     sqlstate_of,
 )
-from batching_demo.database.statements import Statements
+from batching_demo.database.writing.statements import Statements
 
 ATTEMPTS_BEFORE_BLAME = 3
 """Failed attempts after which a record may be blamed for a code that is the server's own."""

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batching_demo.contracts.names import WritePath
-from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
+from batching_demo.database.dead_letters.storing import DeadLetter, insert_dead_letters
 from batching_demo.database.errors import (
     DatabaseFailedError,
     Failure,
@@ -18,8 +18,8 @@ from batching_demo.database.errors import (
     RaisedAsWarningError,
     sqlstate_of,
 )
-from batching_demo.database.rows import BatchInfo, Rows
-from batching_demo.database.target import LookUp, Target
+from batching_demo.database.writing.rows import BatchInfo, Rows
+from batching_demo.database.writing.target import LookUp, Target
 
 Stored = tuple[bytes, str, int]
 """Content hash, submission id and position of a stored row."""

@@ -4,11 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.encoding import encoding_of
 from batching_demo.database.errors import database_errors
-from batching_demo.database.inserter import Inserter
-from batching_demo.database.row_writer import RowWriter, WriteResult
-from batching_demo.database.rows import BatchInfo, Rows
-from batching_demo.database.statements import Statements
-from batching_demo.database.target import RECORDS, Target
+from batching_demo.database.writing.inserter import Inserter
+from batching_demo.database.writing.row_writer import RowWriter, WriteResult
+from batching_demo.database.writing.rows import BatchInfo, Rows
+from batching_demo.database.writing.statements import Statements
+from batching_demo.database.writing.target import RECORDS, Target
 
 
 async def write_batch(

@@ -14,11 +14,11 @@ from batching_demo.database.errors import (
     FailureKind,
     database_errors,
 )
-from batching_demo.database.obstacles import find_obstacle
-from batching_demo.database.version_table import move_version
+from batching_demo.database.schema.obstacles import find_obstacle
+from batching_demo.database.schema.version_table import move_version
 from batching_demo.settings import Pooler
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 REPOSITORY = PACKAGE.parent
 # Any number; it has to be the same for everyone who migrates a schema of this database.
 MIGRATION_LOCK = 7_233_5432

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from batching_demo.contracts.batches import NOT_STORED, REFUSED
 from batching_demo.contracts.messages import Problem, Verdict
-from batching_demo.database.dead_letters import DeadLetter
-from batching_demo.database.inserter import Inserter
-from batching_demo.database.rows import BatchInfo, Rows
-from batching_demo.database.statements import Statements
+from batching_demo.database.dead_letters.storing import DeadLetter
+from batching_demo.database.writing.inserter import Inserter
+from batching_demo.database.writing.rows import BatchInfo, Rows
+from batching_demo.database.writing.statements import Statements
 
 WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
 NO_NUL = "22021"

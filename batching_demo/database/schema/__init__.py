@@ -1,0 +1,1 @@
+"""The schema: its revisions, and what keeps a migration from being run."""
