@@ -56,8 +56,8 @@ class Target:
     """A table that records are written to.
 
     `columns` says what a column gets. A column that is not in it gets the value of its name, if
-    there is one: see `RECORD_VALUES` and `BATCH_VALUES` in `batching_demo/database/writing/rows.py`.
-    Any other column gets its default.
+    there is one: see `RECORD_VALUES` and `BATCH_VALUES` in the module `rows` beside this one. Any
+    other column gets its default.
 
     Args:
         table: It needs a unique constraint on the key alone, and the columns `content_hash`,
