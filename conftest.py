@@ -6,3 +6,11 @@ Not in tests/__init__.py: the sandbox would import pytest again for every workfl
 import pytest
 
 pytest.register_assert_rewrite("tests.support")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the command line choose the servers of the tests."""
+    group = parser.getgroup("servers")
+    group.addoption("--postgres", metavar="VERSION", help="one of Debian's, such as 15")
+    modes = ("transaction", "session")
+    group.addoption("--pooler", choices=modes, help="put PgBouncer in front of Postgres")

@@ -10,7 +10,7 @@ from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.migrations import prepare
 from batching_demo.database.models import metadata
 from batching_demo.database.version_table import VERSION_TABLE
-from batching_demo.settings import Settings
+from batching_demo.settings import POOLER, Settings, read_pooler
 
 
 def run_offline() -> None:
@@ -35,7 +35,10 @@ def run_on(connection: Connection) -> None:
 
 async def run_online() -> None:
     settings = Settings.from_environment(os.environ)
-    engine = create_transactional_engine(settings.required_database_url, application_name="alembic")
+    pooler = read_pooler(os.environ.get(POOLER) or "auto")
+    engine = create_transactional_engine(
+        settings.required_database_url, application_name="alembic", pooler=pooler
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run_on)
     await engine.dispose()

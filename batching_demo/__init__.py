@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from batching_demo.batcher_service.target_check import TargetError
     from batching_demo.batcher_service.worker import build_worker as build_batcher_worker
     from batching_demo.contracts.messages import Problem, Verdict
     from batching_demo.contracts.names import WritePath
@@ -28,6 +29,7 @@ __all__ = [
     "RecordResult",
     "Requester",
     "Target",
+    "TargetError",
     "Verdict",
     "WritePath",
     "build_batcher_worker",
@@ -43,6 +45,7 @@ _HOMES = {
     "RecordResult": "requester.records.RecordResult",
     "Requester": "requester.requester.Requester",
     "Target": "database.target.Target",
+    "TargetError": "batcher_service.target_check.TargetError",
     "Verdict": "contracts.messages.Verdict",
     "WritePath": "contracts.names.WritePath",
     "build_batcher_worker": "batcher_service.worker.build_worker",

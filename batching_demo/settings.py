@@ -1,9 +1,11 @@
 """Settings from the environment; those of the connection to Temporal are temporalio.envconfig's."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +16,13 @@ DATABASE_URL_FILE = "DATABASE_URL_FILE"
 EMBEDDED = "the embedded Postgres"
 FILE_SCHEME = "file://"
 """Begins the path of a file that holds the URL, in place of the URL."""
+POOLER = "BATCHING_DEMO_POOLER"
+
+
+Pooler = Literal["auto", "transaction"]
+"""What is known of a pooler before Postgres, such as PgBouncer: nothing, so that it has to be found
+out; or that it may give each transaction another session."""
+POOLERS: Sequence[Pooler] = get_args(Pooler)
 
 
 class SettingsError(UserError):
@@ -28,6 +37,10 @@ class DevStackAddresses(BaseModel):
     database_url: str
     temporal_address: str
     ui_url: str
+
+    def workflow_page(self, workflow_id: str) -> str:
+        """Return the address of a workflow in the Web UI, which shows its latest run."""
+        return f"{self.ui_url}/namespaces/default/workflows/{quote(workflow_id, safe='')}"
 
     @classmethod
     def read(cls, state_directory: Path) -> "DevStackAddresses | None":
@@ -52,6 +65,7 @@ class Settings:
     devstack: DevStackAddresses | None = None
     database_origins: tuple[str, ...] = ()
     """What names the database: variables, or else the embedded Postgres."""
+    pooler: Pooler = "auto"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -95,6 +109,18 @@ class Settings:
         if len(self.database_origins) > 1:
             raise SettingsError(f"{' and '.join(self.database_origins)} are both set: unset one")
         return self.database_url
+
+
+def read_pooler(text: str) -> Pooler:
+    """Read what is known of a pooler.
+
+    Raises:
+        SettingsError: It is none of the words for that.
+    """
+    for pooler in POOLERS:
+        if text == pooler:
+            return pooler
+    raise SettingsError(f"{POOLER} is not {' or '.join(POOLERS)}")
 
 
 def find_state_directory(environ: Mapping[str, str]) -> Path | None:

@@ -5,11 +5,12 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client, PayloadLimitsConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
@@ -114,6 +115,24 @@ async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bo
         since: seconds since the epoch, by the clock of the server. Earlier polls do not count,
             such as those of a worker that has ended.
     """
+    pollers = await _pollers(client, task_queue)
+    return any(_polled_at(poller) >= since for poller in pollers)
+
+
+async def poller_names(client: Client, task_queue: str, *, within: float) -> list[str]:
+    """Return the names of the workers that have polled a task queue lately.
+
+    Args:
+        client: of the namespace.
+        task_queue: its name.
+        within: how many seconds ago, at most, by this machine's clock.
+    """
+    pollers = await _pollers(client, task_queue)
+    since = time.time() - within
+    return sorted(poller.identity for poller in pollers if _polled_at(poller) >= since)
+
+
+async def _pollers(client: Client, task_queue: str) -> Sequence[PollerInfo]:
     description = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
@@ -121,8 +140,12 @@ async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bo
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
     )
-    polled = (poller.last_access_time.ToMilliseconds() for poller in description.pollers)
-    return any(at >= since * 1000 for at in polled)
+    return description.pollers
+
+
+def _polled_at(poller: PollerInfo) -> float:
+    """Return when a worker has polled, in seconds since the epoch."""
+    return poller.last_access_time.ToMilliseconds() / 1000
 
 
 async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0) -> None:

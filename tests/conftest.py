@@ -15,12 +15,16 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
-from batching_demo.devstack.postgres import PostgresServer
 from tests.support import parts
 from tests.support.database import execute_at
-from tests.support.postgres import create_database, running_postgres, url_of
+from tests.support.postgres import (
+    ChosenPostgres,
+    chosen_postgres,
+    create_database,
+    open_engine,
+    running_postgres,
+)
 from tests.support.waiting import eventually
 
 # Nothing of the machine's own configuration may reach a test.
@@ -33,8 +37,11 @@ SESSION = pytest.StashKey[pytest.Session]()
 TEMPLATE = "template_batching_demo"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = parts.fast_first(items)
+    _, pooler = chosen_postgres(config)
+    if pooler:
+        items[:] = [item for item in items if not item.get_closest_marker("no_pooler")]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -52,7 +59,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter and reporter.stats:
-        reporter.write_line(parts.count(reporter.stats))
+        counts = parts.count(reporter.stats)
+        reporter.write_line(counts)
+        path = os.environ.get("TEST_COUNTS")
+        if path and not hasattr(config, "workerinput"):
+            with Path(path).open("a") as file:
+                file.write(f"{counts}\n")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(int(session.exitstatus))
@@ -66,36 +78,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with running_postgres() as server:
+def postgres(pytestconfig: pytest.Config) -> Iterator[ChosenPostgres]:
+    with running_postgres(*chosen_postgres(pytestconfig)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-async def template(postgres: PostgresServer) -> str:
+async def template(postgres: ChosenPostgres) -> str:
     """A migrated database that each test's own is copied from."""
     await execute_at(postgres.url, f"CREATE DATABASE {TEMPLATE}")
-    await migrate(url_of(postgres, TEMPLATE), application_name="tests")
+    await migrate(postgres.direct_url(TEMPLATE), application_name="tests")
     return TEMPLATE
 
 
 @pytest.fixture
-async def database_url(postgres: PostgresServer, template: str) -> str:
+async def database_url(postgres: ChosenPostgres, template: str) -> str:
     """A migrated database of this test's own."""
     return await create_database(postgres, template)
 
 
 @pytest.fixture
-async def empty_database_url(postgres: PostgresServer) -> str:
+async def empty_database_url(postgres: ChosenPostgres) -> str:
     """A database without a schema."""
     return await create_database(postgres, "template0")
 
 
 @pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(database_url, application_name="tests", pool_size=10)
-    yield engine
-    await engine.dispose()
+async def engine(postgres: ChosenPostgres, database_url: str) -> AsyncIterator[AsyncEngine]:
+    async with open_engine(postgres, database_url, pool_size=10) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.batcher_service import worker as batcher_worker
 from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, Changes, Update
 from batching_demo.contracts.retries import RetryInput
@@ -40,6 +41,7 @@ from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult
+from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.requests import ask_status, request
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
@@ -78,6 +80,8 @@ async def record_plain(servers: Servers) -> None:
         letters.write_text('{"id": 1}\n{"id": 1, "other": true}\n{"id": null}\n')
         options = RunOptions(["id"], records_per_workflow=3)
         await save(client, (await load(client, letters, 3, options))[0], "main_dead_letters")
+        await ask_identity(client)
+        await save(client, DATABASE_WORKFLOW_ID, "database")
     await save_first_and_last_run(client, "batcher")
 
 

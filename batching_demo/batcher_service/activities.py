@@ -13,7 +13,11 @@ from temporalio.client import Client
 
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
-from batching_demo.batcher_service.failures import database_failures_reported
+from batching_demo.batcher_service.failures import (
+    database_failures_reported,
+    lost_activity_reported,
+)
+from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.batches import (
@@ -65,6 +69,7 @@ class WriteActivities:
         self._metrics = WorkerMetrics.of(client)
         # There are more activities than connections, since coalesced calls mostly wait for others.
         self._turn = asyncio.Semaphore(connections)
+        self.guard = IdentityGuard(engine, client)
         self._coalescer = Coalescer(coalescing, self._write_coalesced)
         self._drains: asyncio.Task[None] | None = None
 
@@ -107,8 +112,13 @@ class WriteActivities:
         gathered = gather(split(headers, records))
         async with _watched():
             with self._metrics.measured(None, WritePath.UNBATCHED):
-                async with self._turn:
-                    result = await write_unbatched(self._engine, gathered.rows, self._target)
+                async with self._turn, self.guard.guarding():
+                    result = await write_unbatched(
+                        self._engine,
+                        gathered.rows,
+                        self._target,
+                        attempt=activity.info().attempt,
+                    )
         answers = gathered.verdicts(result, None)
         self._metrics.decided(None, WritePath.UNBATCHED, BatchResult.of(answers), 0)
         return answers
@@ -149,13 +159,13 @@ class WriteActivities:
         started = time.monotonic()
         gathered = gather(submissions)
         with self._metrics.measured(batch.shard, path, batch.reason):
-            async with self._turn:
+            async with self._turn, self.guard.guarding():
                 result = await write_batch(
                     self._engine,
                     gathered.rows,
                     BatchInfo(UUID(batch.batch_id), path, batch.shard),
                     self._target,
-                    look_first=batch.attempt > 1,
+                    attempt=batch.attempt,
                     rows_per_statement=batch.rows_per_statement,
                 )
         answers = gathered.verdicts(result, batch.batch_id)
@@ -175,7 +185,7 @@ async def _watched() -> AsyncIterator[None]:
     """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database."""
     heartbeat = asyncio.create_task(_heartbeat())
     try:
-        with database_failures_reported():
+        with lost_activity_reported(), database_failures_reported():
             yield
     finally:
         heartbeat.cancel()

@@ -1,9 +1,11 @@
-"""Report a failed database to the workflow: who has to act, and nothing of any record."""
+"""Report how an activity failed in one line: who has to act, and nothing of any record."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
@@ -27,3 +29,21 @@ def database_failures_reported() -> Iterator[None]:
             type=kind,
             category=ApplicationErrorCategory.BENIGN,
         ) from None
+
+
+@contextmanager
+def lost_activity_reported() -> Iterator[None]:
+    """Log in one line that the server has given up the activity, and end it.
+
+    The SDK would log the cancellation with its traceback. One that was asked for passes through.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        details = activity.cancellation_details()
+        if details is None or not (details.not_found or details.timed_out):
+            raise
+        ended = "its workflow has ended, or no longer waits for it"
+        reason = "it timed out" if details.timed_out else ended
+        logger.warning("%s given up by the server: %s", activity.info().activity_type, reason)
+        raise ApplicationError(reason, category=ApplicationErrorCategory.BENIGN) from None

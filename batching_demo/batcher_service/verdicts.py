@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import EncodingError, RecordColumns, decode_records
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.messages import (
@@ -84,7 +85,9 @@ def _columns(submission: Submission) -> RecordColumns:
         raise EncodingError(header.malformed)
     columns = decode_records(submission.records)
     if len(columns.keys) != header.records:
-        raise EncodingError(f"{len(columns.keys)} records came, {header.records} announced")
+        raise EncodingError(
+            f"{count(len(columns.keys), 'record')} came, {header.records} announced"
+        )
     return columns
 
 

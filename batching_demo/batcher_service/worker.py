@@ -6,8 +6,11 @@ from temporalio.worker import Worker
 
 from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.direct.activity import DirectActivities
+from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
+from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
+from batching_demo.batcher_service.target_check import TargetPlugin
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
@@ -25,26 +28,34 @@ def build_worker(
     target: Target = RECORDS,
     activity_slots: int | None = None,
     pollers: int = DEFAULT_POLLERS,
+    identity: str | None = None,
 ) -> Worker:
     """Return a worker of the batcher service.
+
+    It does not start if its Temporal namespace is for another database. Running it then raises a
+    `UserError`.
 
     Args:
         client: Also sends verdicts.
         engine: Writes, each statement committed by itself.
         pool_size: Connections of the engine, and writes at a time.
         coalescing: When the calls of the coalesced path are written.
-        target: The table that records go to.
+        target: The table that records go to. If it cannot work, the worker ends with a
+            `TargetError` soon after it has started.
         activity_slots: Activities at a time, those that wait for a connection or for others to
             share a batch with included. The default is two batches of single records.
         pollers: Requests for work at a time, for workflow tasks and for activities.
+        identity: Its name in Temporal; by default the client's.
     """
     coalescing = coalescing or BatcherSettings()
     writes = WriteActivities(engine, client, pool_size, coalescing, target)
-    retries = RetryActivities(engine)
+    retries = RetryActivities(engine, writes.guard)
+    # Our own table fits, or is not migrated yet, and the writes say so.
+    checks = [] if target is RECORDS else [TargetPlugin(engine, target)]
     return Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
-        workflows=[BatcherWorkflow, RetryWorkflow],
+        workflows=[BatcherWorkflow, DatabaseWorkflow, RetryWorkflow],
         activities=[
             writes.write_batch,
             writes.write_unbatched,
@@ -53,9 +64,15 @@ def build_worker(
             writes.answer_busy,
             retries.prepare_retry,
             retries.record_retry,
+            writes.guard.identify,
         ],
-        # A retry submits like any other workflow.
-        plugins=[BatchingPlugin()],
+        plugins=[
+            # A retry submits like any other workflow.
+            BatchingPlugin(),
+            OneDatabasePlugin(writes.guard),
+            *checks,
+        ],
+        identity=identity,
         # While one batch of calls is written, the next one gathers.
         max_concurrent_activities=activity_slots or max(pool_size, 2 * coalescing.max_records),
         max_concurrent_workflow_task_polls=pollers,

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.run_length import RunLength
     from batching_demo.batcher_service.signals import read_signal
     from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult
+    from batching_demo.contracts.counts import count
     from batching_demo.contracts.messages import Submission
     from batching_demo.contracts.names import BATCHER_WORKFLOW
     from batching_demo.contracts.operations import (
@@ -24,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         BatcherStatus,
         Changes,
         Done,
+        Flush,
         Mode,
     )
     from batching_demo.contracts.sizes_before import BYTES_THAT_TRAVEL, counted_before
@@ -140,7 +142,9 @@ class BatcherWorkflow:
         """Flush what waits now, whether or not a batch is due."""
         records = self._buffer.records
         self._control.flush(workflow.time())
-        return self._tried(f"flushing {records} records" if records else None, "nothing waits")
+        return self._tried(
+            f"flushing {count(records, 'record')}" if records else None, "nothing waits"
+        )
 
     @flush.validator
     def _check_flush(self) -> None:
@@ -247,7 +251,7 @@ class BatcherWorkflow:
                 start_to_close_timeout=LONGEST_ACTIVITY,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=ONE_ATTEMPT,
-                summary=f"{batch.header.records} records",
+                summary=count(batch.header.records, "record"),
             )
         except ActivityError as error:
             self._flusher.failed(batch, *_cause_of(error), workflow.time())
@@ -256,11 +260,11 @@ class BatcherWorkflow:
             )
         else:
             now = workflow.time()
-            self._totals.add(batch.header.reason, result)
+            header, size, seconds = batch.header, batch.size, now - started
+            self._totals.add(Flush(header.reason, header.records, size, now, seconds), result)
             self._flusher.wrote(batch, now, all_refused=result.all_refused)
             # That many writes share the time.
-            seconds = (now - started) / self._buffer.settings.max_in_flight
-            self._state.admission.wrote(batch.size, seconds)
+            self._state.admission.wrote(size, seconds / self._buffer.settings.max_in_flight)
         self._show()
 
     async def _answer_busy(self) -> None:
@@ -273,7 +277,7 @@ class BatcherWorkflow:
                 args=[answers, self._shard],
                 start_to_close_timeout=LONGEST_ACTIVITY,
                 retry_policy=ONE_ATTEMPT,
-                summary=f"{len(answers)} requesters",
+                summary=count(len(answers), "requester"),
             )
         self._is_answering = False
 

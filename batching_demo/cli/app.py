@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 from temporalio.service import RPCError
 
 from batching_demo.cli import options
@@ -46,6 +47,16 @@ class CommandGroup(click.Group):
         module, _, name = COMMANDS[cmd_name].rpartition(".")
         command: click.Command = getattr(import_module(f"batching_demo.cli.{module}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; of one that does not exist, suggest those like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            # click looks for them among those that are loaded.
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
     def main(self, *arguments: Any, **extra: Any) -> NoReturn:
         """Run a command and exit, with one line for whatever it raises."""
@@ -89,7 +100,11 @@ def _temporal(settings: Settings) -> str:
     return str(choose_temporal(settings))
 
 
-@click.group(name="batching-demo", cls=CommandGroup)
+@click.group(
+    name="batching-demo",
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="batching-demo")
 @options.log_format
 @click.pass_context

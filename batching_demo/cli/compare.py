@@ -5,23 +5,28 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from batching_demo.cli import options
-from batching_demo.cli.input_options import InputOptions, input_options, read_input
-from batching_demo.cli.running_batchers import (
-    BatcherOptions,
-    batcher_options,
-    choose,
-    choose_for_paths,
+from batching_demo.cli.comparison_options import (
+    ComparisonOptions,
+    comparison_options,
+    read_comparison,
 )
+from batching_demo.cli.exit_codes import NOT_ALL_STORED
+from batching_demo.cli.running_batchers import choose_for_paths
 from batching_demo.cli.servers import name_servers
 from batching_demo.comparison.compare import Comparison, OnChange, compare
 from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
-from batching_demo.comparison.report import comparison_table
+from batching_demo.comparison.report.page import write_page
+from batching_demo.comparison.report.paths import comparison_section, describe
+from batching_demo.comparison.report.sections import Section
+from batching_demo.comparison.report.terminal import on_terminal
 from batching_demo.comparison.results import PathResult
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_transactional_engine
@@ -30,114 +35,98 @@ from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
 
-DEFAULT_RECORDS = 400
-
-
-@dataclass(frozen=True)
-class ComparisonOptions:
-    """What the user says of a comparison."""
-
-    records: int
-    write_path: Sequence[str]
-    records_per_workflow: int
-    file: InputOptions
-    batchers: BatcherOptions
-    max_open: int | None
-
-
-comparison_options = options.as_one(
-    "chosen",
-    ComparisonOptions,
-    options.option(
-        "--records",
-        type=click.IntRange(min=1),
-        default=DEFAULT_RECORDS,
-        help="Records on each path.",
-    ),
-    options.write_path(multiple=True, default=options.WRITE_PATHS),
-    options.records_per_workflow,
-    input_options,
-    batcher_options,
-    options.max_open,
-)
-
-
-def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison:
-    """Check the options and the input of a comparison, before any server is asked."""
-    inspected, keys = read_input(chosen.file, settings.state_directory)
-    if chosen.records > inspected.records:
-        raise click.BadParameter(
-            f"{inspected.source.name} has only {inspected.records} records",
-            param_hint="--records",
-        )
-    batchers = choose(chosen.batchers, running=())
-    return Comparison(
-        source=inspected.source,
-        key_columns=keys,
-        records=chosen.records,
-        paths=[WritePath(path) for path in dict.fromkeys(chosen.write_path)],
-        records_per_workflow=chosen.records_per_workflow,
-        max_open=chosen.max_open,
-        settings=batchers.settings,
-        shards=batchers.shards,
-    )
+LONGEST_READING_SECONDS = 120.0
+"""A checkpoint, or the rows of a long table."""
 
 
 @click.command("compare")
 @comparison_options
-@options.as_json
 @click.pass_obj
-def compare_command(settings: Settings, chosen: ComparisonOptions, as_json: bool) -> None:
+def compare_command(settings: Settings, chosen: ComparisonOptions) -> None:
     """Run the same records through each write path.
 
     It shows what each path cost. Every path prefixes its keys with a run label of its own. Postgres
     itself counts commits and WAL, so nothing else should use the database meanwhile.
 
     \b
-    Example: batching-demo compare --records 1000
+    Examples:
+      batching-demo compare --records 1000
+      batching-demo compare --report comparison.html
     """
     comparison = read_comparison(settings, chosen)
     name_servers(settings)
-    results = asyncio.run(run_comparison(settings, comparison, chosen.batchers, quiet=as_json))
-    print_comparison(results, as_json=as_json)
+    compared = asyncio.run(run_comparison(settings, comparison, chosen))
+    show_comparison(compared, chosen)
+    raise SystemExit(compared.exit_code)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison, with the settings of the batchers that ran, and its result."""
+
+    comparison: Comparison
+    results: Sequence[PathResult]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command."""
+        is_stored = all(path.conflict + path.rejected == 0 for path in self.results)
+        return 0 if is_stored else NOT_ALL_STORED
 
 
 async def run_comparison(
     settings: Settings,
     comparison: Comparison,
-    batchers: BatcherOptions,
+    chosen: ComparisonOptions,
     *,
-    quiet: bool,
     worker_seconds: float = WORKER_SECONDS,
-) -> list[PathResult]:
+) -> Compared:
     """Compare on the servers of the settings, with a progress bar on standard error."""
     client = await connect(settings)
-    known = await choose_for_paths(client, batchers, comparison.paths)
+    known = await choose_for_paths(client, chosen.batchers, comparison.paths)
     comparison = replace(comparison, settings=known.settings, shards=known.shards)
     engine = create_transactional_engine(
-        settings.required_database_url, application_name="batching-demo compare"
+        settings.required_database_url,
+        application_name="batching-demo compare",
+        pooler=settings.pooler,
+        command_timeout=LONGEST_READING_SECONDS,
     )
     try:
-        with database_errors(), _progress(comparison, quiet=quiet) as on_change:
+        with database_errors(), _progress(comparison, shown=chosen.shows_progress) as on_change:
             await check_preconditions(client, engine, comparison, worker_seconds)
-            return await compare(client, engine, comparison, on_change)
+            return Compared(comparison, await compare(client, engine, comparison, on_change))
     finally:
         await engine.dispose()
 
 
-def print_comparison(results: Sequence[PathResult], *, as_json: bool) -> None:
-    """Print a comparison on standard output."""
-    if as_json:
-        click.echo(json.dumps([asdict(result) for result in results], indent=2))
+def show_comparison(compared: Compared, chosen: ComparisonOptions) -> None:
+    """Print a comparison on standard output, and write the report if one is asked for."""
+    section = comparison_section(compared.results)
+    if chosen.as_json:
+        click.echo(json.dumps([asdict(path) for path in compared.results], indent=2))
     else:
-        Console().print(comparison_table(results))
+        for table in section.tables:
+            Console().print(on_terminal(table))
+    if chosen.report:
+        _write_report(chosen.report, compared.comparison, section)
+        if chosen.shows_progress:
+            click.echo(f"Report: {chosen.report}")
+
+
+def _write_report(path: Path, comparison: Comparison, section: Section) -> None:
+    title = f"batching-demo {version('batching-demo')}: write paths compared"
+    about = f"{describe(comparison)} {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    try:
+        write_page(path, title, about, [section])
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from None
 
 
 @contextmanager
-def _progress(comparison: Comparison, *, quiet: bool) -> Iterator[OnChange]:
+def _progress(comparison: Comparison, *, shown: bool) -> Iterator[OnChange]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet) as progress:
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not shown) as progress:
         tasks = {
             path: progress.add_task(path.value, total=comparison.records, start=False)
             for path in comparison.paths

@@ -4,16 +4,21 @@ import asyncio
 
 import click
 
+from batching_demo.cli import options
 from batching_demo.cli.libpq import libpq_uri
 from batching_demo.cli.servers import name_database
-from batching_demo.database.connection.reading import read_parameters
+from batching_demo.database.connection.reading import describe_database, read_parameters
+from batching_demo.database.engine import create_engine
+from batching_demo.database.identity import find_identity, read_identity, renew_identity
 from batching_demo.database.migrations import migrate, newest_revision
+from batching_demo.namespace_database import find_database, move
 from batching_demo.settings import Settings
+from batching_demo.temporal import connect
 
 
 @click.group()
 def db() -> None:
-    """Migrate the database, or print its URL.
+    """Migrate the database, make it that of the namespace, or print its URL.
 
     \b
     Example: batching-demo db upgrade
@@ -21,6 +26,7 @@ def db() -> None:
 
 
 @db.command("upgrade")
+@options.pooler
 @click.pass_obj
 def upgrade_command(settings: Settings) -> None:
     """Migrate the database to the newest schema.
@@ -32,8 +38,57 @@ def upgrade_command(settings: Settings) -> None:
     """
     name_database(settings)
     url = settings.required_database_url
-    asyncio.run(migrate(url, application_name="batching-demo db upgrade"))
+    name = "batching-demo db upgrade"
+    asyncio.run(migrate(url, application_name=name, pooler=settings.pooler))
     click.echo(f"schema is at revision {newest_revision()}")
+
+
+@db.command("adopt")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--keep-identity",
+    is_flag=True,
+    help="Keep the identity. This is for a database with several namespaces, once one of them has"
+    " adopted it.",
+)
+@options.pooler
+@click.pass_obj
+def adopt_command(settings: Settings, yes: bool, keep_identity: bool) -> None:
+    """Make a restored or rebuilt database that of the Temporal namespace.
+
+    It gives the database a new identity. So everything counts as new to it: inputs that were loaded
+    before are loaded again, and dead letters are retried again. What is stored is not stored twice.
+    Batchers and workflows that run go on, and write to this database.
+
+    \b
+    Example: batching-demo db adopt
+    """
+    asyncio.run(_adopt(settings, asks=not yes, keeps=keep_identity))
+
+
+async def _adopt(settings: Settings, *, asks: bool, keeps: bool) -> None:
+    url = settings.required_database_url
+    engine = create_engine(
+        url, application_name="batching-demo db adopt", pool_size=1, pooler=settings.pooler
+    )
+    try:
+        client = await connect(settings)
+        old, expected = await find_identity(engine), await find_database(client)
+        click.echo(f"{describe_database(settings)} is database {old or 'without an identity'}")
+        click.echo(f"namespace {client.namespace} is for {_database(expected)}")
+        if asks:
+            under = "this identity" if keeps else "a new identity"
+            click.confirm(f"Is it to be for this database, under {under}?", abort=True)
+        new = await read_identity(engine) if keeps else await renew_identity(engine)
+        await move(client, new)
+        click.echo(f"identity {old or 'none'} -> {new}")
+        click.echo(f"namespace {client.namespace} is for database {new}")
+    finally:
+        await engine.dispose()
+
+
+def _database(identity: str | None) -> str:
+    return f"database {identity}" if identity else "no database yet"
 
 
 @db.command("url")

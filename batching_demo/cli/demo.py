@@ -7,18 +7,16 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from batching_demo.cli import options
-from batching_demo.cli.compare import (
+from batching_demo.cli.compare import Compared, run_comparison, show_comparison
+from batching_demo.cli.comparison_options import (
     ComparisonOptions,
     comparison_options,
-    print_comparison,
     read_comparison,
-    run_comparison,
 )
 from batching_demo.cli.dev import one_line_errors, report
 from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, find_running
@@ -29,11 +27,11 @@ from batching_demo.cli.servers import (
     variables_of_servers,
 )
 from batching_demo.comparison.compare import Comparison
-from batching_demo.comparison.results import PathResult
+from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.database.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
-from batching_demo.settings import DATABASE_URL, Settings
+from batching_demo.settings import DATABASE_URL, POOLER, Settings
 from batching_demo.temporal import connect
 
 LONGEST_START_SECONDS = 30.0
@@ -41,7 +39,6 @@ LONGEST_START_SECONDS = 30.0
 
 @click.command()
 @comparison_options
-@options.as_json
 @click.option("--keep", is_flag=True, help="Leave servers and workers running.")
 @click.option(
     "--use-environment",
@@ -49,13 +46,7 @@ LONGEST_START_SECONDS = 30.0
     help="Use the Postgres and the Temporal that the environment names, and migrate that database.",
 )
 @click.pass_obj
-def demo(
-    settings: Settings,
-    chosen: ComparisonOptions,
-    as_json: bool,
-    keep: bool,
-    use_environment: bool,
-) -> None:
+def demo(settings: Settings, chosen: ComparisonOptions, keep: bool, use_environment: bool) -> None:
     """Compare the write paths, from a machine where nothing runs.
 
     This starts the embedded servers, both workers and the batchers. It prints the comparison and
@@ -66,6 +57,7 @@ def demo(
     Examples:
       batching-demo demo
       batching-demo demo --records 1000 --keep
+      batching-demo demo --report comparison.html
     """
     if use_environment:
         require_both(settings)
@@ -75,14 +67,13 @@ def demo(
         servers = Servers(settings) if use_environment else _embedded(settings, cleanup, keep=keep)
         settings = servers.settings
         name_servers(settings)
-        asyncio.run(migrate(settings.required_database_url, application_name="batching-demo demo"))
+        _migrate(settings)
         batchers = asyncio.run(_find_batchers(settings, chosen.batchers))
-        results = asyncio.run(
-            _compare(settings, comparison, chosen, batchers, cleanup, keep=keep, quiet=as_json)
-        )
-        print_comparison(results, as_json=as_json)
-    if not as_json:
+        compared = asyncio.run(_compare(settings, comparison, chosen, batchers, cleanup, keep=keep))
+        show_comparison(compared, chosen)
+    if chosen.shows_progress:
         _print_next_steps(servers, keep=keep)
+    raise SystemExit(compared.exit_code)
 
 
 @dataclass(frozen=True)
@@ -114,7 +105,13 @@ def _embedded(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Servers:
     if stops:
         cleanup.callback(stack.down, directory, report)
     stack.up(directory, report)
-    return Servers(Settings.from_environment(os.environ), stops, passed_over)
+    embedded = replace(Settings.from_environment(os.environ), pooler=settings.pooler)
+    return Servers(embedded, stops, passed_over)
+
+
+def _migrate(settings: Settings) -> None:
+    url, name = settings.required_database_url, "batching-demo demo"
+    asyncio.run(migrate(url, application_name=name, pooler=settings.pooler))
 
 
 async def _find_batchers(settings: Settings, given: BatcherOptions) -> Batchers:
@@ -130,21 +127,18 @@ async def _compare(
     cleanup: ExitStack,
     *,
     keep: bool,
-    quiet: bool,
-) -> list[PathResult]:
+) -> Compared:
     """Start the workers and the batchers, and compare; a worker that dies ends it."""
     from batching_demo.devstack.workers import coalescing_by, start_workers, stop_workers, watched
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
     # The coalesced path gathers calls by the settings of the batchers.
-    environment = {**os.environ, **coalescing_by(batchers.settings)}
+    environment = os.environ | coalescing_by(batchers.settings) | {POOLER: settings.pooler}
     workers = start_workers(settings.state_directory, environment)
     if not keep:
         cleanup.callback(stop_workers, workers)
     await start_batchers(await connect(settings), batchers.shards, batchers.settings)
-    comparing = run_comparison(
-        settings, comparison, chosen.batchers, quiet=quiet, worker_seconds=LONGEST_START_SECONDS
-    )
+    comparing = run_comparison(settings, comparison, chosen, worker_seconds=LONGEST_START_SECONDS)
     return await watched(workers, comparing)
 
 
@@ -155,8 +149,6 @@ def _print_next_steps(servers: Servers, *, keep: bool) -> None:
     psql = " ".join(["env", *others, program]) if others else program
     if servers.are_stopped:
         click.echo(f"The servers are stopped; `{program} dev up` starts them with this data.")
-    elif keep and devstack:
-        click.echo(f"Web UI: {devstack.ui_url}")
     click.echo("Look at the rows:")
     click.echo(f"  {psql} psql -- -c 'select * from write_counts'")
     click.echo(
@@ -165,6 +157,9 @@ def _print_next_steps(servers: Servers, *, keep: bool) -> None:
     )
     if keep:
         click.echo(f"Stop everything: {program} dev down")
+    if keep and devstack:
+        page = devstack.workflow_page(batcher_workflow_id(0))
+        click.echo(f"Look at the batcher in the Web UI: {page}")
 
 
 def _program() -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import click
 
+from batching_demo.cli import options
 from batching_demo.cli.servers import naming_variables
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.installation import not_installed
@@ -112,8 +113,9 @@ def print_status(settings: Settings) -> bool:
 
 
 def report(line: str) -> None:
-    """Print progress on standard error; standard output is for results."""
-    click.echo(line, err=True)
+    """Print progress on standard error, unless --quiet is given; standard output is for results."""
+    if not options.is_quiet():
+        click.echo(line, err=True)
 
 
 def _print_line(name: str, where: str) -> None:

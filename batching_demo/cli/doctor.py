@@ -8,18 +8,19 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED
-from batching_demo.doctor.check import CheckOutcome
 from batching_demo.doctor.examine import examine
 from batching_demo.settings import Settings
 
 
 @click.command()
+@options.pooler
 @options.as_json
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> None:
     """Check servers, workers, batchers and this machine.
 
-    It names what to type next, and changes nothing. The exit code is 0 if all is well, else 1.
+    It names what to type next, and changes nothing. The exit code is 0 if all is well, else 1. A
+    missing main worker is no problem: your own workflows need none.
 
     \b
     Example: batching-demo doctor
@@ -30,5 +31,5 @@ def doctor(settings: Settings, as_json: bool) -> None:
     else:
         for check in checks:
             click.echo(f"{check.outcome:<9}{check.name:<17}{check.detail}")
-    is_well = all(check.outcome is CheckOutcome.OK for check in checks)
+    is_well = all(check.outcome.is_well for check in checks)
     raise SystemExit(0 if is_well else FAILED)

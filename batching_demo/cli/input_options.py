@@ -59,8 +59,9 @@ input_options = options.as_one(
         "key_columns",
         multiple=True,
         metavar="COLUMN",
-        help="Column whose text is the idempotency key; given again, the texts are joined. Without"
-        " it, the key is the content's digest and the record's line.",
+        help="Column of CSV, or member of NDJSON objects, whose text is the idempotency key; given"
+        " again, the texts are joined. [default: digest of the content and line of the record; for"
+        f" the flights {' '.join(FLIGHTS_KEY)}]",
     ),
     click.option(
         "--allow-bad-records",

@@ -1,8 +1,9 @@
 """Options that several commands share, and how options are declared."""
 
+import logging
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
+from batching_demo.settings import POOLERS, read_pooler
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -203,4 +205,56 @@ pollers = option(
     default=DEFAULT_POLLERS,
     help="Requests for work that wait at the server at a time, for each kind of work.",
 )
+
+
+def _set_pooler(ctx: click.Context, _param: click.Parameter, value: str) -> None:
+    ctx.obj = replace(ctx.obj, pooler=read_pooler(value))
+
+
+pooler = option(
+    "--pooler",
+    variable="POOLER",
+    type=click.Choice(POOLERS),
+    default="auto",
+    expose_value=False,
+    callback=_set_pooler,
+    help="What is between this command and Postgres: auto finds out, transaction is a pooler that"
+    " gives each transaction another session.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
+_QUIET = f"{__name__}.quiet"
+"""The key of the context's `meta` under which commands and what they call find --quiet."""
+
+
+def _keep_quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    ctx.meta[_QUIET] = value
+
+
+def is_quiet() -> bool:
+    """Return whether the command that runs was called with --quiet."""
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx and ctx.meta.get(_QUIET))
+
+
+quiet = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_quiet,
+    help="Print only the result, and on standard error what is wrong.",
+)
+
+
+def _log_problems_only(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    _keep_quiet(ctx, parameter, value)
+    if value:
+        logging.getLogger("batching_demo").setLevel(logging.WARNING)
+
+
+quiet_logs = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_log_problems_only,
+    help="Log only warnings and errors.",
+)

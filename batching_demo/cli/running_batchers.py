@@ -3,6 +3,7 @@
 A running batcher keeps its settings in its workflow's memo, so no worker is asked.
 """
 
+import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,11 +11,17 @@ import click
 from temporalio.client import Client
 
 from batching_demo.cli import options
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, Changes
 from batching_demo.core.control import apply_changes
 from batching_demo.main_service.messages import RunOptions
+from batching_demo.operator.identity import IdentityError, ask_identity
+from batching_demo.operator.requests import START_WORKER
 from batching_demo.operator.shards import Described, ShardMissingError, describe, running_shards
+
+QUIET_SECONDS = 3.0
+"""So long a batcher worker may take to answer before it is said that it is waited for."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def differences(given: BatcherOptions, running: Sequence[Described]) -> Iterator
     for one in running:
         if given.max_records not in (None, one.settings.max_records):
             name, records = batcher_workflow_id(one.shard), one.settings.max_records
-            yield f"{name} takes {records} records a batch, not {given.max_records}"
+            yield f"{name} takes {count(records, 'record')} a batch, not {given.max_records}"
             break
     if running and given.shards not in (None, _shards(running)):
         yield f"batchers run for --shards {_shards(running)}, not {given.shards}"
@@ -98,6 +105,29 @@ async def choose_for_paths(
     if different := "; ".join(differences(given, running)):
         click.echo(different, err=True)
     return choose(given, running)
+
+
+async def ask_database(client: Client, *, seconds: float | None) -> str:
+    """Ask a batcher worker for the identity of its database, and print that it is waited for.
+
+    Args:
+        client: Of the namespace.
+        seconds: How long to wait; None waits until a worker answers.
+
+    Raises:
+        IdentityError: None answered, or it does not write to the namespace's database.
+    """
+    asking = asyncio.create_task(ask_identity(client))
+    await asyncio.wait({asking}, timeout=QUIET_SECONDS)
+    if not asking.done():
+        click.echo(
+            f"waiting for a batcher worker, which knows the database: {START_WORKER}", err=True
+        )
+        await asyncio.wait({asking}, timeout=seconds)
+    if not asking.done():
+        asking.cancel()
+        raise IdentityError(f"no batcher worker answered: {START_WORKER}")
+    return await asking
 
 
 def _shards(running: Sequence[Described]) -> int:

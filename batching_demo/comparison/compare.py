@@ -16,6 +16,7 @@ from batching_demo.comparison.temporal_counts import (
     batcher_runs,
     events_per_workflow,
 )
+from batching_demo.contracts.counts import first_of
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
@@ -72,7 +73,9 @@ async def _measure(
 ) -> Measured:
     await checkpoint(engine)
     before = await read_counters(engine)
-    runs = await batcher_runs(client, comparison.shards)
+    # The other paths use no batcher, and none need run.
+    shards = comparison.shards if path is WritePath.BATCHED else 0
+    runs = await batcher_runs(client, shards)
     options = _options(comparison, path, run_label)
     outcomes: list[SliceResult] = []
     starter = Starter(
@@ -90,7 +93,7 @@ async def _measure(
         await starter.terminate_open("the comparison was interrupted")
         raise
     if summary.failures:
-        raise ComparisonError(f"{path}: {summary.failures[0]}")
+        raise ComparisonError(f"{path}: {first_of(summary.failures, 1)}")
     workflow_ids = [outcome.workflow_id for outcome in outcomes]
     main_events = await events_per_workflow(client, workflow_ids)
     batcher_events = await batcher_events_since(client, runs)

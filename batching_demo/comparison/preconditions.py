@@ -8,7 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.comparison.compare import Comparison, ComparisonError
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.contracts.names import (
+    BATCHER_TASK_QUEUE,
+    MAIN_TASK_QUEUE,
+    WritePath,
+    batcher_workflow_id,
+)
+from batching_demo.database.identity import read_identity
+from batching_demo.operator.identity import check_database
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
 from batching_demo.temporal import has_pollers
 
@@ -20,10 +27,11 @@ WORKER_SECONDS = 2.0
 async def check_preconditions(
     client: Client, engine: AsyncEngine, comparison: Comparison, seconds: float = WORKER_SECONDS
 ) -> None:
-    """Check schema, workers and batchers.
+    """Check schema and workers, and the batchers if a path needs them.
 
     Raises:
         ComparisonError: something is missing; the message names the command that starts it.
+        IdentityError: the batcher service writes to another database.
         SQLAlchemyError: the database does not answer, or has no schema.
     """
     async with engine.connect() as connection:
@@ -33,7 +41,9 @@ async def check_preconditions(
             raise ComparisonError(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
-    for shard in range(comparison.shards):
+    await check_database(client, await read_identity(engine))
+    shards = comparison.shards if WritePath.BATCHED in comparison.paths else 0
+    for shard in range(shards):
         await _check_batcher(client, shard, comparison.shards)
 
 

@@ -7,6 +7,10 @@ from batching_demo.contracts.messages import Busy, SubmissionHeader, Verdicts, c
 
 WRITE_BATCH = "write_batch"
 """Activity that takes a `BatchHeader` and the joined records, and returns a `BatchResult`."""
+REFUSED = "refused_by_postgres"
+"""The reason of a record that Postgres refuses with an SQLSTATE."""
+NOT_STORED = "not_stored"
+"""The reason of a record that Postgres takes without an error, and stores no row with its key."""
 ANSWER_BUSY = "answer_busy"
 """Activity that takes a list[BusyAnswer] and the batcher's shard, and returns nothing."""
 
@@ -46,13 +50,13 @@ class BatchResult:
     conflict: int = 0
     rejected: int = 0
     refused_by_postgres: int = 0
-    """Those of the rejected records that preparation had let pass."""
+    """Those of the rejected records that preparation had let pass, and Postgres did not store."""
 
     @classmethod
     def of(cls, answers: Sequence[Verdicts]) -> "BatchResult":
         """Return the number of records with each verdict in the answers of a batch."""
         problems = (problem for answer in answers for problem in answer.problems)
-        refused = sum(problem.sqlstate is not None for problem in problems)
+        refused = sum(problem.reason in (REFUSED, NOT_STORED) for problem in problems)
         return cls(**count_verdicts(answers), refused_by_postgres=refused)
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from batching_demo.contracts.batches import BatchResult
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Verdict
 
@@ -11,6 +12,8 @@ SETTINGS_MEMO = "settings"
 """Memo of a batcher with its `BatcherSettings` in force. Unlike a query, it needs no worker."""
 STATUS_QUERY = "status"
 """Query that returns a `BatcherStatus`."""
+FLUSHES_KEPT = 5
+"""The last flushes that a status shows. They are carried over, so they must stay few."""
 
 
 class Update(StrEnum):
@@ -81,6 +84,21 @@ class Done:
     """False if nothing was to be done."""
 
 
+@dataclass(frozen=True)
+class Flush:
+    """A batch that was written, without its records."""
+
+    reason: str
+    """The `FlushReason`."""
+    records: int
+    bytes: int
+    """Encoded, headers included."""
+    at: float
+    """When the batcher learned that it was written, in seconds since the epoch."""
+    seconds: float
+    """How long the write took."""
+
+
 @dataclass
 class Totals:
     """What a batcher has done since it was started, over all its runs."""
@@ -91,15 +109,18 @@ class Totals:
     """Records by verdict."""
     turned_away: int = 0
     """Submissions that were answered busy. One that is answered busy twice counts twice."""
+    last_flushes: list[Flush] = field(default_factory=list)
+    """The newest is the last."""
 
-    def add(self, reason: str, result: BatchResult) -> None:
+    def add(self, flush: Flush, result: BatchResult) -> None:
         """Count one batch.
 
         Args:
-            reason: Why it was flushed.
+            flush: The batch.
             result: The verdicts of its records.
         """
-        self.batches[reason] = self.batches.get(reason, 0) + 1
+        self.last_flushes = [*self.last_flushes, flush][-FLUSHES_KEPT:]
+        self.batches[flush.reason] = self.batches.get(flush.reason, 0) + 1
         for verdict in Verdict:
             before = self.verdicts.get(verdict.value, 0)
             self.verdicts[verdict.value] = before + getattr(result, verdict.value)
@@ -107,7 +128,8 @@ class Totals:
     def describe(self) -> str:
         """Return a short text with the verdicts and the number of batches."""
         counts = [f"{number} {verdict}" for verdict, number in self.verdicts.items() if number]
-        return f"{', '.join(counts) or 'nothing written'} in {sum(self.batches.values())} batches"
+        batches = count(sum(self.batches.values()), "batch")
+        return f"{', '.join(counts) or 'nothing written'} in {batches}"
 
 
 @dataclass(frozen=True)

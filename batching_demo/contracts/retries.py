@@ -21,16 +21,23 @@ class RetryInput:
     """The linger of the batcher."""
     key: str | None = None
     """The key to submit the record under; None for the key of the dead letter."""
+    database: str = ""
+    """The identity of the database with the dead letter; empty in retries of earlier versions."""
 
     @property
     def workflow_id(self) -> str:
         """Id of the retry, the same for the same attempt, so that none runs twice at once."""
-        return f"retry-{self.dead_letter_id}-{self.attempt}"
+        return "-".join(["retry", *self._parts])
 
     @property
     def submission_id(self) -> str:
         """Id of the submission that this attempt makes."""
-        return f"retry/{self.dead_letter_id}/{self.attempt}"
+        return "/".join(["retry", *self._parts])
+
+    @property
+    def _parts(self) -> list[str]:
+        database = [self.database] if self.database else []
+        return [*database, str(self.dead_letter_id), str(self.attempt)]
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = Fals
         sqlstate: Of the error, if it has one.
         migrating: Whether a migration failed. No record is under way in that.
     """
-    cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    cause = cause_of(error)
     if sqlstate is None:
         return _without_sqlstate(cause)
     function = getattr(cause, "server_source_function", None)
@@ -176,6 +176,14 @@ def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = Fals
         # The first argument is the message alone, and the text of the exception its detail too.
         return advice.text(" ".join(str(cause.args[0]).split()))
     return advice.text()
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return the error of the driver or the socket; None for a stale plan, of which is none."""
+    try:
+        return error.driver_exception if isinstance(error, DBAPIError) else error
+    except ValueError:
+        return None
 
 
 def _find(sqlstate: str, function: str | None, *, migrating: bool) -> Advice:

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from asyncpg import InterfaceError, PostgresError
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from asyncpg import InterfaceError, PostgresError, PostgresLogMessage, UnknownPostgresError
+from sqlalchemy.exc import SQLAlchemyError
 
 from batching_demo.contracts.errors import UserError
-from batching_demo.database.advice import advise
+from batching_demo.database.advice import advise, cause_of
 
 
 class FailureKind(StrEnum):
     """Who has to act on a failed statement."""
 
     POISON = "poison"
-    """A record: isolate it."""
+    """Whoever made the record: it is at fault, whatever becomes of others."""
     OPERATOR = "operator"
-    """A person: nothing is wrong with the records; keep trying."""
+    """A person, unless other records pass. If they do, the record is at fault."""
     OUTAGE = "outage"
     """Nobody: try again later."""
 
@@ -29,7 +29,15 @@ class Failure:
 
     kind: FailureKind
     reason: str
+    """What failed, and what to do about it."""
     sqlstate: str | None = None
+    condition: str = ""
+    """The name of the SQLSTATE."""
+
+    @property
+    def refusal(self) -> str:
+        """What failed, if it is a record that is at fault."""
+        return f"refused by Postgres: {self.condition or f'SQLSTATE {self.sqlstate}'}"
 
 
 class DatabaseFailedError(UserError):
@@ -39,6 +47,14 @@ class DatabaseFailedError(UserError):
         super().__init__(failure.reason)
         self.failure = failure
         self.is_outage = failure.kind is FailureKind.OUTAGE
+
+
+class RaisedAsWarningError(SQLAlchemyError):
+    """Postgres refused something with the SQLSTATE of a warning, as a trigger may."""
+
+    def __init__(self, warning: PostgresLogMessage) -> None:
+        super().__init__("an error with the SQLSTATE of a warning")
+        self.sqlstate = warning.sqlstate
 
 
 @contextmanager
@@ -52,7 +68,10 @@ def database_errors(*, migrating: bool = False) -> Iterator[None]:
 
 _POISON_CLASSES = ("22", "23", "54")
 _RAISED_BY_A_TRIGGER = "P0001"
-_OPERATOR_CLASSES = ("28", "3D", "3F", "42")
+_STALE_PLAN = "0A000"
+# Connections, transactions, conflicts with other sessions, resources, locks, the shutdown, files,
+# internal errors.
+_SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -60,22 +79,30 @@ def sqlstate_of(error: BaseException) -> str | None:
 
     SQLAlchemy wraps most asyncpg errors in a plain DBAPIError.
     """
-    cause = error.driver_exception if isinstance(error, DBAPIError) else error
-    sqlstate = getattr(cause, "sqlstate", None)
+    cause = cause_of(error)
+    sqlstate = _STALE_PLAN if cause is None else getattr(cause, "sqlstate", None)
     return sqlstate if isinstance(sqlstate, str) else None
 
 
 def classify(error: BaseException, *, migrating: bool = False) -> Failure:
-    """Return who has to act; whatever has no SQLSTATE is an outage."""
+    """Return who has to act, by the SQLSTATE alone; whatever has none is an outage."""
     sqlstate = sqlstate_of(error)
     group = (sqlstate or "")[:2]
+    condition = _condition(error) if sqlstate else ""
     if not migrating and (group in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER):
-        return Failure(FailureKind.POISON, f"refused by Postgres: {_condition(error)}", sqlstate)
-    kind = FailureKind.OPERATOR if group in _OPERATOR_CLASSES else FailureKind.OUTAGE
-    return Failure(kind, advise(error, sqlstate, migrating=migrating), sqlstate)
+        failure = Failure(FailureKind.POISON, "", sqlstate, condition)
+        return replace(failure, reason=failure.refusal)
+    is_servers = sqlstate is None or group in _SERVER_CLASSES
+    kind = FailureKind.OUTAGE if is_servers else FailureKind.OPERATOR
+    return Failure(kind, advise(error, sqlstate, migrating=migrating), sqlstate, condition)
 
 
 def _condition(error: BaseException) -> str:
-    """Return the name of the condition; the message itself may quote the record."""
-    cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    """Return the name of the condition; empty if it has none.
+
+    The message itself may quote the record.
+    """
+    cause = cause_of(error)
+    if cause is None or isinstance(cause, UnknownPostgresError | RaisedAsWarningError):
+        return ""
     return type(cause).__name__.removesuffix("Error")

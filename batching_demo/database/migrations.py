@@ -16,6 +16,7 @@ from batching_demo.database.errors import (
 )
 from batching_demo.database.obstacles import find_obstacle
 from batching_demo.database.version_table import move_version
+from batching_demo.settings import Pooler
 
 PACKAGE = Path(__file__).parents[1]
 REPOSITORY = PACKAGE.parent
@@ -55,13 +56,13 @@ def upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
-async def migrate(url: str, *, application_name: str) -> None:
+async def migrate(url: str, *, application_name: str, pooler: Pooler = "auto") -> None:
     """Migrate a database to the newest revision.
 
     Raises:
         DatabaseFailedError: it does not answer, or refuses.
     """
-    engine = create_transactional_engine(url, application_name=application_name)
+    engine = create_transactional_engine(url, application_name=application_name, pooler=pooler)
     try:
         with database_errors(migrating=True):
             async with engine.connect() as connection:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -71,4 +72,12 @@ dead_letters = Table(
     Column("first_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("last_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
     CheckConstraint("status IN ('open', 'retried', 'discarded')", name="status"),
+)
+
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("is_only_row", Boolean, primary_key=True, server_default=true()),
+    Column("identity", Uuid, nullable=False),
+    CheckConstraint("is_only_row", name="is_only_row"),
 )

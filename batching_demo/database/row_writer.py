@@ -5,31 +5,28 @@ overlap another one. A key that was not inserted is looked up in a statement of 
 COMMITTED. Within the statement that inserts, rows that others commit meanwhile are invisible.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from batching_demo.contracts.batches import NOT_STORED, REFUSED
 from batching_demo.contracts.messages import Problem, Verdict
-from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
-from batching_demo.database.errors import Failure, FailureKind, classify
+from batching_demo.database.dead_letters import DeadLetter
+from batching_demo.database.inserter import Inserter
 from batching_demo.database.rows import BatchInfo, Rows
-from batching_demo.database.target import Target
+from batching_demo.database.statements import Statements
 
 WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
-REFUSED = "refused_by_postgres"
 NO_NUL = "22021"
 """The SQLSTATE with which Postgres refuses a NUL."""
 UNTRANSLATABLE = "22P05"
 LARGEST_LINE = 2**63 - 1
 """Postgres stores no larger bigint. A malformed submission may name any line."""
+PAUSE_SECONDS = 0.05
+"""Before a row that was neither inserted nor found is inserted again."""
 OTHER_CONTENT = ("conflict", "the key is stored with other content")
-
-
-Insert = Callable[[Sequence[int]], Awaitable[set[str]]]
-"""Takes the numbers of rows, sorted by key, whose keys all differ. It inserts those whose keys are
-not stored yet, and returns their keys."""
+TAKEN = "Postgres took the record and did not store it: look for a trigger or a policy of the table"
+OTHER_KEY = "the key that Postgres stored differs: look for a trigger that changes it"
 
 
 @dataclass(frozen=True)
@@ -41,36 +38,28 @@ class WriteResult:
     problems: dict[int, Problem]
     """Why rows are not stored, by the number of the row."""
     bisect_statements: int
-    """How many INSERTs it took to isolate bad records."""
+    """How many INSERTs it took to find out which records Postgres refuses."""
 
 
 class RowWriter:
     """One write under way. It fills codes and problems until every row has its verdict.
 
     Args:
-        connection: Commits every statement by itself.
-        target: The table that rows go to.
+        statements: Send the statements of this write.
+        inserter: Inserts rows with them.
         rows: The rows to decide.
-        insert: Inserts some of them.
-        rows_per_statement: The most rows that `insert` is called with.
     """
 
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        target: Target,
-        rows: Rows,
-        insert: Insert,
-        rows_per_statement: int,
-    ) -> None:
-        self._connection = connection
-        self._target = target
+    def __init__(self, statements: Statements, inserter: Inserter, rows: Rows) -> None:
+        self._statements = statements
+        self._inserter = inserter
         self._rows = rows
-        self._insert = insert
-        self._rows_per_statement = rows_per_statement
         self._codes: list[str] = [""] * len(rows)
         self._problems: dict[int, Problem] = {}
-        self._bisect_statements = 0
+        self._keys_change = False
+        """Whether Postgres has inserted a row under another key than its own."""
+        self._missed: set[str] = set()
+        """Keys that were neither inserted nor found."""
 
     async def run(self, batch: BatchInfo | None, *, look_first: bool = False) -> WriteResult:
         """Decide every row, and return the verdicts.
@@ -83,28 +72,33 @@ class RowWriter:
 
         Raises:
             SQLAlchemyError: A statement failed, and no record is to blame.
+            DatabaseFailedError: The same.
         """
         await self._decide(look_first=look_first)
         batch_id = batch.batch_id if batch else None
-        await insert_dead_letters(self._connection, self._dead_letters(), batch_id)
-        return WriteResult(self._codes, self._problems, self._bisect_statements)
+        await self._statements.insert_dead_letters(self._dead_letters(), batch_id)
+        await self._statements.make_sure()
+        return WriteResult(self._codes, self._problems, self._inserter.halving_statements)
 
     async def _decide(self, *, look_first: bool) -> None:
         """Insert each key once, then look up what was not inserted, until every row is decided.
 
-        More rounds are needed if Postgres refuses the first row of a key, or if somebody deletes a
-        row between the INSERT and the look-up.
+        More rounds are needed if the first row of a key is refused or not stored, or if somebody
+        deletes a row between the INSERT and the look-up. Of each key that is left, a round decides
+        a row. Only the first round that misses a key does not, and it is repeated after a pause.
         """
         undecided = self._decide_rejections()
         # Sorted, so that two batches with the same keys lock them in the same order.
         undecided.sort(key=self._rows.keys.__getitem__)
-        if look_first and undecided:
+        if look_first:
             undecided = await self._look_up(undecided)
         while undecided:
-            await self._insert_once(self._first_of_each_key(undecided))
-            undecided = self._still_undecided(undecided)
+            chosen = self._first_of_each_key(undecided)
+            await self._insert(chosen)
+            undecided = await self._look_up(self._still_undecided(undecided))
             if undecided:
-                undecided = await self._look_up(undecided)
+                await self._decide_missing(chosen)
+                undecided = self._still_undecided(undecided)
 
     def _decide_rejections(self) -> list[int]:
         """Reject the rows that can never be stored, and return the others in their order."""
@@ -131,68 +125,47 @@ class RowWriter:
     def _still_undecided(self, rows: Sequence[int]) -> list[int]:
         return [row for row in rows if not self._codes[row]]
 
-    async def _insert_once(self, rows: Sequence[int]) -> None:
-        """Insert rows, and isolate those that Postgres refuses."""
-        for at in range(0, len(rows), self._rows_per_statement):
-            part = rows[at : at + self._rows_per_statement]
-            if failure := await self._try(part):
-                await self._isolate(part, failure)
-
-    async def _try(self, rows: Sequence[int]) -> Failure | None:
-        """Insert rows. Return the failure if a record may have caused it; None if there is none.
-
-        Raises:
-            SQLAlchemyError: The statement failed, and no record is to blame.
-        """
-        try:
-            inserted = await self._insert(rows)
-        except SQLAlchemyError as error:
-            failure = classify(error)
-            if failure.kind is FailureKind.POISON:
-                return failure
-            raise
-        for row in rows:
-            if self._rows.keys[row] in inserted:
-                self._codes[row] = WRITTEN
-        return None
-
-    async def _isolate(self, bad: Sequence[int], failure: Failure) -> None:
-        """Reject the bad ones of rows that hold at least one, and insert the others.
-
-        Each half is an INSERT of its own, and is halved again if it fails.
-
-        Args:
-            bad: Rows that one INSERT could not insert.
-            failure: The failure of that INSERT.
-        """
-        if len(bad) == 1:
-            self._refuse(bad[0], REJECTED, REFUSED, failure.reason, failure.sqlstate)
-            return
-        left, right = bad[: len(bad) // 2], bad[len(bad) // 2 :]
-        left_failure = await self._try_half(left)
-        if left_failure is None:
-            # So a bad row is in the right half. To try that as a whole would be in vain.
-            await self._isolate(right, failure)
-            return
-        await self._isolate(left, left_failure)
-        if right_failure := await self._try_half(right):
-            await self._isolate(right, right_failure)
-
-    async def _try_half(self, rows: Sequence[int]) -> Failure | None:
-        self._bisect_statements += 1
-        return await self._try(rows)
+    async def _insert(self, chosen: Sequence[int]) -> None:
+        """Insert rows with different keys, and decide those that are inserted or refused."""
+        inserted = await self._inserter.insert(chosen)
+        written = [row for row in chosen if self._rows.keys[row] in inserted]
+        for row in written:
+            self._codes[row] = WRITTEN
+        self._keys_change |= len(written) < len(inserted)
+        for row, failure in self._inserter.take_refusals().items():
+            self._refuse(row, REJECTED, REFUSED, failure.refusal, failure.sqlstate)
 
     async def _look_up(self, rows: list[int]) -> list[int]:
-        """Decide the rows whose keys are stored, and return the others."""
-        keys = self._first_of_each_key(rows)
-        result = await self._connection.execute(
-            self._target.select_stored, {"keys": [self._rows.keys[row] for row in keys]}
-        )
-        stored = {key: (content, name, at) for key, content, name, at in result}
+        """Decide the rows whose keys are stored, and return the undecided ones."""
+        if not rows:
+            return rows
+        keys = [self._rows.keys[row] for row in self._first_of_each_key(rows)]
+        stored = await self._statements.look_up(keys)
         for row in rows:
             if found := stored.get(self._rows.keys[row]):
                 self._compare(row, *found)
         return self._still_undecided(rows)
+
+    async def _decide_missing(self, chosen: Sequence[int]) -> None:
+        """Reject rows that were neither inserted nor found, if their keys were missed before.
+
+        Args:
+            chosen: The rows of the last INSERT.
+        """
+        keys = self._rows.keys
+        missing = self._still_undecided(chosen)
+        again = [row for row in missing if keys[row] in self._missed]
+        for row in again:
+            self._refuse(row, REJECTED, NOT_STORED, OTHER_KEY if self._keys_change else TAKEN)
+        if len(again) < len(missing):
+            self._missed.update(keys[row] for row in missing)
+            await self._check_written([row for row in chosen if self._codes[row] == WRITTEN])
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _check_written(self, written: list[int]) -> None:
+        """Decide inserted rows anew. A missing one may have been inserted under the key of one."""
+        await self._look_up(written)
+        self._keys_change |= any(self._codes[row] != WRITTEN for row in written)
 
     def _compare(self, row: int, content_hash: bytes, submission_id: str, position: int) -> None:
         """Decide a row by comparing it with what is stored under its key."""

@@ -6,8 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
+    CHAR,
+    Boolean,
     Column,
     ColumnElement,
+    CompoundSelect,
     Select,
     String,
     Table,
@@ -16,20 +19,35 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, Insert, insert
+from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, Insert, asyncpg, insert
 from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.types import UserDefinedType
 
 from batching_demo.database.models import records
 from batching_demo.database.rows import BATCH_VALUES, RECORD_VALUES, BatchInfo, Rows
 
 DECIDING = ("content_hash", "submission_id", "position")
 """Columns that every target needs besides its key, since verdicts follow from them."""
+HAS_STANDBYS = "current_setting('synchronous_standby_names') <> ''"
+"""SQL that says whether a commit waits for standbys."""
+LookUp = CompoundSelect[Any, bytes, str, int]
 Payload = ColumnElement[Any]
 """The payload of a record in an SQL statement, a JSONB value."""
 Expression = Callable[[Payload], ColumnElement[Any]]
 """Returns the SQL expression for a column."""
+
+
+class AnyLengthChar(UserDefinedType[str]):
+    """CHAR without a length. To cast to one with a length would cut a key."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the name of the type."""
+        return "BPCHAR"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +67,8 @@ class Target:
             order that batches are sorted in.
 
     Raises:
-        ValueError: The table lacks a column, or the column `key` cannot get the idempotency key.
+        ValueError: The table lacks a column, the column `key` cannot get the idempotency key, or
+            SQLAlchemy can make no SQL of an expression.
     """
 
     table: Table
@@ -67,6 +86,8 @@ class Target:
                 f"column {self.key} of table {self.table.name} gets the idempotency key: it has to"
                 " be text, and columns may not say otherwise"
             )
+        for name, expression in self.columns.items():
+            self._check_expression(name, expression)
 
     @cached_property
     def insert_rows(self) -> ReturningInsert[str]:
@@ -86,11 +107,40 @@ class Target:
         return self._once(insert(self.table).values(self._filled(sent)))
 
     @cached_property
-    def select_stored(self) -> Select[str, bytes, str, int]:
-        """The look-up. It returns the stored ones of some keys, with what verdicts follow from."""
-        keys = bindparam("keys", type_=ARRAY(Text))
-        deciding = (self.table.c[name] for name in DECIDING)
-        return select(self._key, *deciding).where(self._key == any_(keys))
+    def select_stored(self) -> LookUp:
+        """The look-up of keys.
+
+        Of each row that is stored, it returns the key and what verdicts follow from. A further row
+        of NULLs says that commits wait for standbys.
+        """
+        return self._look_up(self._key, self._key == any_(self._asked))
+
+    @cached_property
+    def select_places(self) -> LookUp:
+        """The look-up of keys that Postgres may have under another spelling.
+
+        It returns the same as `select_stored`, but the place of the asked key among all, from 1.
+        """
+        asked = (
+            func.unnest(self._asked)
+            .table_valued("key", with_ordinality="place")
+            .render_derived(name="asked")
+        )
+        return self._look_up(asked.c.place, self._key == asked.c.key)
+
+    @cached_property
+    def insert_copy(self) -> ReturningInsert[str]:
+        """The INSERT of a copy of any stored row under another key, to be rolled back."""
+        copied: dict[str, ColumnElement[Any]] = {n: self.table.c[n] for n in self._filled_names}
+        copied[self.key] = bindparam("key", type_=Text)
+        one = select(*copied.values()).select_from(self.table).limit(1)
+        return self._once(insert(self.table).from_select([*copied], one))
+
+    @cached_property
+    def select_key_type(self) -> Select[str]:
+        """The query for the name of the type that the key has in the database."""
+        key = select(self._key).limit(0).scalar_subquery()
+        return select(cast(func.pg_typeof(key), Text))
 
     def arrays(self, rows: Rows, chosen: Sequence[int], batch: BatchInfo) -> dict[str, object]:
         """Return the parameters of `insert_rows` for the chosen rows, in the order of `chosen`.
@@ -116,9 +166,28 @@ class Target:
         """
         return {name: rows.sent[name][row] for name in self._sent} | self._of_batch(batch)
 
+    def nothing(self, batch: BatchInfo) -> dict[str, object]:
+        """Return the parameters of `insert_rows` for no rows at all."""
+        return {name: [] for name in self._sent} | self._of_batch(batch)
+
     @property
     def _key(self) -> Column[Any]:
         return self.table.c[self.key]
+
+    @property
+    def _asked(self) -> ColumnElement[Any]:
+        """The asked keys, as a parameter of the type that Postgres compares the key as."""
+        keys: ColumnElement[Any] = bindparam("keys", type_=ARRAY(Text))
+        if isinstance(self._key.type, CITEXT):
+            return cast(keys, ARRAY(CITEXT))
+        return cast(keys, ARRAY(AnyLengthChar)) if isinstance(self._key.type, CHAR) else keys
+
+    def _look_up(self, first: ColumnElement[Any], where: ColumnElement[bool]) -> LookUp:
+        """Return a look-up by what is returned first, and by which rows."""
+        deciding = [self.table.c[name] for name in DECIDING]
+        nothing: list[ColumnElement[Any]] = [literal_column("NULL") for _ in (first, *deciding)]
+        standbys = select(*nothing).where(literal_column(HAS_STANDBYS, type_=Boolean))
+        return select(first, *deciding).where(where).union_all(standbys)
 
     @cached_property
     def _sent(self) -> list[str]:
@@ -145,6 +214,23 @@ class Target:
             elif name in BATCH_VALUES:
                 filled[name] = bindparam(name, type_=BATCH_VALUES[name])
         return filled
+
+    @cached_property
+    def _filled_names(self) -> list[str]:
+        """The names of the columns that the INSERT sets."""
+        return [*self._filled({name: bindparam(name) for name in self._sent})]
+
+    def _check_expression(self, name: str, expression: Expression) -> None:
+        """Raise a `ValueError` if SQLAlchemy can make no SQL of the expression of a column."""
+        payload = cast(bindparam("payload", type_=Text), JSONB)
+        try:
+            # Before the worker starts. Among the failures of a write it would look like an outage.
+            select(expression(payload)).compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
+        except Exception as error:  # the expression is the user's code
+            raise ValueError(
+                f"the expression for column {name} of table {self.table.name} makes no SQL:"
+                f" {type(error).__name__}: {error}"
+            ) from error
 
     def _once(self, statement: Insert) -> ReturningInsert[str]:
         """Return a statement that inserts only keys that are not stored, and returns these."""

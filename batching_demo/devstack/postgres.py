@@ -10,6 +10,7 @@ import pwd
 import secrets
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,9 @@ class PostgresServer:
             user must be able to enter the directories above it.
         port: the port to listen on.
     """
+
+    # The builtin locale is the same on every machine.
+    _locale: Sequence[str] = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
     def __init__(self, data_directory: Path, port: int) -> None:
         self.data_directory = data_directory.resolve()
@@ -91,7 +95,7 @@ class PostgresServer:
             return
         account = server_account()
         self._prepare_directory(account)
-        programs = postgres_for(account, self.data_directory)
+        programs = self._programs(account)
         partial = self._cluster.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         log = Log(self._log)
@@ -126,12 +130,15 @@ class PostgresServer:
             for each in (*process.children(), process):
                 each.resume()
 
+    def _programs(self, account: pwd.struct_passwd | None) -> Path:
+        return postgres_for(account, self.data_directory)
+
     def _launch(self, log: Log) -> int:
         if not is_free(self.port):
             raise DevStackError(f"port {self.port} for Postgres is taken by another program")
         self._remove_leftovers()
         account = server_account()
-        programs = postgres_for(account, self.data_directory)
+        programs = self._programs(account)
         address = ["-h", HOST, "-p", str(self.port), "-k", ""]
         return launch([programs / "postgres", "-D", self._cluster, *address], log, account)
 
@@ -169,7 +176,5 @@ class PostgresServer:
             os.chown(path, account.pw_uid, account.pw_gid)
 
     def _initdb_options(self, cluster: Path) -> list[str]:
-        # The builtin locale is the same on every machine.
-        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         login = [f"--username={USER}", f"--pwfile={self._password}", "--auth=scram-sha-256"]
-        return ["-D", str(cluster), "--encoding=UTF8", "--no-instructions", *locale, *login]
+        return ["-D", str(cluster), "--encoding=UTF8", "--no-instructions", *self._locale, *login]

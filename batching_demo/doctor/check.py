@@ -8,9 +8,16 @@ class CheckOutcome(StrEnum):
     """How a check went."""
 
     OK = "ok"
+    NOTE = "note"
+    """Something is not there that not everybody needs."""
     PROBLEM = "problem"
     SKIPPED = "skipped"
     """Not tried, because something that it needs is a problem."""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is nothing to do."""
+        return self in (CheckOutcome.OK, CheckOutcome.NOTE)
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,11 @@ class Check:
 def ok(name: str, detail: str) -> Check:
     """Return a check that found everything well."""
     return Check(name, CheckOutcome.OK, detail)
+
+
+def note(name: str, detail: str) -> Check:
+    """Return a check that found something missing; the detail says who needs it."""
+    return Check(name, CheckOutcome.NOTE, detail)
 
 
 def problem(name: str, detail: str) -> Check:

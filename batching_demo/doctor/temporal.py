@@ -7,7 +7,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
-from batching_demo.doctor.check import Check, ok, problem, skipped
+from batching_demo.doctor.check import Check, note, ok, problem, skipped
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.operator.status import Overview, overview
 from batching_demo.settings import Settings, SettingsError
@@ -15,7 +15,7 @@ from batching_demo.temporal import TemporalUnavailableError, connect, has_poller
 from batching_demo.temporal_target import choose_temporal
 
 TEMPORAL, BATCHERS = "Temporal", "batchers"
-WORKERS = {"main": MAIN_TASK_QUEUE, "batcher": BATCHER_TASK_QUEUE}
+MAIN_WORKER, BATCHER_WORKER = "main worker", "batcher worker"
 ANSWER_SECONDS = 10.0
 
 
@@ -31,12 +31,12 @@ async def check_temporal(settings: Settings) -> list[Check]:
         return _unreachable(str(error))
     except RPCError as error:
         return _unreachable(f"{error.message} ({error.status.name}): check the TEMPORAL_ variables")
-    workers = [await _worker(client, service, queue) for service, queue in WORKERS.items()]
+    workers = [await _main_worker(client), await _batcher_worker(client)]
     return [server, *workers, await _batchers(client)]
 
 
 def _unreachable(detail: str) -> list[Check]:
-    names = [*(_worker_name(service) for service in WORKERS), BATCHERS]
+    names = (MAIN_WORKER, BATCHER_WORKER, BATCHERS)
     return [problem(TEMPORAL, detail), *(skipped(name, TEMPORAL) for name in names)]
 
 
@@ -45,15 +45,21 @@ async def _server(client: Client, settings: Settings) -> Check:
     return ok(TEMPORAL, f"{choose_temporal(settings)}, server {info.server_version}")
 
 
-async def _worker(client: Client, service: str, queue: str) -> Check:
-    if await has_pollers(client, queue):
-        return ok(_worker_name(service), f"polls {queue}")
-    advice = f"start one with `batching-demo {service} worker`"
-    return problem(_worker_name(service), f"none polls {queue}: {advice}")
+async def _main_worker(client: Client) -> Check:
+    """Check for the worker of the main service, which those with workflows of their own lack."""
+    if await has_pollers(client, MAIN_TASK_QUEUE):
+        return ok(MAIN_WORKER, f"polls {MAIN_TASK_QUEUE}")
+    needing = "`main start`, `compare` and `demo` need `batching-demo main worker`"
+    return note(
+        MAIN_WORKER, f"none polls {MAIN_TASK_QUEUE}: {needing}, workflows of your own do not"
+    )
 
 
-def _worker_name(service: str) -> str:
-    return f"{service} worker"
+async def _batcher_worker(client: Client) -> Check:
+    if await has_pollers(client, BATCHER_TASK_QUEUE):
+        return ok(BATCHER_WORKER, f"polls {BATCHER_TASK_QUEUE}")
+    advice = "start one with `batching-demo batcher worker`"
+    return problem(BATCHER_WORKER, f"none polls {BATCHER_TASK_QUEUE}: {advice}")
 
 
 async def _batchers(client: Client) -> Check:

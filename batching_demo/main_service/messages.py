@@ -62,6 +62,8 @@ class RunOptions:
     """Set by comparisons, so that one file can be written on several paths."""
     deadline_seconds: float | None = None
     """When to stop waiting for verdicts; records without one may be stored all the same."""
+    database: str = ""
+    """The identity of the database that the run is for, so that another one has other workflows."""
 
 
 @dataclass(frozen=True)

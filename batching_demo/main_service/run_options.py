@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from math import ceil
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import encode_records
 from batching_demo.contracts.errors import InputError
 from batching_demo.contracts.limits import KIB
@@ -45,7 +46,8 @@ def check_records_per_workflow(options: RunOptions) -> None:
     if most < options.records_per_workflow:
         raise InputError(
             f"--records-per-workflow {options.records_per_workflow}: a workflow makes at most"
-            f" {MOST_SUBMISSIONS} submissions, of {options.settings.max_records} records each"
+            f" {MOST_SUBMISSIONS} submissions,"
+            f" of {count(options.settings.max_records, 'record')} each"
             f" (--max-records, or the batchers' setting): give at most {most}"
         )
 
@@ -93,6 +95,7 @@ def run_id(source: Source, options: RunOptions) -> str:
         options.key_prefix,
         options.write_path.value,
         options.run_label,
+        options.database,
         records_per_slice(options),
     )
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]

@@ -44,12 +44,8 @@ class SliceResult:
 
 
 def counts(summary: Summary, *, waited: bool) -> dict[str, object]:
-    """Return the counts that `--json` prints; verdicts are None to those who did not wait."""
-    all_counts = asdict(summary)
-    verdicts = ("written", "duplicate", "conflict", "rejected")
-    shown: dict[str, object] = {"read": summary.read}
-    shown |= {name: all_counts[name] if waited else None for name in verdicts}
-    shown["already_done"] = summary.already_done
-    if summary.pending or not waited:
-        shown["pending"] = summary.pending
-    return shown | {"workflows": summary.workflows, "seconds": round(summary.seconds, 3)}
+    """Return what `--json` prints; verdicts are None to those who did not wait."""
+    shown = asdict(summary) | {"seconds": round(summary.seconds, 3)}
+    if not waited:
+        shown |= dict.fromkeys(("written", "duplicate", "conflict", "rejected"))
+    return shown

@@ -5,6 +5,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts.counts import count
     from batching_demo.contracts.encoding import unpack
     from batching_demo.contracts.messages import Submission, count_verdicts
     from batching_demo.contracts.names import MAIN_WORKFLOW
@@ -56,6 +57,6 @@ async def load_and_prepare(main_input: MainInput) -> list[Submission]:
         args=[main_input, workflow.info().workflow_id, raw],
         result_type=bytes,
         start_to_close_timeout=LONGEST_PREPARATION,
-        summary=f"{slice_.records} records",
+        summary=count(slice_.records, "record"),
     )
     return unpack(packed)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from temporalio.client import Client
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import Mode
 from batching_demo.operator.requests import (
@@ -53,7 +54,7 @@ async def without_verdict(client: Client, shard: int) -> str | None:
     if status.open_records == 0:
         return None
     failing = f", the database fails: {status.last_error}" if status.last_error else ""
-    return f"{status.open_records} records have no verdict{failing}"
+    return f"no verdict yet for {count(status.open_records, 'record')}{failing}"
 
 
 async def running(client: Client, shard: int) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.client import Client
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.messages import Verdict
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
@@ -72,24 +73,21 @@ async def _look_at(client: Client, shard: int) -> Overview:
 def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
     """Yield labelled lines about a shard, the first of them its name."""
     name, described, status = batcher_workflow_id(found.shard), found.described, found.status
+    yield name, mode(found, now)
     if described is None:
-        yield name, "does not run"
         return
-    if described.is_paused:
-        yield name, "paused in Temporal"
-    else:
-        yield name, _mode(status, now) if status else "runs, but no worker answers"
     if status:
         yield from _work(status, now)
     policy = status.settings if status else described.settings
     yield (
         "flushes at",
-        f"{policy.max_records:,} records, {policy.max_bytes:,} bytes, or after"
-        f" {policy.linger_seconds:g} s{_budget(policy)}; {policy.max_in_flight} writes at a time",
+        f"{count(policy.max_records, 'record')}, {count(policy.max_bytes, 'byte')}, or after"
+        f" {policy.linger_seconds:g} s{_budget(policy)};"
+        f" {count(policy.max_in_flight, 'write')} at a time",
     )
-    yield "run", f"{described.run_id}, {described.history_events:,} events"
+    yield "run", f"{described.run_id}, {count(described.history_events, 'event')}"
     if status and status.last_error:
-        times = f", {status.consecutive_failures} times in a row"
+        times = f", {count(status.consecutive_failures, 'time')} in a row"
         yield "error", status.last_error + (times if status.consecutive_failures else "")
     if found.failing_task:
         yield "error", found.failing_task
@@ -100,27 +98,39 @@ def _budget(policy: BatcherSettings) -> str:
     return f", or when a budget of {rate:g} writes a second allows it" if rate else ""
 
 
-def _mode(status: BatcherStatus, now: float) -> str:
-    for_how_long = f" for {_age(now - status.mode_since)}" if status.mode_since else ""
+def mode(found: Overview, now: float) -> str:
+    """Return whether a batcher runs and answers, and if so its mode."""
+    if found.described is None:
+        return "does not run"
+    if found.described.is_paused:
+        return "paused in Temporal"
+    if (status := found.status) is None:
+        return "runs, but no worker answers"
+    for_how_long = f" for {age(now - status.mode_since)}" if status.mode_since else ""
     if status.mode == "draining" and not status.open_records:
         return f"drained, closed{for_how_long}"
     return f"{status.mode}{for_how_long}"
 
 
 def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
-    oldest = f", the oldest for {_age(now - status.oldest_at)}" if status.oldest_at else ""
-    yield "waiting", f"{status.buffered_records:,} records, {status.buffered_bytes:,} bytes{oldest}"
-    yield "in flight", f"{status.in_flight} batches, {status.in_flight_records:,} records"
+    oldest = f", the oldest for {age(now - status.oldest_at)}" if status.oldest_at else ""
+    records, size = count(status.buffered_records, "record"), count(status.buffered_bytes, "byte")
+    yield "waiting", f"{records}, {size}{oldest}"
+    in_flight = count(status.in_flight, "batch")
+    yield "in flight", f"{in_flight}, {count(status.in_flight_records, 'record')}"
     totals = status.totals
     yield "verdicts", ", ".join(f"{totals.verdicts.get(name, 0):,} {name}" for name in Verdict)
     batches = (f"{number:,} by {reason}" for reason, number in sorted(totals.batches.items()))
     yield "batches", ", ".join(batches) or "none yet"
     if totals.turned_away:
-        yield "busy", f"{totals.turned_away:,} times answered, {status.backlog:,} in the backlog"
+        yield (
+            "busy",
+            f"{count(totals.turned_away, 'time')} answered, {status.backlog:,} in the backlog",
+        )
 
 
-def _age(seconds: float) -> str:
-    """Format a length of time; clocks may differ a little, so it is never negative."""
+def age(seconds: float) -> str:
+    """Return a length of time; clocks may differ a little, so it is never negative."""
     seconds = max(0.0, seconds)
     if seconds < 120:
         return f"{seconds:.1f} s"

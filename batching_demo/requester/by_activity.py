@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError, TimeoutType, is_cancelled_excep
 from temporalio.exceptions import TimeoutError as TimedOutError
 
 with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts.counts import count
     from batching_demo.contracts.encoding import join
     from batching_demo.contracts.messages import Submission, Verdicts
     from batching_demo.contracts.names import BATCHER_TASK_QUEUE, WRITE_ACTIVITIES, WritePath
@@ -57,7 +58,7 @@ async def write_by_activity(
             ),
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
-            summary=f"{sum(header.records for header in headers)} records",
+            summary=count(sum(header.records for header in headers), "record"),
         )
         return answers
 

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts.counts import count
     from batching_demo.contracts.encoding import join
     from batching_demo.contracts.messages import Submission, Verdicts
     from batching_demo.contracts.names import COMMON_SHARD, batcher_workflow_id
@@ -167,7 +168,7 @@ async def _signal(message: Message, shard: int, gather_seconds: float) -> bool:
         result_type=bool,
         start_to_close_timeout=LONGEST_SUBMIT,
         retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
-        summary=f"{len(headers)} submissions to {batcher_workflow_id(shard)}",
+        summary=f"{count(len(headers), 'submission')} to {batcher_workflow_id(shard)}",
     )
     return is_running
 

@@ -17,6 +17,7 @@ from batching_demo.contracts.direct import (
 )
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.namespace_database import find_database
 from batching_demo.requester.records import (
     Record,
     RecordError,
@@ -71,8 +72,8 @@ class BatchingClient:
             texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
         except RecordError as error:
             raise ApplicationError(str(error), type="Record", non_retryable=True) from None
-        request_id = request_id or str(uuid4())
-        answer = await self._run(request_id, texts)
+        request_id, activity_id = await self._ids(request_id)
+        answer = await self._run(request_id, activity_id, texts)
         if answer["digest"] != texts.digest:
             raise ApplicationError(
                 f"request {request_id} was made before with other records, and these are not"
@@ -82,10 +83,21 @@ class BatchingClient:
             )
         return [_result(at, record) for at, record in enumerate(answer["records"])]
 
-    async def _run(self, request_id: str, texts: RecordTexts) -> dict[str, Any]:
+    async def _ids(self, request_id: str | None) -> tuple[str, str]:
+        """Return the ids of the request and of its activity.
+
+        Temporal keeps the answer of an activity, which is about the database of the namespace.
+        """
+        if request_id is None:
+            return (made := str(uuid4())), made
+        database = await find_database(self._client)
+        return request_id, f"{request_id} in {database}" if database else request_id
+
+    async def _run(self, request_id: str, activity_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
         pairs = zip(texts.keys, texts.payloads, strict=True)
         request = {
+            "request_id": request_id,
             "source": self._source,
             "records": [{"key": key, "payload": payload} for key, payload in pairs],
         }
@@ -93,7 +105,7 @@ class BatchingClient:
             handle = await self._client.start_activity(
                 WRITE_RECORDS,
                 request,
-                id=request_id,
+                id=activity_id,
                 task_queue=BATCHER_TASK_QUEUE,
                 result_type=dict[str, Any],
                 start_to_close_timeout=LONGEST_ATTEMPT,
@@ -104,7 +116,7 @@ class BatchingClient:
                 summary=f"{len(texts.keys)} records",
             )
         except ActivityAlreadyStartedError:
-            handle = self._client.get_activity_handle(request_id, result_type=dict[str, Any])
+            handle = self._client.get_activity_handle(activity_id, result_type=dict[str, Any])
         try:
             answer: dict[str, Any] = await handle.result()
         except ActivityFailureError as error:

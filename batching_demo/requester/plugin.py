@@ -9,6 +9,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import pack
 from batching_demo.contracts.limits import MAX_WRITE_BYTES
 from batching_demo.requester.messages import PREPARE_ACTIVITY
@@ -48,8 +49,8 @@ async def prepare(texts: RecordTexts) -> bytes:
     packed = pack(await asyncio.to_thread(prepare_submissions, texts))
     if len(packed) > MAX_WRITE_BYTES:
         raise ApplicationError(
-            f"{len(texts.keys)} records take {len(packed)} bytes, at most {MAX_WRITE_BYTES} are"
-            " written in one call: write them in several",
+            f"{count(len(texts.keys), 'record')} of {len(packed)} bytes, at most"
+            f" {MAX_WRITE_BYTES} are written in one call: write them in several",
             type="Record",
             non_retryable=True,
             category=ApplicationErrorCategory.BENIGN,

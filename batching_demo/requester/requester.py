@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from batching_demo.contracts.counts import count
     from batching_demo.contracts.encoding import unpack
     from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdicts
     from batching_demo.contracts.names import WritePath, shard_for
@@ -125,7 +126,7 @@ class Requester:
                     texts,
                     result_type=bytes,
                     start_to_close_timeout=LONGEST_PREPARATION,
-                    summary=f"{len(texts.keys)} records",
+                    summary=count(len(texts.keys), "record"),
                 )
             except ActivityError as error:
                 if isinstance(error.cause, ApplicationError):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from batching_demo.contracts.counts import count, first_of
 from batching_demo.contracts.encoding import decode_records
 from batching_demo.contracts.messages import Submission
 
@@ -28,11 +29,8 @@ def describe_undecided(submissions: Iterable[Submission]) -> str:
         ]
     if not names:
         return "every record has its verdict"
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return (
-        f"no verdict yet for {len(names)} records, which may be stored or not:"
-        f" {', '.join(names[:NAMED])}{more}"
-    )
+    number = count(len(names), "record")
+    return f"no verdict yet for {number}, which may be stored or not: {first_of(names, NAMED)}"
 
 
 def show_cancelled(submissions: Iterable[Submission]) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import sys
 
-from batching_demo import build_batcher_worker, create_engine
+from batching_demo import TargetError, build_batcher_worker, create_engine
 from examples.orders.table import ORDERS
 from examples.orders.worker import connect
 
@@ -20,4 +21,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except TargetError as error:
+        sys.exit(str(error))

@@ -1,14 +1,14 @@
 """Create the table of orders: a migration, to be put into alembic/versions.
 
 Revision ID: orders
-Revises: 0003
+Revises: 0004
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "orders"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -25,7 +25,7 @@ from examples.orders import create_orders, table
 from examples.orders.start import start
 from examples.orders.worker import build_worker
 from examples.orders.workflow import Order
-from tests.support.database import fetch, scalar
+from tests.support.database import execute, fetch, scalar
 from tests.support.records import record, submission
 from tests.support.services import batcher_service
 
@@ -112,6 +112,20 @@ async def test_a_table_of_its_own(
     assert await scalar(engine, "SELECT count(*) FROM records") == 0
     letters = await fetch(engine, "SELECT reason, sqlstate FROM dead_letters ORDER BY id")
     assert letters == [("refused_by_postgres", "22003"), ("conflict", None)]
+
+
+@pytest.mark.usefixtures("orders_table", "client")
+async def test_a_batcher_worker_ends_in_one_line_if_its_table_does_not_fit(
+    engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    await execute(engine, "ALTER TABLE orders DROP COLUMN item")
+    worker = await run_module(servers, "examples.orders.batcher_worker")
+    output, errors = await asyncio.wait_for(worker.communicate(), 60)
+    assert (output.decode(), worker.returncode) == ("polls batcher-queue\n", 1)
+    assert errors.decode() == (
+        'table orders does not fit its Target: column "item" of relation "orders" does not exist'
+        " (SQLSTATE 42703): change the table or the Target\n"
+    )
 
 
 @pytest.mark.usefixtures("orders_table")

@@ -133,5 +133,5 @@ async def test_a_deadline_names_what_has_no_verdict(
     if worker:
         worker.kill()
         await worker.wait()
-    assert "no verdict yet for 1 records" in summary.failures[0]
+    assert "no verdict yet for 1 record," in summary.failures[0]
     assert "'lonely'" in summary.failures[0]

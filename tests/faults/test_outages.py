@@ -174,6 +174,7 @@ async def test_records_wait_for_a_schema(
     await _wait_and_mend(client, empty_database_url, tmp_path, "db upgrade", mend)
 
 
+@pytest.mark.no_pooler
 async def test_records_wait_for_the_right_password(
     client: Client, database_url: str, tmp_path: Path
 ) -> None:
@@ -192,6 +193,7 @@ async def test_records_wait_for_the_right_password(
     await _wait_and_mend(client, wrong, tmp_path, "password in DATABASE_URL is wrong", mend)
 
 
+@pytest.mark.no_pooler
 async def test_records_wait_for_a_database(
     client: Client, database_url: str, template: str, tmp_path: Path
 ) -> None:

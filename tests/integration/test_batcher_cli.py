@@ -1,6 +1,5 @@
 """`batching-demo batcher ...` as an operator types it: what it says, and its exit codes."""
 
-import json
 import signal
 
 import pytest
@@ -14,12 +13,14 @@ from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_buffered, submit
 from tests.support.commands import aside, said
-from tests.support.processes import start_process
+from tests.support.processes import start_on_terminal, start_process
 from tests.support.records import record
 from tests.support.services import batcher_service, patchable_batcher_service
+from tests.support.shapes import parsed
 from tests.support.waiting import eventually, in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
+HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
 SLOW = BatcherSettings(linger_seconds=600)
 
 
@@ -110,11 +111,14 @@ async def test_status_tells_all(client: Client, engine: AsyncEngine) -> None:
             assert words in shown.stdout
         await run("flush")
         await run("drain")
-        (told,) = json.loads((await run("status", "--json")).stdout)
+        (told,) = parsed("batcher status", (await run("status", "--json")).stdout)
     assert (told["is_running"], told["problem"], told["failing_task"]) == (True, None, None)
     status = told["status"]
     assert status["totals"]["verdicts"]["written"] == 2
     assert sum(status["totals"]["batches"].values()) == 1
+    (flush,) = status["totals"]["last_flushes"]
+    assert (flush["reason"] in status["totals"]["batches"], flush["records"]) == (True, 2)
+    assert flush["bytes"] > 0 <= flush["seconds"]
     assert (status["mode"], status["settings"]["linger_seconds"]) == ("draining", 600)
     assert told["run"]["history_events"] > 5
 
@@ -154,7 +158,7 @@ async def test_without_a_worker_status_shows_what_temporal_knows(
     assert "runs, but no worker answers" in shown.stdout
     assert "600 s" in shown.stdout
     assert "start one with `batching-demo batcher worker`" in shown.stderr
-    (told,) = json.loads((await run("status", "--json")).stdout)
+    (told,) = parsed("batcher status", (await run("status", "--json")).stdout)
     assert (told["is_running"], told["status"]) == (True, None)
     assert told["run"]["settings"]["linger_seconds"] == 600
 
@@ -168,7 +172,23 @@ async def test_watching_goes_on_until_it_is_interrupted(
         process = await start_process(servers, "-m", "batching_demo", *watch)
         assert process.stdout is not None
         for _ in range(3):
-            (told,) = json.loads(await process.stdout.readline())
+            (told,) = parsed("batcher status", (await process.stdout.readline()).decode())
             assert told["status"]["mode"] == "open"
         process.send_signal(signal.SIGINT)
         assert await in_time(process.wait()) == 130
+
+
+async def test_a_live_picture_ends_with_the_batcher(
+    client: Client, engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    await start_batchers(client, 1, SLOW)
+    async with batcher_service(client, engine):
+        terminal, process = await start_on_terminal(servers, "batcher", "status", "--watch")
+        shown = await in_time(terminal.readuntil(b"batcher-0: open"))
+        assert HIDE_CURSOR in shown
+        await run("stop")
+        rest = await in_time(terminal.read())
+        assert await in_time(process.wait()) == 1
+    assert b"batcher-0: does not run" in rest
+    assert SHOW_CURSOR in rest.partition(b"Error: ")[0]
+    assert b"start it with `batching-demo batcher start --shards 1`" in rest

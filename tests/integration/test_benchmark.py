@@ -8,8 +8,10 @@ import psutil
 import pytest
 
 from batching_demo.devstack.system import system_directory
+from tests.support.debian import needs_pgbouncer
 from tests.support.processes import start_process
 from tests.support.waiting import eventually
+from tools.benchmark.parts.pooler import DIRECT, POOLED, TOLD
 
 
 async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:
@@ -19,7 +21,9 @@ async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:
     printed, _ = await process.communicate()
     assert process.returncode == 0, printed.decode()
     document = json.loads((output / "results.json").read_text())
-    assert (output / "report.html").read_text().count("<svg") >= len(document["sections"]) - 1
+    assert (output / "report.html").read_text().count("<table class=chart>") >= len(
+        document["sections"]
+    ) - 1
     return {section["name"]: section for section in document["sections"]}
 
 
@@ -39,6 +43,14 @@ async def test_the_other_parts(tmp_path: Path) -> None:
     parts = ["growth", "distance", "shards", "latency", "budget"]
     small = ("--records", "100", "--records-per-workflow", "200")
     assert list(await benchmark(tmp_path, *parts, *small)) == parts
+
+
+@needs_pgbouncer
+@pytest.mark.slow
+async def test_the_part_behind_a_pooler(tmp_path: Path) -> None:
+    sections = await benchmark(tmp_path, "pooler")
+    milliseconds, _ = sections["pooler"]["tables"]
+    assert [row[0] for row in milliseconds["rows"]] == [DIRECT, TOLD, POOLED]
 
 
 async def test_ending_it_ends_what_it_started() -> None:

@@ -1,6 +1,5 @@
 """What a user meets: help, refusals, missing servers. One line each, no traceback."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside, assert_one_line, run, tree
-from tests.support.services import both_services
+from tests.support.services import batcher_service, both_services
+from tests.support.shapes import parsed
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ class TestRefusals:
         assert_one_line(run("batcher", "start", "--linger", seconds), 2, "--linger")
 
     def test_more_records_than_there_are(self) -> None:
-        assert_one_line(run("compare", "--records", "5000"), 2, "2000")
+        assert_one_line(run("compare", "--records", "5000"), 2, "2,000")
 
     def test_a_database_url_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@localhost/db")
@@ -202,10 +202,11 @@ class TestOnServers:
         assert result.exit_code == 0
         assert "0 records" in result.stdout
 
-    async def test_counts_without_waiting(self) -> None:
-        result = await aside("main", "start", "--no-wait", "--json")
+    async def test_counts_without_waiting(self, client: Client, engine: AsyncEngine) -> None:
+        async with batcher_service(client, engine):
+            result = await aside("main", "start", "--no-wait", "--json")
         assert result.exit_code == 0
-        counts = json.loads(result.stdout)
+        counts = parsed("main start", result.stdout)
         assert "batching-demo main worker" in result.stderr
         assert counts.pop("seconds") > 0
         assert counts == {
@@ -217,6 +218,9 @@ class TestOnServers:
             "already_done": 0,
             "pending": 5,
             "workflows": 5,
+            "started": 5,
+            "attached": 0,
+            "failures": [],
         }
 
     async def test_counts_and_exit_code_of_conflicts(
@@ -229,11 +233,11 @@ class TestOnServers:
         async with both_services(client, engine):
             result = await aside(*arguments, "--records-per-workflow", "3")
             assert result.exit_code == 3
-            counts = json.loads(result.stdout)
+            counts = parsed("main start", result.stdout)
             counted = [counts[name] for name in ("read", "written", "conflict", "rejected")]
             assert counted == [3, 1, 1, 1]
-            assert "pending" not in counts
+            assert counts["pending"] == 0
             again = await aside(*arguments, "--records-per-workflow", "3", "--again=second")
-        counts = json.loads(again.stdout)
+        counts = parsed("main start", again.stdout)
         counted = [counts[name] for name in ("read", "duplicate", "conflict", "rejected")]
         assert counted == [3, 1, 1, 1]

@@ -13,6 +13,8 @@ from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.retries import RetryInput
+from batching_demo.database.identity import read_identity
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import assert_one_line, dead_letters, dead_letters_json, said
 from tests.support.database import fetch, scalar
@@ -35,11 +37,14 @@ pytestmark = pytest.mark.usefixtures("on_servers")
 QUICK = BatcherSettings(linger_seconds=0.2)
 
 
-async def retry_started(client: Client) -> None:
+async def started_retry(client: Client, engine: AsyncEngine) -> str:
+    """Return the id of the first retry of letter 1, if it has started."""
+    retry_id = RetryInput(1, 2, 0.2, database=await read_identity(engine)).workflow_id
     try:
-        await client.get_workflow_handle("retry-1-2").describe()
+        await client.get_workflow_handle(retry_id).describe()
     except RPCError as error:
         raise AssertionError from error
+    return retry_id
 
 
 async def stored(engine: AsyncEngine) -> list[tuple[object, ...]]:
@@ -181,7 +186,7 @@ class TestRetry:
         await three(engine)
         await allow_bad(engine)
         waiting = asyncio.create_task(dead_letters("retry", "1"))
-        await eventually(lambda: retry_started(client))
+        await eventually(lambda: started_retry(client, engine))
         async with batcher_service(client, engine):
             await start_batchers(client, 1, QUICK)
             result = await in_time(waiting)
@@ -213,10 +218,10 @@ class TestRetry:
     async def test_a_terminated_retry_has_failed(self, client: Client, engine: AsyncEngine) -> None:
         await three(engine)
         waiting = asyncio.create_task(dead_letters("retry", "1"))
-        await eventually(lambda: retry_started(client))
-        await client.get_workflow_handle("retry-1-2").terminate()
+        retry_id = await eventually(lambda: started_retry(client, engine))
+        await client.get_workflow_handle(retry_id).terminate()
         result = await waiting
-        assert_one_line(result, 1, "dead letter 1: retry-1-2 ended without a verdict")
+        assert_one_line(result, 1, f"dead letter 1: {retry_id} ended without a verdict")
 
     async def test_without_temporal(
         self, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch

@@ -1,10 +1,11 @@
 """The demo as a person runs it, on servers that the environment names."""
 
 import asyncio
-import json
 import os
 import sys
 from typing import Any
+
+from tests.support.shapes import parsed
 
 
 async def demo(servers: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
@@ -17,7 +18,7 @@ async def demo(servers: dict[str, str], *arguments: str) -> list[dict[str, Any]]
     )
     output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
-    results: list[dict[str, Any]] = json.loads(output)
+    results: list[dict[str, Any]] = parsed("demo", output.decode())
     return results
 
 

@@ -1,6 +1,5 @@
 """The doctor finds what is wrong, names what to type, and changes nothing."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,8 @@ from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside
 from tests.support.database import execute_at
-from tests.support.services import both_services
+from tests.support.services import batcher_service, both_services
+from tests.support.shapes import parsed
 from tests.support.waiting import eventually
 
 NAMES = [
@@ -32,6 +32,7 @@ NAMES = [
     "main worker",
     "batcher worker",
     "batchers",
+    "identity",
 ]
 
 
@@ -43,7 +44,7 @@ def environment(on_servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
 async def examine() -> tuple[int, dict[str, tuple[str, str]]]:
     """Run the doctor; give its exit code, and outcome and detail by check."""
     result = await aside("doctor", "--json")
-    checks = json.loads(result.stdout)
+    checks = parsed("doctor", result.stdout)
     assert [check["name"] for check in checks] == NAMES
     return result.exit_code, {one["name"]: (one["outcome"], one["detail"]) for one in checks}
 
@@ -69,12 +70,28 @@ async def test_nothing_runs_yet() -> None:
     exit_code, found = await examine()
     assert exit_code == 1
     for name, advice in {
-        "main worker": "`batching-demo main worker`",
         "batcher worker": "`batching-demo batcher worker`",
         "batchers": "`batching-demo batcher start",
     }.items():
         assert found[name][0] == "problem"
         assert advice in found[name][1]
+    assert found["main worker"][0] == "note"
+    assert "`batching-demo main worker`" in found["main worker"][1]
+
+
+async def test_those_with_workflows_of_their_own_need_no_main_worker(
+    client: Client, engine: AsyncEngine
+) -> None:
+    await start_batchers(client, 1, BatcherSettings())
+
+    async def well() -> dict[str, tuple[str, str]]:
+        exit_code, found = await examine()
+        assert exit_code == 0, found
+        return found
+
+    async with batcher_service(client, engine):
+        found = await eventually(well)
+    assert {name for name, (outcome, _) in found.items() if outcome == "note"} == {"main worker"}
 
 
 async def test_no_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:

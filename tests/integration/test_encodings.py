@@ -19,13 +19,12 @@ from batching_demo.database.encoding import Encoding
 from batching_demo.database.engine import create_engine
 from batching_demo.database.migrations import migrate
 from batching_demo.database.writes import write_batch, write_unbatched
-from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.doctor.postgres.checks import check_postgres
 from batching_demo.operator.start import start_batchers
 from batching_demo.settings import Settings
 from tests.support.commands import dead_letters, dead_letters_json
 from tests.support.database import execute_at, fetch, scalar
-from tests.support.postgres import url_of
+from tests.support.postgres import ChosenPostgres
 from tests.support.records import batch_info, record, submission
 from tests.support.services import batcher_service
 
@@ -42,13 +41,13 @@ LABEL = "再"
 
 
 @pytest.fixture(scope="module", params=["LATIN1", "EUC_JP", "SQL_ASCII"])
-async def encoded(request: pytest.FixtureRequest, postgres: PostgresServer) -> str:
+async def encoded(request: pytest.FixtureRequest, postgres: ChosenPostgres) -> str:
     """A migrated database with another encoding than UTF8, by its URL."""
     name = f"encoded_{request.param.lower()}"
     create = f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0"
     await execute_at(postgres.url, f"{create} LOCALE_PROVIDER libc LOCALE 'C'")
-    await migrate(url_of(postgres, name), application_name="tests")
-    return url_of(postgres, name)
+    await migrate(postgres.url_of(name), application_name="tests")
+    return postgres.url_of(name)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`main start` and `compare` use the settings of the batchers that run, on a real Temporal."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from batching_demo.comparison import postgres_counts
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tests.support import commands
 from tests.support.batchers import batcher
 from tests.support.commands import aside
-from tests.support.services import batcher_service, both_services
+from tests.support.services import batcher_service, main_service
+from tests.support.shapes import parsed
 from tests.support.waiting import eventually
 
 OTHERS = BatcherSettings(max_records=7, linger_seconds=33)
@@ -25,6 +28,13 @@ def without_a_database(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch)
     for name, value in servers.items():
         if name != "DATABASE_URL":
             monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+async def batcher_worker(client: Client, engine: AsyncEngine) -> AsyncIterator[None]:
+    """A worker that says which database it writes to."""
+    async with batcher_service(client, engine):
+        yield
 
 
 async def start(*arguments: str) -> Result:
@@ -91,30 +101,28 @@ async def test_a_path_without_batchers_reads_nothing(client: Client, path: str) 
     assert await settings_given(client) == (100, 1, 5)
 
 
-async def test_settings_that_were_changed_while_it_ran_count(
-    client: Client, engine: AsyncEngine
-) -> None:
+async def test_settings_that_were_changed_while_it_ran_count(client: Client) -> None:
     await start_batchers(client, 2, OTHERS)
-    async with batcher_service(client, engine):
-        result = await aside("batcher", "configure", "--linger", "44", "--shard", "1")
-        assert result.exit_code == 0, result.output
-        await batcher(client, 0).terminate()
-        await start()
+    result = await aside("batcher", "configure", "--linger", "44", "--shard", "1")
+    assert result.exit_code == 0, result.output
+    await batcher(client, 0).terminate()
+    await start()
     assert await settings_given(client) == (7, 2, 44)
 
 
 async def test_a_comparison_cuts_its_submissions_to_the_batches_that_run(
-    client: Client, engine: AsyncEngine, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: Client, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", servers["DATABASE_URL"])
+    monkeypatch.setattr(postgres_counts, "LONGEST_LAG_SECONDS", 0.0)  # Nobody reads the counters.
     await start_batchers(client, 2, BatcherSettings(max_records=5, linger_seconds=0.2))
-    async with both_services(client, engine):
+    async with main_service(client):
         result = await aside(
             *("compare", "--records", "40", "--records-per-workflow", "20", "--json"),
             *("--write-path", "batched", "--linger", "0.1"),
         )
     assert result.exit_code == 0, result.output
     assert said(result) == ["batcher-0 lingers 0.2 s, not 0.1"]
-    ((path),) = json.loads(result.stdout)
+    ((path),) = parsed("compare", result.stdout)
     assert path["written"] == 40
     assert path["batches"] >= 8

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
 from batching_demo.batcher_service import sampling as sampling_module
 from batching_demo.batcher_service.metrics import (
@@ -14,37 +13,16 @@ from batching_demo.batcher_service.metrics import (
     FLUSHES,
     POOL_CONNECTIONS,
     WRITE_SECONDS,
-    WorkerMetrics,
 )
 from batching_demo.batcher_service.sampling import pause_after, sampling, watch_pool
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.dead_letters import DeadLetter, insert_dead_letters
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
+from tests.support.metrics import Seen
 from tests.support.waiting import eventually
 
 NOWHERE = "postgresql://postgres@127.0.0.1:1/none"
-
-
-class Seen:
-    """All that was told to a meter, in order."""
-
-    def __init__(self) -> None:
-        self._buffer = MetricBuffer(10_000)
-        self._runtime = Runtime(telemetry=TelemetryConfig(metrics=self._buffer))
-        self._seen: list[tuple[str, dict[str, object], float]] = []
-        self.metrics = WorkerMetrics(self._runtime.metric_meter)
-
-    def values(self, name: str, **labels: object) -> list[float]:
-        self._seen += [
-            (update.metric.name, dict(update.attributes), update.value)
-            for update in self._buffer.retrieve_updates()
-        ]
-        return [
-            value
-            for found, having, value in self._seen
-            if found == name and labels.items() <= having.items()
-        ]
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
@@ -18,13 +17,10 @@ from batching_demo.database.rows import Rows
 from batching_demo.database.target import RECORDS
 from batching_demo.database.writes import write_batch, write_unbatched
 from tests.support.database import execute, expect_waiting_writes, fetch, scalar
-from tests.support.records import batch_info, record, submission
+from tests.support.records import batch_info, record
+from tests.support.writing import Statements, rows_of
 
 POISON = '{"text": "\\u0000"}'
-
-
-def rows_of(*submissions: tuple[str, Sequence[PreparedRecord]]) -> Rows:
-    return gather(submission(name, records) for name, records in submissions).rows
 
 
 def poison(key: str) -> PreparedRecord:
@@ -33,22 +29,6 @@ def poison(key: str) -> PreparedRecord:
 
 async def write(engine: AsyncEngine, rows: Rows) -> str:
     return "".join((await write_batch(engine, rows, batch_info())).codes)
-
-
-class Statements:
-    """Counts the INSERTs and SELECTs that an engine sends."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.sent: list[str] = []
-        event.listen(engine.sync_engine, "before_cursor_execute", self._count)
-
-    def _count(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        self.sent.append(" ".join(statement.split(maxsplit=3)[:3]))
-
-    @property
-    def inserts(self) -> int:
-        """Of records; the INSERT of dead letters is one more."""
-        return self.sent.count("INSERT INTO records")
 
 
 async def test_fresh_keys_take_one_statement(engine: AsyncEngine) -> None:
@@ -209,7 +189,7 @@ async def test_a_key_committed_meanwhile_is_found(engine: AsyncEngine) -> None:
 async def test_looking_first_gives_the_same_verdicts(engine: AsyncEngine) -> None:
     rows = rows_of(("s", [record("a"), record("b"), record("b")]))
     await write(engine, rows_of(("s", [record("a")])))
-    result = await write_batch(engine, rows, batch_info(), look_first=True)
+    result = await write_batch(engine, rows, batch_info(), attempt=2)
     assert "".join(result.codes) == "wwd"
 
 

@@ -10,6 +10,7 @@ from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.main_service.workflow import MainWorkflow
@@ -35,12 +36,13 @@ KINDS = {
         # In emoji, of the time before headers counted the bytes that travel.
         "batcher_labels",
     ],
+    "DatabaseWorkflow": ["database"],
     "RetryWorkflow": ["retry_conflict", "retry_stored"],
     "OrderWorkflow": ["own_workflow"],
 }
 """Every history that is kept, by the workflow that it is of."""
 NAMES = [name for names in KINDS.values() for name in names]
-WORKFLOWS = [MainWorkflow, BatcherWorkflow, RetryWorkflow, OrderWorkflow]
+WORKFLOWS = [MainWorkflow, BatcherWorkflow, DatabaseWorkflow, RetryWorkflow, OrderWorkflow]
 
 
 def strict_sandbox() -> WorkflowRunner:

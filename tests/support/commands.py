@@ -1,7 +1,6 @@
 """Run `batching-demo` in the test's own process, and judge what it says."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import click
 from click.testing import CliRunner, Result
 
 from batching_demo.cli.app import app
+from tests.support.shapes import parsed
 
 
 def tree(
@@ -59,6 +59,6 @@ async def dead_letters(*arguments: str) -> Result:
 
 async def dead_letters_json(*arguments: str) -> dict[str, Any]:
     """Run a command of `batching-demo dead-letters`; return what it says as JSON."""
-    parsed = json.loads((await dead_letters(*arguments, "--json")).stdout)
-    assert isinstance(parsed, dict)
-    return parsed
+    printed = (await dead_letters(*arguments, "--json")).stdout
+    document: dict[str, Any] = parsed(f"dead-letters {arguments[0]}", printed)
+    return document

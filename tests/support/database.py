@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -9,10 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from batching_demo.database.engine import create_engine
 from tests.support.waiting import LONG_SECONDS, eventually
 
+TWINS: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
+"""By an engine that is behind a pooler, one that is not.
+
+A test that holds a lock, and sees who waits for it, needs more connections than a pooler may have.
+"""
+
+
+def direct(engine: AsyncEngine) -> AsyncEngine:
+    """Return an engine on the same database without a pooler in between."""
+    return TWINS.get(engine, engine)
+
 
 async def fetch(engine: AsyncEngine, sql: str) -> list[tuple[object, ...]]:
     """Run a query and return its rows."""
-    async with engine.connect() as connection:
+    async with direct(engine).connect() as connection:
         return [tuple(row) for row in await connection.execute(text(sql))]
 
 
@@ -23,7 +35,7 @@ async def scalar(engine: AsyncEngine, sql: str) -> object:
 
 async def execute(engine: AsyncEngine, *statements: str) -> None:
     """Run statements, each committed by itself."""
-    async with engine.connect() as connection:
+    async with direct(engine).connect() as connection:
         for statement in statements:
             await connection.exec_driver_sql(statement)
 
@@ -61,7 +73,7 @@ async def expect_dead_letters(engine: AsyncEngine, expected: int) -> None:
 @asynccontextmanager
 async def locked_table(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Hold a lock that lets nobody write records, until the end or a commit."""
-    async with engine.connect() as connection:
+    async with direct(engine).connect() as connection:
         connection = await connection.execution_options(isolation_level="READ COMMITTED")
         await connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         await connection.exec_driver_sql("LOCK TABLE records IN SHARE MODE")

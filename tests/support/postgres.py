@@ -2,20 +2,60 @@
 
 import asyncio
 import os
+import pwd
 import shutil
 import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.database.engine import create_engine
 from batching_demo.devstack.installation import POSTGRES_VERSION
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from tests.support.database import execute_at
+from tests.support.database import TWINS, execute_at
+from tools.pgbouncer import running_pgbouncer, through
+
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+class ChosenPostgres(PostgresServer):
+    """The embedded Postgres, or an older one of Debian; maybe with PgBouncer in front.
+
+    Args:
+        directory: Holds the cluster.
+        version: Of the server; None for the embedded one.
+    """
+
+    def __init__(self, directory: Path, version: str | None) -> None:
+        super().__init__(directory / "postgres", find_free_port())
+        self._version = version
+        if version:
+            self._locale = ("--locale=C.UTF-8",)
+        self.pooler_port: int | None = None
+
+    def _programs(self, account: pwd.struct_passwd | None) -> Path:
+        return DEBIAN / self._version / "bin" if self._version else super()._programs(account)
+
+    def direct_url(self, database: str) -> str:
+        """Return the URL of a database."""
+        return make_url(self.url).set(database=database).render_as_string(hide_password=False)
+
+    def url_of(self, database: str) -> str:
+        """Return the URL of a database, through PgBouncer if that is in front."""
+        url = self.direct_url(database)
+        return through(self.pooler_port, url) if self.pooler_port else url
+
+
+def chosen_postgres(config: pytest.Config) -> tuple[str | None, str | None]:
+    """Return the version and the pooler that the command line chooses."""
+    return config.getoption("--postgres"), config.getoption("--pooler")
 
 
 @contextmanager
@@ -33,16 +73,23 @@ def open_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Run a server with a new cluster."""
-    with open_directory() as directory:
-        server = PostgresServer(directory / "postgres", find_free_port())
+def running_postgres(
+    version: str | None = None, pooler: str | None = None
+) -> Iterator[ChosenPostgres]:
+    """Run a server with a new cluster.
+
+    Args:
+        version: As of `ChosenPostgres`.
+        pooler: The mode of the PgBouncer in front of it, if there is to be one.
+    """
+    with open_directory() as directory, ExitStack() as cleanup:
+        server = ChosenPostgres(directory, version)
         server.initialise()
         server.start()
-        try:
-            yield server
-        finally:
-            server.stop("immediate")
+        cleanup.callback(server.stop, "immediate")
+        if pooler:
+            server.pooler_port = cleanup.enter_context(running_pgbouncer(server, directory, pooler))
+        yield server
 
 
 @asynccontextmanager
@@ -55,16 +102,28 @@ async def stopped(server: PostgresServer) -> AsyncIterator[None]:
         await asyncio.to_thread(server.start)
 
 
-def url_of(server: PostgresServer, database: str) -> str:
-    """Return the URL of a database of a server."""
-    return make_url(server.url).set(database=database).render_as_string(hide_password=False)
-
-
-async def create_database(server: PostgresServer, template: str) -> str:
+async def create_database(server: ChosenPostgres, template: str) -> str:
     """Copy a database under a random name; return the URL of the copy."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     await execute_at(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return url_of(server, name)
+    return server.url_of(name)
+
+
+@asynccontextmanager
+async def open_engine(
+    server: ChosenPostgres, url: str, pool_size: int = 5
+) -> AsyncIterator[AsyncEngine]:
+    """Make an engine on a database; behind a pooler, the tests themselves look past that."""
+    engine = create_engine(url, application_name="tests", pool_size=pool_size)
+    if server.pooler_port:
+        database = make_url(url).database or ""
+        TWINS[engine] = create_engine(server.direct_url(database), application_name="tests")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+        if twin := TWINS.pop(engine, None):
+            await twin.dispose()
 
 
 @contextmanager

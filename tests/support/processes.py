@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import pty
 import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,37 @@ async def start(environment: Mapping[str, str], script: str, *arguments: str) ->
 async def start_process(environment: Mapping[str, str], *command: str) -> Process:
     """Start Python with these arguments, its errors among its output."""
     return await _start(environment, *command, errors=asyncio.subprocess.STDOUT)
+
+
+async def start_on_terminal(
+    environment: Mapping[str, str], *arguments: str
+) -> tuple[asyncio.StreamReader, Process]:
+    """Start `batching-demo` on a terminal of its own; return what it shows, and the process."""
+    ours, its = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "batching_demo", *arguments),
+            cwd=ROOT,
+            env={**os.environ, **environment, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+            stdout=its,
+            stderr=its,
+        )
+    finally:
+        os.close(its)
+    shown = asyncio.StreamReader()
+    asyncio.get_running_loop().add_reader(ours, _forward, ours, shown)
+    return shown, process
+
+
+def _forward(terminal: int, shown: asyncio.StreamReader) -> None:
+    """Pass on what is shown; Linux reports the end of a terminal as an error."""
+    with suppress(OSError):
+        if some := os.read(terminal, 65_536):
+            shown.feed_data(some)
+            return
+    asyncio.get_running_loop().remove_reader(terminal)
+    os.close(terminal)
+    shown.feed_eof()
 
 
 async def finish(process: Process) -> tuple[int | None, str, str]:

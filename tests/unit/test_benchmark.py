@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Chart
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.main_service.files.slice import slices
 from tests.support.waiting import eventually, in_time
 from tools.benchmark.harness.flights import SERIAL, write_flights
-from tools.benchmark.results.report import plot, write_html
-from tools.benchmark.results.sections import Chart, Section, Table
-from tools.benchmark.results.spread import Spread, ratios, short
+from tools.benchmark.results.files import plot
+from tools.benchmark.results.spread import Spread, ratios
 
 CHART = Chart("x", "A title", "rows/s", ["1", "10"], {"a": [1.0, 20.0], "b": [2.0, 3.0]})
 
@@ -35,15 +36,6 @@ def test_numbers_show_three_digits_that_matter(value: float, shown: str) -> None
 def test_a_plot_is_the_same_for_the_same_figures() -> None:
     assert plot(CHART) == plot(CHART)
     assert plot(CHART) != plot(Chart("x", "Another", "rows/s", CHART.labels, CHART.series))
-
-
-def test_the_page_needs_nothing_else_and_shows_text_as_it_is(tmp_path: Path) -> None:
-    table = Table("Speed", ["", "n"], [["<b>", "1"]], "a note")
-    write_html(tmp_path / "report.html", [Section("one", [table], [CHART])], "2 cores")
-    page = (tmp_path / "report.html").read_text()
-    assert "&lt;b&gt;" in page
-    assert page.count("<svg") == 1
-    assert "src=" not in page
 
 
 def test_input_of_any_length_has_keys_that_differ(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from batching_demo.batcher_service.carried import State, pack_state, unpack_state
+from batching_demo.contracts.batches import BatchResult
 from batching_demo.contracts.messages import Submission
-from batching_demo.contracts.operations import BatcherInput, BatcherSettings, Mode, Totals
+from batching_demo.contracts.operations import BatcherInput, BatcherSettings, Flush, Mode, Totals
 from batching_demo.core.admission import Admission, Reservation
 from batching_demo.core.buffer import FlushReason
 from batching_demo.core.control import Control
@@ -12,6 +13,7 @@ from batching_demo.core.flusher import Flusher, FlusherState
 from batching_demo.core.health import Health
 from tests.support.records import record, submission
 
+FLUSH = Flush("age", 2, 300, 11.0, 0.5)
 INPUT = BatcherInput(3, BatcherSettings(max_records=1))
 
 
@@ -28,7 +30,7 @@ def test_all_that_is_known_and_not_answered_is_carried() -> None:
         flusher.buffer.add(one)
     flusher.take("in flight", FlushReason.AGE, 0.0)
     admission = Admission([Reservation("c", 7, 3.0, has_returned=True)], 1_000.0)
-    state = State(flusher, admission, Totals({"age": 2}, {"written": 3}, 1), "")
+    state = State(flusher, admission, Totals({"age": 2}, {"written": 3}, 1, [FLUSH]), "")
     carried = unpack_state(INPUT, pack_state(state, "history"))
     assert list(carried.flusher.buffer) == waiting
     assert [carried.flusher.buffer.attempt(one) for one in waiting] == [2, 1]
@@ -38,6 +40,14 @@ def test_all_that_is_known_and_not_answered_is_carried() -> None:
     assert carried.admission.backlog() == admission.backlog()
     assert (carried.admission.rate, carried.totals) == (1_000.0, state.totals)
     assert carried.continued_by == "history"
+
+
+def test_of_flushes_only_the_last_are_kept() -> None:
+    totals = Totals()
+    for records in range(1, 9):
+        totals.add(replace(FLUSH, records=records), BatchResult(written=records))
+    assert [flush.records for flush in totals.last_flushes] == [4, 5, 6, 7, 8]
+    assert (totals.batches, totals.verdicts["written"]) == ({"age": 8}, 36)
 
 
 def test_a_first_run_begins_anew() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batching_demo.comparison.postgres_counts import Counters
-from batching_demo.comparison.report import comparison_table
+from batching_demo.comparison.report.paths import comparison_section
 from batching_demo.comparison.results import Measured, PathResult, path_result, percentile
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.messages import MainResult
@@ -101,7 +101,8 @@ def test_a_percentile_lies_within_its_values(values: list[float], percent: int) 
 
 
 def names(*results: PathResult) -> list[str]:
-    return [str(cell) for cell in comparison_table(results).columns[0].cells]
+    (table,) = comparison_section(results).tables
+    return [row[0] for row in table.rows]
 
 
 def test_the_table_leaves_out_rows_that_no_path_has() -> None:
@@ -109,6 +110,6 @@ def test_the_table_leaves_out_rows_that_no_path_has() -> None:
     assert not {"duplicate", "tail, waits for its linger"} & set(names(result))
     assert "conflict" in names(result, replace(result, conflict=1))
     assert names(result, replace(result, tail_records=3))[-1] == "tail, waits for its linger"
-    table = comparison_table([result, replace(result, records=1_234)])
-    assert [str(column.header) for column in table.columns] == ["", "batched", "batched"]
-    assert next(iter(table.columns[2].cells)) == "1,234"
+    (table,) = comparison_section([result, replace(result, records=1_234)]).tables
+    assert table.columns == ["", "batched", "batched"]
+    assert table.rows[0] == ["records", "10", "1,234"]

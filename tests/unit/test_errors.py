@@ -31,6 +31,9 @@ WHO_ACTS = {
         ("28XXX", "any other of its class"),
         ("3D000", "no database"),
         ("3F000", "no schema"),
+        ("P0002", "raised otherwise"),
+        ("45035", "raised by a trigger of the house"),
+        ("QQ123", "unheard of"),
     ],
     NOBODY: [
         ("08006", "a lost connection"),
@@ -46,8 +49,7 @@ WHO_ACTS = {
         ("58030", "an I/O error"),
         ("XX000", "an internal error"),
         ("XX001", "a corrupted page"),
-        ("P0002", "raised otherwise"),
-        ("QQ123", "unheard of"),
+        ("25P02", "a transaction that has failed"),
     ],
 }
 CASES = [(state, who) for who, states in WHO_ACTS.items() for state, _ in states]
@@ -103,6 +105,15 @@ def test_a_connection_that_asyncpg_lost_is_an_outage() -> None:
 )
 def test_the_message_says_what_to_do(sqlstate: str, advice: str) -> None:
     assert advice in str(failure_of(PostgresError.new({"C": sqlstate, "M": ""})))
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "refusal"),
+    [("42501", "InsufficientPrivilege"), ("P0004", "Assert"), ("45035", "SQLSTATE 45035")],
+)
+def test_a_record_that_is_to_blame_is_told_no_advice(sqlstate: str, refusal: str) -> None:
+    failed = failure_of(PostgresError.new({"C": sqlstate, "M": SECRET}))
+    assert failed.failure.refusal == f"refused by Postgres: {refusal}"
 
 
 def test_a_refused_record_is_told_by_the_name_of_the_condition() -> None:

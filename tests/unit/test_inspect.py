@@ -84,7 +84,7 @@ def test_the_digest_does_not_depend_on_the_name(tmp_path: Path) -> None:
         ("x.csv", b"\xef\xbb\xbf\xef\xbb\xbfkey\n1\n", "a second byte-order mark"),
         ("x.csv", "key;b\n1;2\n", "with --delimiter ';' the header and all"),
         ("x.csv", "key\tb, or c\n1\t2\n", "with --delimiter '\\t' the header"),
-        ("x.csv", "Orders\n\nkey,b\n1,2\n", "line 3 has 2 fields: if line 3 is the header, take"),
+        ("x.csv", "Orders\n\nkey,b\n1,2\n", "names 1 column, line 3 has 2: if line 3 is"),
         ("x.csv", "Orders,,\nkey,b,c\n1,2,3\n", "has no name; give it one; the first line names"),
         ("x.csv", b"\xef\xbb\xbfkey\n1\n\xe9\n\n\n", "line 3: byte 0xE9 is not UTF-8"),
         ("x.ndjson", "[1]\n[2]\n", None),

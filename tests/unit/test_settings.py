@@ -96,3 +96,9 @@ def test_where_the_state_directory_is(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
     assert find_state_directory(environ) == Path(expected)
+
+
+def test_the_page_of_a_workflow_is_that_of_its_latest_run() -> None:
+    page = "http://127.0.0.1:8233/namespaces/default/workflows/"
+    assert ADDRESSES.workflow_page("batcher-0") == f"{page}batcher-0"
+    assert ADDRESSES.workflow_page("a/b ?") == f"{page}a%2Fb%20%3F"

@@ -209,7 +209,7 @@ async def test_status_shows_in_the_web_ui_and_costs_no_history(
 
         async def shown() -> None:
             details = await batcher(client).query("__temporal_workflow_metadata")
-            assert "open; 1 written in 1 batches" in str(details)
+            assert "open; 1 written in 1 batch" in str(details)
 
         await eventually(shown)
         history = await batcher(client).fetch_history()

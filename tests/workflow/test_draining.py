@@ -63,7 +63,7 @@ async def test_a_drain_that_is_not_done_says_what_remains(
     async with batcher_service(client, engine), locked_table(engine):
         await submit(client, ("s", [record("a"), record("b")]))
         await request(client, 0, Update.DRAIN)
-        with pytest.raises(RemainsError, match="2 records have no verdict"):
+        with pytest.raises(RemainsError, match="no verdict yet for 2 records"):
             await wait_for(client, 0, without_verdict, 1.5, ignore)
         await request(client, 0, Update.RESUME)
         with pytest.raises(RequestRefusedError, match="resumed"):

@@ -143,4 +143,4 @@ async def test_a_shard_that_cannot_finish_is_named(client: Client, engine: Async
         result = await reshard("1", "--timeout", "1")
         assert result.exit_code == 1
         assert "batcher-0: runs already" in result.stdout
-        assert "batcher-1: not done after 1 s: 1 records have no verdict" in result.stderr
+        assert "batcher-1: not done after 1 s: no verdict yet for 1 record" in result.stderr

@@ -12,6 +12,9 @@ import click
 import psutil
 from rich.console import Console
 
+from batching_demo.comparison.report.page import write_page
+from batching_demo.comparison.report.sections import Section
+from batching_demo.comparison.report.terminal import on_terminal
 from batching_demo.devstack.interruption import stop_by_signals
 from tools.benchmark.harness.bench import BenchmarkError, bench
 from tools.benchmark.harness.flights import write_flights
@@ -21,15 +24,15 @@ from tools.benchmark.parts.growth import measure_growth
 from tools.benchmark.parts.latency import measure_latency
 from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES, measure_paths
 from tools.benchmark.parts.peers import measure_peers
+from tools.benchmark.parts.pooler import measure_pooler
 from tools.benchmark.parts.shards import SHARDED_SIZE, measure_shards
 from tools.benchmark.parts.write import measure_write
 from tools.benchmark.request import Request
-from tools.benchmark.results.report import show, write_html, write_json, write_plots
-from tools.benchmark.results.sections import Section
+from tools.benchmark.results.files import write_json, write_plots
 
-PEERS = "peers"
-"""Needs a dependency group, so only whoever names it gets it."""
-PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", PEERS)
+PEERS, POOLER = NAMED = ("peers", "pooler")
+"""Need what may be missing, so only whoever names them gets them."""
+PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", *NAMED)
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
 QUICK_SLICES = 30
@@ -95,7 +98,7 @@ def main(
       scripts/benchmark growth --records 30000 --records 300000
     """
     request = Request(
-        parts=parts or [part for part in PARTS if part != PEERS],
+        parts=parts or [part for part in PARTS if part not in NAMED],
         rounds=rounds or (1 if quick else 5),
         # Fewer single records would fill no batch, and each would wait for its linger.
         singles=workflows or (100 if quick else 300),
@@ -116,7 +119,7 @@ def main(
         raise click.ClickException(str(error)) from None
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "results.json", sections, machine())
-    write_html(output / "report.html", sections, machine())
+    write_page(output / "report.html", "batching-demo benchmark", machine(), sections)
     write_plots(output, sections)
     click.echo(f"{output}/report.html, {output}/results.json and the plots beside them")
 
@@ -126,7 +129,8 @@ async def _measure(request: Request, console: Console) -> list[Section]:
     with tempfile.TemporaryDirectory(prefix="batching-demo-") as name:
         for part in request.parts:
             section = await _measure_part(part, request, Path(name), _progress)
-            show(section, console)
+            for table in section.tables:
+                console.print(on_terminal(table))
             sections.append(section)
     return sections
 
@@ -145,6 +149,8 @@ async def _measure_part(
     async with bench() as on:
         if part == "write":
             return await measure_write(on.system.postgres.url, 3 * rounds)
+        if part == POOLER:
+            return await measure_pooler(on.system.postgres, 3 * rounds)
         if part == "paths":
             counts = request.workflows((*ONE_BY_ONE, *SLICES))
             return await measure_paths(on, source, counts, rounds, report)

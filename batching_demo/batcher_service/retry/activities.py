@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from batching_demo.batcher_service.failures import database_failures_reported
+from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.contracts.encoding import decode_records, encode_records, pack
 from batching_demo.contracts.messages import (
@@ -35,10 +36,16 @@ logger = logging.getLogger(__name__)
 
 
 class RetryActivities:
-    """The activities of a retry, on one engine."""
+    """The activities of a retry.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Args:
+        engine: Of the database with the dead letters.
+        guard: Knows the identity of that database.
+    """
+
+    def __init__(self, engine: AsyncEngine, guard: IdentityGuard) -> None:
         self._engine = engine
+        self._guard = guard
 
     @activity.defn(name=PREPARE_RETRY)
     async def prepare_retry(self, retry_input: RetryInput, edited: bytes) -> bytes:
@@ -50,6 +57,7 @@ class RetryActivities:
         """
         dead_letter_id = retry_input.dead_letter_id
         with _explained():
+            await self._check_database(retry_input)
             found = await read_dead_letter(self._engine, dead_letter_id)
             if found is None:
                 raise RetryRefusedError(f"there is no dead letter {dead_letter_id}")
@@ -83,6 +91,7 @@ class RetryActivities:
         result = RetryResult(VERDICT_BY_CODE[answer.codes], answer.batch_id)
         dead_letter_id, attempt = retry_input.dead_letter_id, retry_input.attempt
         with _explained():
+            await self._check_database(retry_input)
             is_stored = result.verdict.is_stored
             await record_attempt(self._engine, dead_letter_id, attempt, is_stored=is_stored)
             if problem:
@@ -96,6 +105,15 @@ class RetryActivities:
                 )
         logger.info("dead letter %d attempt %d: %s", dead_letter_id, attempt, result.verdict.value)
         return result
+
+    async def _check_database(self, retry_input: RetryInput) -> None:
+        """Refuse a dead letter of another database, which has one of the same number."""
+        found = await self._guard.look()
+        if retry_input.database not in ("", found):
+            raise RetryRefusedError(
+                f"dead letter {retry_input.dead_letter_id} is in database {retry_input.database},"
+                f" and the batcher worker writes to database {found}"
+            )
 
     async def _find(self, reason: str, records: bytes) -> int | None:
         columns = decode_records(records)

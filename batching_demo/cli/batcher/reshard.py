@@ -15,6 +15,7 @@ from batching_demo.cli.batcher.each_shard import (
 )
 from batching_demo.cli.exit_codes import FAILED
 from batching_demo.cli.servers import name_temporal
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.operations import Update
 from batching_demo.operator.draining import running
 from batching_demo.operator.shards import OperatorError, running_shards
@@ -41,7 +42,7 @@ def reshard(settings: Settings, shards: int, timeout: float) -> None:
     with showing_remaining() as report:
         failed = asyncio.run(_reshard(settings, shards, timeout, report))
     if not failed:
-        click.echo(f"main workflows started from now on submit to {_batchers(shards)}")
+        click.echo(f"main workflows started from now on submit to {count(shards, 'batcher')}")
     raise SystemExit(FAILED if failed else 0)
 
 
@@ -62,7 +63,3 @@ async def _reshard(
 
     too_many = [shard for shard in before if shard >= shards]
     return await act_on_each(client, [*range(shards), *too_many], act)
-
-
-def _batchers(number: int) -> str:
-    return f"{number} batcher{'' if number == 1 else 's'}"

@@ -6,13 +6,11 @@ import time
 from collections.abc import Sequence
 
 import click
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
 
 from batching_demo.cli import options
+from batching_demo.cli.batcher.watch import watch as watch_batchers
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
-from batching_demo.cli.process.streams import reader_left
+from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.status import Overview, lines, overview
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect
@@ -22,7 +20,7 @@ LABEL_WIDTH = 14
 
 @click.command()
 @options.shard
-@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Show it live, until Ctrl-C or until none runs.")
 @options.option(
     "--every",
     type=options.Seconds(min_open=True),
@@ -37,45 +35,44 @@ def status(settings: Settings, shard: int | None, watch: bool, every: float, as_
     That is what waits, what is being written, the verdicts so far, and what is wrong. It changes
     nothing. The exit code is 0 if every batcher runs and answers.
 
+    --watch draws how full each buffer is, the last flushes and the rate. Without a terminal it
+    prints a line for each batcher at every look. Ctrl-C ends it with 130. It ends with 1 when no
+    batcher runs any more.
+
     \b
     Examples:
       batching-demo batcher status
       batching-demo batcher status --watch
     """
-    if not watch:
-        raise SystemExit(_print(asyncio.run(_look(settings, shard)), as_json=as_json))
+    if watch:
+        stop_by_signals()
     try:
-        asyncio.run(_watch(settings, shard, every, as_json=as_json))
+        found = asyncio.run(_look(settings, shard, every, watch=watch, as_json=as_json))
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+    if not watch:
+        _print(found, as_json=as_json)
+    raise SystemExit(_print_problems(found))
 
 
-async def _look(settings: Settings, shard: int | None) -> list[Overview]:
-    return await overview(await connect(settings), shard)
-
-
-async def _watch(settings: Settings, shard: int | None, every: float, *, as_json: bool) -> None:
-    """Show the status until interrupted: in place on a terminal, else one after the other."""
+async def _look(
+    settings: Settings, shard: int | None, every: float, *, watch: bool, as_json: bool
+) -> Sequence[Overview]:
     client = await connect(settings)
-    console = Console()
-    if as_json or not console.is_terminal:
-        while not reader_left():
-            _print(await overview(client, shard), as_json=as_json, indent=None)
-            await asyncio.sleep(every)
-        return
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            found = await overview(client, shard)
-            live.update(_rendered(found), refresh=True)
-            await asyncio.sleep(every)
+    if not watch:
+        return await overview(client, shard)
+    return await watch_batchers(client, shard, every, as_json=as_json)
 
 
-def _print(found: Sequence[Overview], *, as_json: bool, indent: int | None = 2) -> int:
-    """Print on standard output, problems on standard error; return the exit code."""
+def _print(found: Sequence[Overview], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in found], indent=indent))
+        click.echo(json.dumps([one.as_json() for one in found], indent=2))
     else:
         click.echo(_text(found))
+
+
+def _print_problems(found: Sequence[Overview]) -> int:
+    """Print on standard error what is wrong, and return the exit code."""
     problems = [one.wrong for one in found]
     for problem in filter(None, problems):
         click.echo(f"Error: {problem}", err=True)
@@ -89,8 +86,3 @@ def _text(found: Sequence[Overview]) -> str:
         for one in found
         for number, (label, value) in enumerate(lines(one, now))
     )
-
-
-def _rendered(found: Sequence[Overview]) -> Group:
-    problems = [Text(one.wrong, style="red") for one in found if one.wrong]
-    return Group(Text(_text(found)), *problems)

@@ -5,16 +5,23 @@ import logging
 from contextlib import AsyncExitStack
 
 import click
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.service import RPCError
 
+from batching_demo.batcher_service.identity.guard import IdentityGuard, OtherDatabaseError
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.sampling import sampling, watch_pool
+from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.servers import database_line, temporal_line
 from batching_demo.cli.telemetry import start_runtime
+from batching_demo.contracts.identity import name_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
+from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_with_retries, run_until_stopped
 
@@ -39,7 +46,9 @@ logger = logging.getLogger(__name__)
 )
 @options.pollers
 @options.batcher_settings("coalescing")
+@options.pooler
 @options.metrics_bind
+@options.quiet_logs
 @click.pass_obj
 def worker(
     settings: Settings,
@@ -74,14 +83,18 @@ async def _work(
     url = settings.required_database_url
     logger.info("%s", database_line(settings))
     logger.info("%s", temporal_line(settings))
-    engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size)
+    pooler = settings.pooler
+    engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size, pooler=pooler)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
+        looking = asyncio.create_task(warn_of_database(engine, describe_database(settings)))
+        stack.callback(looking.cancel)
         client = await connect_with_retries(settings)
+        name = await _name(client, engine)
         if is_measured:
             metrics = WorkerMetrics.of(client)
             watch_pool(engine, metrics)
-            await stack.enter_async_context(sampling(url, metrics))
+            await stack.enter_async_context(sampling(url, metrics, pooler, OpenStatements(engine)))
         await run_until_stopped(
             build_worker(
                 client,
@@ -90,6 +103,33 @@ async def _work(
                 coalescing,
                 activity_slots=activity_slots,
                 pollers=pollers,
+                identity=name,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
+
+
+async def _name(client: Client, engine: AsyncEngine) -> str | None:
+    """Return a name for the worker that holds the identity of its database.
+
+    While the database or Temporal does not answer, it is None: the worker is named as usual.
+
+    Raises:
+        OtherDatabaseError: The namespace is for another database.
+    """
+    try:
+        return name_worker(client.identity, await IdentityGuard(engine, client).look_again())
+    except OtherDatabaseError:
+        raise
+    except (DatabaseFailedError, RPCError):
+        return None
+
+
+async def warn_of_database(engine: AsyncEngine, place: str) -> None:
+    """Log a warning if the database cannot be used, and why. Without it the first write would."""
+    try:
+        with database_errors():
+            async with engine.connect():
+                return
+    except DatabaseFailedError as error:
+        logger.warning("%s (%s); every write tries again", error, place)

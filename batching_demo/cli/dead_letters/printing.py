@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batching_demo.contracts.counts import count
 from batching_demo.database.dead_letter_queries import StoredDeadLetter
 
 WIDE = 2_000
@@ -52,7 +53,7 @@ def print_letter(letter: StoredDeadLetter, record: str) -> None:
         if name != "id" and value not in (None, ""):
             click.echo(f"  {name.replace('_', ' '):<10}  {terminal_safe(str(value))}")
     note = ", only its beginning" if letter.truncated else ""
-    click.echo(f"  record, {len(record)} characters as kept{note}:")
+    click.echo(f"  record, {count(len(record), 'character')} as kept{note}:")
     click.echo(terminal_safe(record, keep="\n\t"))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED, REFUSED
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.retries import RetryResult
 from batching_demo.database.dead_letter_queries import StoredDeadLetter
 
@@ -69,7 +70,7 @@ def retry_summary(retried: Sequence[RetriedLetter]) -> str:
     """Count dead letters by their outcome."""
     counts = Counter(one.outcome for one in retried)
     counted = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-    return f"{len(retried)} dead letters: {counted}"
+    return f"{count(len(retried), 'dead letter')}: {counted}"
 
 
 def retry_exit_code(retried: Sequence[RetriedLetter]) -> int:

@@ -30,7 +30,9 @@ from batching_demo.database.dead_letter_queries import (
     StoredDeadLetter,
     read_dead_letter,
 )
+from batching_demo.database.identity import read_identity
 from batching_demo.operator import shards
+from batching_demo.operator.identity import check_database
 from batching_demo.operator.retries import (
     RetryFailedError,
     RetryRequest,
@@ -106,9 +108,11 @@ class _Run:
         async with dead_letters_database(settings) as engine:
             letters = await find_selected(engine, selection)
             not_submitted = {letter.id: await self._check(engine, letter) for letter in letters}
+            database = await read_identity(engine)
         if all(not_submitted.values()):
             return [one for one in not_submitted.values() if one]
         client = await connect(settings)
+        await check_database(client, database)
         linger = await _linger_of_batcher(client)
         turn = asyncio.Semaphore(AT_ONCE)
 
@@ -116,7 +120,7 @@ class _Run:
             if one := not_submitted[letter.id]:
                 return one
             async with turn:
-                return await self._retry(client, letter, linger)
+                return await self._retry(client, letter, linger, database)
 
         return await asyncio.gather(*map(retry_one, letters))
 
@@ -135,9 +139,9 @@ class _Run:
         return None
 
     async def _retry(
-        self, client: Client, letter: StoredDeadLetter, linger: float
+        self, client: Client, letter: StoredDeadLetter, linger: float, database: str
     ) -> RetriedLetter:
-        retry_input = RetryInput(letter.id, letter.attempts + 1, linger, self.key)
+        retry_input = RetryInput(letter.id, letter.attempts + 1, linger, self.key, database)
         edited = (self.edited or "").encode()
         try:
             result = await retry_dead_letter(client, RetryRequest(retry_input, edited))

@@ -58,6 +58,7 @@ selection_options = options.as_one(
     click.argument("ids", nargs=-1, type=click.IntRange(1, LARGEST_ID), metavar="[ID]..."),
     options.option("--source", metavar="NAME", help="Dead letters of this source."),
     options.option("--reason", metavar="CODE", help="Dead letters with this reason."),
+    options.pooler,
 )
 
 
@@ -65,7 +66,9 @@ selection_options = options.as_one(
 async def dead_letters_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """Open the database of the settings."""
     engine = create_engine(
-        settings.required_database_url, application_name="batching-demo dead-letters"
+        settings.required_database_url,
+        application_name="batching-demo dead-letters",
+        pooler=settings.pooler,
     )
     try:
         with database_errors():

@@ -16,6 +16,7 @@ from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
 from batching_demo.cli.running_batchers import (
     BatcherOptions,
+    ask_database,
     batcher_options,
     choose_for_paths,
 )
@@ -33,6 +34,8 @@ from batching_demo.temporal import connect, has_pollers
 DEFAULT_WORKFLOWS = 5
 NEW_LABEL = "new"
 LONGEST_LABEL = 100
+LONGEST_NO_WAIT_SECONDS = 30.0
+"""How long --no-wait waits for a batcher worker to say which database it writes to."""
 
 
 @click.command()
@@ -63,6 +66,7 @@ LONGEST_LABEL = 100
     help="Seconds after which a workflow ends without its missing verdicts. [default: never]",
 )
 @options.as_json
+@options.quiet
 @click.pass_obj
 def start(
     settings: Settings,
@@ -106,7 +110,7 @@ def start(
         max_open,
         workflows,
         waits=wait,
-        quiet=as_json,
+        quiet=as_json or options.is_quiet(),
     )
     try:
         summary = asyncio.run(work)
@@ -130,6 +134,9 @@ async def _run(
 ) -> Summary:
     name_temporal(settings)
     client = await connect(settings)
+    if any(one.records for one in inspected):
+        database = await ask_database(client, seconds=None if waits else LONGEST_NO_WAIT_SECONDS)
+        run_options = replace(run_options, database=database)
     known = await choose_for_paths(client, batchers, [run_options.write_path])
     run_options = replace(run_options, settings=known.settings, shards=known.shards)
     check_records_per_workflow(run_options)

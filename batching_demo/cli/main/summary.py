@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import click
 
 from batching_demo.cli.exit_codes import FAILED, NOT_ALL_STORED
+from batching_demo.contracts.counts import count
 from batching_demo.main_service.summary import Summary, counts
+
+FAILURES_NAMED = 5
 
 
 def print_summary(summary: Summary, *, waited: bool, as_json: bool) -> None:
@@ -16,8 +19,10 @@ def print_summary(summary: Summary, *, waited: bool, as_json: bool) -> None:
     else:
         for line in _lines(summary, waited=waited):
             click.echo(line)
-    for failure in summary.failures[:5]:
+    for failure in summary.failures[:FAILURES_NAMED]:
         click.echo(f"Error: {failure}", err=True)
+    if (more := len(summary.failures) - FAILURES_NAMED) > 0:
+        click.echo(f"Error: and {more:,} more of {len(summary.failures):,} failures", err=True)
 
 
 def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
@@ -26,24 +31,21 @@ def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
         return
     if summary.already_done:
         yield (
-            f"{summary.already_done} records are already done: their workflows had completed and"
-            " were not started again (--again loads them once more)"
+            f"{count(summary.already_done, 'record')} already done by an earlier run"
+            " (--again loads the input once more)"
         )
     if summary.attached:
-        yield f"{_workflows(summary.attached)} already under way; attached"
-    yield f"{_workflows(summary.workflows)}, {summary.started} of them new, {summary.seconds:.1f} s"
+        yield f"{count(summary.attached, 'workflow')} already under way; attached"
+    workflows = count(summary.workflows, "workflow")
+    yield f"{workflows}, {summary.started:,} new, {summary.seconds:.1f} s"
     if waited:
         yield (
-            f"{summary.read} records: {summary.written} written, {summary.duplicate} duplicate,"
-            f" {summary.conflict} conflict, {summary.rejected} rejected,"
-            f" {summary.already_done} already done"
+            f"{count(summary.read, 'record')}: {summary.written:,} written,"
+            f" {summary.duplicate:,} duplicate, {summary.conflict:,} conflict,"
+            f" {summary.rejected:,} rejected, {summary.already_done:,} already done"
         )
     if summary.pending:
-        yield f"{summary.pending} records have no verdict yet"
-
-
-def _workflows(number: int) -> str:
-    return f"{number} workflow{'' if number == 1 else 's'}"
+        yield f"no verdict yet for {count(summary.pending, 'record')}"
 
 
 def run_exit_code(summary: Summary) -> int:

@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 )
 @options.pollers
 @options.metrics_bind
+@options.quiet_logs
 @click.pass_obj
 def worker(
     settings: Settings,

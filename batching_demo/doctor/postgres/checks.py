@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batching_demo.database.connection.reading import describe_database
-from batching_demo.database.engine import create_transactional_engine
+from batching_demo.database.engine import COMMAND_TIMEOUT_SECONDS, create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.doctor.check import Check, CheckOutcome, problem, skipped
 from batching_demo.doctor.postgres.clock import CLOCK, check_clock
@@ -21,7 +21,12 @@ async def check_postgres(settings: Settings) -> list[Check]:
     """Check the database that the settings name."""
     try:
         url = settings.required_database_url
-        engine = create_transactional_engine(url, application_name="batching-demo doctor")
+        engine = create_transactional_engine(
+            url,
+            application_name="batching-demo doctor",
+            pooler=settings.pooler,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+        )
     except SettingsError as error:
         return _unreachable(str(error))
     try:

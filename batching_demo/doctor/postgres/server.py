@@ -4,6 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batching_demo.database.encoding import encoding_of
+from batching_demo.database.pooler import is_pooled
 from batching_demo.database.read_only import read_only
 from batching_demo.doctor.check import Check, ok, problem
 
@@ -18,6 +19,8 @@ async def check_server(connection: AsyncConnection, place: str) -> Check:
     version = await connection.scalar(text("SELECT current_setting('server_version')"))
     encoding = encoding_of(connection)
     found = f"{place}, server {version}"
+    if await is_pooled(connection):
+        found += ", through a pooler"
     if encoding.name != BEST_ENCODING:
         found += (
             f", encoding {encoding.name}: a record with characters that it lacks is rejected;"

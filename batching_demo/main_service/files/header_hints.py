@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
+from batching_demo.contracts.counts import count
 from batching_demo.main_service.files.csv_format import rows
 
 _DELIMITERS = {",": "','", ";": "';'", "\t": "'\\t'", "|": "'|'"}
@@ -79,7 +80,7 @@ def _title(header: Sequence[str], others: Sequence[_Row]) -> str:
     for line, fields in others:
         if len(fields) > max(1, named) and all(field.strip() for field in fields):
             return (
-                f"the first line names {named} columns, line {line} has {len(fields)} fields: if"
+                f"the first line names {count(named, 'column')}, line {line} has {len(fields)}: if"
                 f" line {line} is the header, take out what is above it (tail -n +{line})"
             )
     return ""

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Section, Table
 from batching_demo.comparison.results import percentile
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Arrivals, Cell
 from tools.benchmark.harness.rounds import Report, interleaved, relative, speed
-from tools.benchmark.results.sections import Section, Table
-from tools.benchmark.results.spread import short
 
 QUIET, BUSY = (2.0, 5.0), (20.0, 2.0)
 """Workflows a second, and the budget in writes a second."""

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import make_url
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.workers import coalescing_by
@@ -15,8 +17,6 @@ from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Cell
 from tools.benchmark.harness.rounds import Report, Samples, relative, speed
 from tools.benchmark.parts.paths import cells
-from tools.benchmark.results.sections import Chart, Section, Table
-from tools.benchmark.results.spread import short
 
 MILLISECONDS = (0, 2, 10)
 PATHS = (WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import psutil
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.comparison.temporal_counts import batcher_histories, batcher_runs
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from tools.benchmark.harness.bench import Bench, BenchmarkError
 from tools.benchmark.harness.memory import peaks
 from tools.benchmark.harness.rounds import Report
-from tools.benchmark.results.sections import Chart, Section, Table
-from tools.benchmark.results.spread import Spread, ratios, short
+from tools.benchmark.results.spread import Spread, ratios
 
 LINGER_SECONDS = 1.0
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Cell
 from tools.benchmark.harness.rounds import Report, interleaved, speed
-from tools.benchmark.results.sections import Section, Table
-from tools.benchmark.results.spread import Spread, short
+from tools.benchmark.results.spread import Spread
 
 
 async def measure_latency(

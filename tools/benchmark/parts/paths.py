@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Cell, Sample
 from tools.benchmark.harness.rounds import Report, Samples, interleaved, relative, speed
-from tools.benchmark.results.sections import Chart, Section, Table
-from tools.benchmark.results.spread import Spread, short
+from tools.benchmark.results.spread import Spread
 
 PATHS = (None, WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
 ONE_BY_ONE = (1, 10)

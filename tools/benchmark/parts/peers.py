@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batching_demo.comparison.postgres_counts import checkpoint
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
@@ -16,8 +18,7 @@ from tools.benchmark.harness.rounds import Report
 from tools.benchmark.parts.paths import SLICES_LINGER, SLICES_MAX_RECORDS
 from tools.benchmark.peers.dbos import Dbos, dbos
 from tools.benchmark.peers.job import Job
-from tools.benchmark.results.sections import Section, Table
-from tools.benchmark.results.spread import Spread, ratios, short
+from tools.benchmark.results.spread import Spread, ratios
 
 AT_ONCE = 50
 PATHS = (WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)

@@ -1,12 +1,13 @@
 """Part 5, shards: more batchers, and more batcher workers."""
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Cell, Sample
 from tools.benchmark.harness.rounds import Report, relative, speed
-from tools.benchmark.results.sections import Chart, Section, Table
-from tools.benchmark.results.spread import Spread, short
+from tools.benchmark.results.spread import Spread
 
 SHARDS = (1, 2, 4)
 WORKERS = (1, 2)

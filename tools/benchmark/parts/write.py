@@ -11,6 +11,8 @@ from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.comparison.report.numbers import short
+from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
@@ -19,8 +21,7 @@ from batching_demo.database.rows import RECORD_VALUES, BatchInfo, Rows
 from batching_demo.database.target import RECORDS
 from batching_demo.database.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
-from tools.benchmark.results.sections import Chart, Section, Table
-from tools.benchmark.results.spread import Spread, ratios, short
+from tools.benchmark.results.spread import Spread, ratios
 
 SIZES = (1, 10, 100, 1_000)
 OURS, RAW, COPY = "write_batch", "raw asyncpg", "COPY"
@@ -58,7 +59,7 @@ class Writers:
 
     async def again(self, rows: Rows) -> object:
         """Write a batch as a batcher worker does when it repeats one."""
-        return await write_batch(self._engine, rows, self._batch(), look_first=True)
+        return await write_batch(self._engine, rows, self._batch(), attempt=2)
 
     async def row_by_row(self, rows: Rows) -> object:
         """Write each row in a transaction: BEGIN, INSERT, COMMIT."""
@@ -126,11 +127,11 @@ async def _measure(writers: Writers, rounds: int) -> Times:
         cells = list(times)
         random.shuffle(cells)
         for name, size in cells:
-            rows = _rows([next(keys) for _ in range(size)])
+            rows = make_rows([next(keys) for _ in range(size)])
             if name in (HALF, REPLAY):
                 stored = len(rows) // 2 if name == HALF else len(rows)
                 if stored:
-                    await writers.ours(_rows([int(key[1:]) for key in rows.keys[:stored]]))
+                    await writers.ours(make_rows([int(key[1:]) for key in rows.keys[:stored]]))
             began = time.perf_counter()
             await methods[name](rows)
             if number:  # the first round warms up
@@ -140,7 +141,7 @@ async def _measure(writers: Writers, rounds: int) -> Times:
 
 async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:
     """Return the bytes of WAL per row of a batch whose rows are all stored already."""
-    rows = _rows(range(10**9, 10**9 + 1_000))
+    rows = make_rows(range(10**9, 10**9 + 1_000))
     await writers.ours(rows)
     before = await read_written(engine)
     for _ in range(10):
@@ -148,7 +149,7 @@ async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:
     return (await read_written(engine)).since(before).wal_bytes / 10 / len(rows)
 
 
-def _rows(numbers: Sequence[int]) -> Rows:
+def make_rows(numbers: Sequence[int]) -> Rows:
     """Return rows like those of the flights, with 330 bytes of JSON each."""
     payload = (
         '{"air_time":"227","arr_delay":"11","arr_time":"830","carrier":"UA","day":"1","dep_delay"'

@@ -1,1 +1,1 @@
-"""What the benchmark found: medians, tables, charts and the report that shows them."""
+"""What the benchmark found: medians, and the files that hold them."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from batching_demo.comparison.report.numbers import short
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -27,14 +29,3 @@ class Spread:
 def ratios(values: Sequence[float], others: Sequence[float]) -> Spread:
     """Return the ratios of values from the same rounds."""
     return Spread.of([value / other for value, other in zip(values, others, strict=True)])
-
-
-def short(value: float) -> str:
-    """Return a number as text with three significant digits."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    if abs(value) >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"

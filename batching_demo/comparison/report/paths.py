@@ -1,11 +1,12 @@
-"""A comparison as a table with a column for every write path."""
+"""A comparison as a table with a column for every write path, and as charts."""
 
 from collections.abc import Callable, Sequence
 
-from rich.table import Table
-
+from batching_demo.comparison.compare import Comparison
 from batching_demo.comparison.postgres_counts import VIEWS
+from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.comparison.results import PathResult
+from batching_demo.contracts.counts import count
 
 Cell = Callable[[PathResult], str]
 
@@ -34,15 +35,38 @@ TAIL_ROW: tuple[str, Cell] = (
 )
 
 
-def comparison_table(results: Sequence[PathResult]) -> Table:
-    """Build the table, without rows that are empty on every path."""
-    made = Table(title="The same records on each write path", caption=f"From {VIEWS}")
-    made.add_column("")
-    for path in results:
-        made.add_column(path.write_path, justify="right")
-    for name, cell in _rows(results):
-        made.add_row(name, *(cell(path) for path in results))
-    return made
+def comparison_section(results: Sequence[PathResult]) -> Section:
+    """Return the table, without rows that are empty on every path, and charts of it."""
+    paths = [path.write_path for path in results]
+    table = Table(
+        "The same records on each write path",
+        ["", *paths],
+        [[name, *(cell(path) for path in results)] for name, cell in _rows(results)],
+        f"From {VIEWS}",
+    )
+    latency = {
+        "p50": [path.verdict_p50_seconds for path in results],
+        "p95": [path.verdict_p95_seconds for path in results],
+    }
+    return Section(
+        "comparison",
+        [table],
+        [
+            Chart("commits", "Commits", "", paths, {"": [path.commits for path in results]}),
+            Chart("latency", "From submission to verdict", "s", paths, latency),
+        ],
+    )
+
+
+def describe(comparison: Comparison) -> str:
+    """Return a sentence that names what was compared."""
+    settings = comparison.settings
+    return (
+        f"{count(comparison.records, 'record')} of {comparison.source.name} on each path,"
+        f" {comparison.records_per_workflow:,} per workflow, in batches of at most"
+        f" {count(settings.max_records, 'record')}; linger {settings.linger_seconds:g} s,"
+        f" {count(comparison.shards, 'shard')}."
+    )
 
 
 def _rows(results: Sequence[PathResult]) -> list[tuple[str, Cell]]:

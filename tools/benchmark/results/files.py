@@ -1,6 +1,5 @@
-"""Show sections as tables on a terminal, as JSON and as an HTML page."""
+"""Write sections as JSON, and their charts as SVG for the pages in docs."""
 
-import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,55 +7,18 @@ from io import StringIO
 from pathlib import Path
 
 import matplotlib as mpl
-import rich.box
-import rich.table
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
-from rich.console import Console
 
-from tools.benchmark.results.sections import Chart, Section, Table
+from batching_demo.comparison.report.sections import Chart, Section
 
 COLOURS = ("#7f7f7f", "#d95f02", "#1b9e77", "#3465a4")
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: .5rem 0 }
-th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
-small { color: #555 }
-svg { max-width: 100%; height: auto }
-"""
-
-
-def show(section: Section, console: Console) -> None:
-    """Print the tables of a section."""
-    for table in section.tables:
-        shown = rich.table.Table(
-            title=table.title, title_justify="left", caption=table.note, box=rich.box.SIMPLE,
-            caption_justify="left",
-        )  # fmt: skip
-        for number, column in enumerate(table.columns):
-            shown.add_column(column, justify="right" if number else "left")
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown)
 
 
 def write_json(path: Path, sections: Sequence[Section], machine: str) -> None:
     """Write all sections as JSON."""
     document = {"machine": machine, "sections": [asdict(section) for section in sections]}
     path.write_text(json.dumps(document, indent=2) + "\n")
-
-
-def write_html(path: Path, sections: Sequence[Section], machine: str) -> None:
-    """Write one HTML page that contains its plots."""
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><title>batching-demo benchmark</title>",
-        f"<style>{STYLE}</style><h1>batching-demo benchmark</h1><p>{html.escape(machine)}</p>",
-    ]
-    for section in sections:
-        parts += [_table(table) for table in section.tables]
-        parts += [plot(chart) for chart in section.charts]
-    path.write_text("\n".join(parts) + "\n")
 
 
 def write_plots(directory: Path, sections: Sequence[Section]) -> None:
@@ -93,12 +55,3 @@ def plot(chart: Chart) -> str:
 
 def _short(value: float) -> str:
     return f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"
-
-
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(column)}" for column in table.columns)
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in row) for row in table.rows
-    )
-    title, note = html.escape(table.title), html.escape(table.note)
-    return f"<h2>{title}</h2><table><tr>{head}\n{rows}</table><p><small>{note}</small></p>"

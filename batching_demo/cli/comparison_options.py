@@ -1,0 +1,94 @@
+"""The options of `compare` and `demo`, and the comparison that they ask for."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from batching_demo.cli import options
+from batching_demo.cli.input_options import InputOptions, input_options, read_input
+from batching_demo.cli.running_batchers import BatcherOptions, batcher_options, choose
+from batching_demo.comparison.compare import Comparison
+from batching_demo.contracts.counts import count
+from batching_demo.contracts.names import WritePath
+from batching_demo.settings import Settings
+
+DEFAULT_RECORDS = 400
+
+
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """What the user says of a comparison."""
+
+    records: int
+    write_path: Sequence[str]
+    records_per_workflow: int
+    file: InputOptions
+    batchers: BatcherOptions
+    max_open: int | None
+    report: Path | None
+    as_json: bool
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether lines beside the result are wanted."""
+        return not (self.as_json or options.is_quiet())
+
+
+def _in_a_directory(
+    ctx: click.Context, parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    """Refuse a file that cannot be created, before a comparison of minutes."""
+    if path and not os.access(path.parent, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"the directory {path.parent} cannot be written to")
+    return path
+
+
+comparison_options = options.as_one(
+    "chosen",
+    ComparisonOptions,
+    options.option(
+        "--records",
+        type=click.IntRange(min=1),
+        default=DEFAULT_RECORDS,
+        help="Records on each path.",
+    ),
+    options.write_path(multiple=True, default=options.WRITE_PATHS),
+    options.records_per_workflow,
+    input_options,
+    batcher_options,
+    options.max_open,
+    options.pooler,
+    click.option(
+        "--report",
+        type=click.Path(dir_okay=False, writable=True, path_type=Path),
+        callback=_in_a_directory,
+        metavar="FILE.html",
+        help="Also write the result as an HTML page with charts, which needs no other file.",
+    ),
+    options.as_json,
+    options.quiet,
+)
+
+
+def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison:
+    """Check the options and the input of a comparison, before any server is asked."""
+    inspected, keys = read_input(chosen.file, settings.state_directory)
+    if chosen.records > inspected.records:
+        raise click.BadParameter(
+            f"{inspected.source.name} has only {count(inspected.records, 'record')}",
+            param_hint="--records",
+        )
+    batchers = choose(chosen.batchers, running=())
+    return Comparison(
+        source=inspected.source,
+        key_columns=keys,
+        records=chosen.records,
+        paths=[WritePath(path) for path in dict.fromkeys(chosen.write_path)],
+        records_per_workflow=chosen.records_per_workflow,
+        max_open=chosen.max_open,
+        settings=batchers.settings,
+        shards=batchers.shards,
+    )

@@ -1,0 +1,202 @@
+"""Insert rows, and find out which of them Postgres refuses, and whether the rows are to blame.
+
+The SQLSTATE only says what is tried first. A trigger may raise any code for one record, and a
+missing privilege fails a record with the same code as a row level security policy. So rows that
+fail are halved until those that fail alone are found, and compared with rows that pass.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from batching_demo.database.errors import (
+    DatabaseFailedError,
+    Failure,
+    FailureKind,
+    classify,
+    sqlstate_of,
+)
+from batching_demo.database.statements import Statements
+
+ATTEMPTS_BEFORE_BLAME = 3
+"""Failed attempts after which a record may be blamed for a code that is the server's own."""
+ATTEMPTS_BEFORE_BLAME_AFTER_WAITING = 10
+"""The same if it failed only after a wait. Then another session may hold a lock on its key."""
+WAIT_SECONDS = 5.0
+"""A statement that fails later than this has waited. Our lock_timeout is longer."""
+LONGEST_HALVING_SECONDS = 20.0
+"""After so long a write halves no rows for a code of the server's own. It leaves time for one more
+statement timeout within the time that an activity may take."""
+PAUSE_SECONDS = 1.0
+"""Before rows that failed alone with such a code are tried once more."""
+RESOURCES = "53"
+"""The SQLSTATE class of a full disk. A record is never to blame for it: smaller ones may pass."""
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """How an INSERT has failed."""
+
+    failure: Failure
+    seconds: float
+
+    @property
+    def is_servers(self) -> bool:
+        return self.failure.kind is FailureKind.OUTAGE
+
+    @property
+    def has_waited(self) -> bool:
+        return self.seconds >= WAIT_SECONDS
+
+
+class Inserter:
+    """Inserts the rows of one write.
+
+    Args:
+        statements: Send the INSERTs.
+        rows_per_statement: The most rows of one INSERT.
+        attempt: Which attempt at the write this is, from 1.
+    """
+
+    def __init__(self, statements: Statements, rows_per_statement: int, attempt: int) -> None:
+        self.halving_statements = 0
+        """How many INSERTs it took to find out which rows are refused."""
+        self._refusals: dict[int, Failure] = {}
+        self._statements = statements
+        self._rows_per_statement = rows_per_statement
+        self._attempt = attempt
+        self._began = time.monotonic()
+        self._inserted: set[str] = set()
+        self._suspects: dict[int, _Failed] = {}
+        self._statement_works = False
+        self._has_inserted = False
+        self._takes_a_copy = False
+
+    async def insert(self, rows: Sequence[int]) -> set[str]:
+        """Insert rows, and return the keys of the inserted ones. `take_refusals` has the others.
+
+        Args:
+            rows: The numbers of rows, sorted by key. Their keys all differ.
+
+        Raises:
+            SQLAlchemyError: An INSERT failed, and no record is to blame.
+            DatabaseFailedError: The same.
+        """
+        self._inserted = set()
+        for at in range(0, len(rows), self._rows_per_statement):
+            part = rows[at : at + self._rows_per_statement]
+            if failed := await self._try(part):
+                await self._check_statement(failed)
+                await self._isolate(part, failed)
+        if self._suspects:
+            await self._judge()
+        return self._inserted
+
+    def take_refusals(self) -> dict[int, Failure]:
+        """Return the rows that are to blame for failures since the last call, by their numbers."""
+        refusals, self._refusals = self._refusals, {}
+        return refusals
+
+    async def _try(self, rows: Sequence[int]) -> _Failed | None:
+        """Insert rows. Return the failure if a record may be to blame; None if there is none.
+
+        Raises:
+            SQLAlchemyError: The statement failed, and no record may be to blame.
+        """
+        began = time.monotonic()
+        try:
+            inserted = await self._statements.insert(rows)
+        except SQLAlchemyError as error:
+            failure = classify(error)
+            if failure.kind is FailureKind.OUTAGE and not self._may_halve(error):
+                raise
+            return _Failed(failure, time.monotonic() - began)
+        # The set of the first INSERT, which mostly is the only one, is not copied.
+        self._inserted = self._inserted | inserted if self._inserted else inserted
+        self._has_inserted |= bool(inserted)
+        return None
+
+    def _may_halve(self, error: SQLAlchemyError) -> bool:
+        """Return whether a record may be to blame for a failure that is the server's by its code.
+
+        It may if the server goes on answering, and if the write has failed again and again.
+        """
+        sqlstate = sqlstate_of(error)
+        if sqlstate is None or sqlstate.startswith(RESOURCES) or _is_lost(error):
+            return False
+        has_time = time.monotonic() - self._began < LONGEST_HALVING_SECONDS
+        return has_time and self._attempt > ATTEMPTS_BEFORE_BLAME
+
+    async def _check_statement(self, failed: _Failed) -> None:
+        """Insert no rows, once in a write, if the failure may have nothing to do with the rows.
+
+        Raises:
+            SQLAlchemyError: That fails too, so no record is to blame.
+        """
+        if failed.failure.kind is not FailureKind.POISON and not self._statement_works:
+            self.halving_statements += 1
+            await self._statements.insert_nothing()
+            self._statement_works = True
+
+    async def _isolate(self, bad: Sequence[int], failed: _Failed) -> None:
+        """Find the rows that fail alone among rows that hold at least one, and insert the others.
+
+        Each half is an INSERT of its own, and is halved again if it fails. A row is refused if the
+        failure is a record's own by its code. Otherwise `_judge` decides.
+
+        Args:
+            bad: Rows that one INSERT could not insert, or the half of them with a bad one.
+            failed: How that INSERT has failed.
+        """
+        if len(bad) == 1:
+            if failed.failure.kind is FailureKind.POISON:
+                self._refusals[bad[0]] = failed.failure
+            else:
+                self._suspects[bad[0]] = failed
+            return
+        left, right = bad[: len(bad) // 2], bad[len(bad) // 2 :]
+        left_failed = await self._try_half(left)
+        if left_failed is None:
+            # So a bad row is in the right half. To try that as a whole would be in vain.
+            await self._isolate(right, failed)
+            return
+        await self._isolate(left, left_failed)
+        if right_failed := await self._try_half(right):
+            await self._isolate(right, right_failed)
+
+    async def _try_half(self, rows: Sequence[int]) -> _Failed | None:
+        self.halving_statements += 1
+        return await self._try(rows)
+
+    async def _judge(self) -> None:
+        """Blame the rows that fail alone once more, if others pass.
+
+        Raises:
+            DatabaseFailedError: No others pass, so the schema or the server is to blame.
+        """
+        suspects, self._suspects = self._suspects, {}
+        for failed in suspects.values():
+            if not await self._is_to_blame(failed):
+                raise DatabaseFailedError(failed.failure)
+        if any(failed.is_servers for failed in suspects.values()):
+            await asyncio.sleep(PAUSE_SECONDS)
+        for row in suspects:
+            # What was not the fault of the row may be over by now, such as a stale plan.
+            if failed_again := await self._try_half([row]):
+                self._refusals[row] = failed_again.failure
+
+    async def _is_to_blame(self, failed: _Failed) -> bool:
+        """Return whether other rows pass, so that it is the row that fails."""
+        if failed.has_waited and failed.is_servers:
+            waited_long = self._attempt > ATTEMPTS_BEFORE_BLAME_AFTER_WAITING
+            return waited_long and self._has_inserted
+        if not (self._has_inserted or self._takes_a_copy):
+            self._takes_a_copy = await self._statements.takes_a_copy()
+        return self._has_inserted or self._takes_a_copy
+
+
+def _is_lost(error: SQLAlchemyError) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated

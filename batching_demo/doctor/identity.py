@@ -1,0 +1,64 @@
+"""Check that the database, the Temporal namespace and the batcher workers belong together."""
+
+import asyncio
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from batching_demo.contracts.identity import describe_mismatch, identity_in
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.database.engine import create_engine
+from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.database.identity import read_identity
+from batching_demo.doctor.check import Check, ok, problem, skipped
+from batching_demo.namespace_database import find_database
+from batching_demo.settings import Settings, SettingsError
+from batching_demo.temporal import TemporalUnavailableError, connect, poller_names
+
+IDENTITY = "identity"
+ANSWER_SECONDS = 10.0
+LONGEST_POLL_SECONDS = 75.0
+"""A worker that lives polls again after a minute at most."""
+
+
+async def check_identity(settings: Settings) -> Check:
+    """Check whose namespace it is, and which databases the batcher workers write to."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            identity = await _read(settings)
+    except (TimeoutError, DatabaseFailedError, SettingsError):
+        return skipped(IDENTITY, "Postgres and its schema")
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await _compare(await connect(settings), identity)
+    except (TimeoutError, RPCError, SettingsError, TemporalUnavailableError):
+        return skipped(IDENTITY, "Temporal")
+
+
+async def _read(settings: Settings) -> str:
+    url = settings.required_database_url
+    engine = create_engine(
+        url, application_name="batching-demo doctor", pool_size=1, pooler=settings.pooler
+    )
+    try:
+        return await read_identity(engine)
+    finally:
+        await engine.dispose()
+
+
+async def _compare(client: Client, identity: str) -> Check:
+    expected = await find_database(client)
+    if expected not in (None, identity):
+        return problem(IDENTITY, describe_mismatch(client.namespace, expected, identity))
+    for name in await poller_names(client, BATCHER_TASK_QUEUE, within=LONGEST_POLL_SECONDS):
+        if identity_in(name) not in (None, identity):
+            return problem(
+                IDENTITY,
+                f"batcher worker {name} polls {BATCHER_TASK_QUEUE}, and this database is"
+                f" {identity}: stop that worker; after `batching-demo db adopt`, start it again",
+            )
+    if expected is None:
+        return ok(
+            IDENTITY, f"{identity}; no batcher worker has polled namespace {client.namespace}"
+        )
+    return ok(IDENTITY, f"{identity}, as namespace {client.namespace} has it")

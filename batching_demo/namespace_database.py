@@ -1,0 +1,68 @@
+"""The database that a Temporal namespace is for, as the memo of its database workflow says."""
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from batching_demo.contracts.identity import (
+    DATABASE_WORKFLOW,
+    DATABASE_WORKFLOW_ID,
+    IDENTITY_MEMO,
+)
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+
+
+async def find_database(client: Client) -> str | None:
+    """Return the identity of the namespace's database; None if it has none yet.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    try:
+        found = await client.get_workflow_handle(DATABASE_WORKFLOW_ID).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+    if found.close_time:
+        return None
+    return str(await found.memo_value(IDENTITY_MEMO))
+
+
+async def claim(client: Client, identity: str) -> str:
+    """Make the namespace this database's unless it is another's, and return whose it is.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    if found := await find_database(client):
+        return found
+    try:
+        await _start(client, identity, WorkflowIDConflictPolicy.FAIL)
+    except WorkflowAlreadyStartedError:
+        # Another worker was faster.
+        if found := await find_database(client):
+            return found
+        raise
+    return identity
+
+
+async def move(client: Client, identity: str) -> None:
+    """Make the namespace this database's, whosever it was.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    await _start(client, identity, WorkflowIDConflictPolicy.TERMINATE_EXISTING)
+
+
+async def _start(client: Client, identity: str, on_conflict: WorkflowIDConflictPolicy) -> None:
+    await client.start_workflow(
+        DATABASE_WORKFLOW,
+        id=DATABASE_WORKFLOW_ID,
+        task_queue=BATCHER_TASK_QUEUE,
+        id_conflict_policy=on_conflict,
+        memo={IDENTITY_MEMO: identity},
+        static_summary=f"this namespace is for database {identity}",
+    )

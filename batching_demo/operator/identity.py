@@ -1,0 +1,74 @@
+"""Ask the batcher service which database it writes to, and check that it is the same."""
+
+import asyncio
+
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from batching_demo.contracts.errors import UserError
+from batching_demo.contracts.identity import (
+    DATABASE_WORKFLOW_ID,
+    IDENTIFY_UPDATE,
+    describe_mismatch,
+)
+from batching_demo.namespace_database import find_database
+from batching_demo.operator.requests import AGAIN, POLL_SECONDS
+
+
+class IdentityError(UserError):
+    """The batcher service writes to another database, or cannot say to which."""
+
+
+async def ask_identity(client: Client) -> str:
+    """Return the identity of the database that the namespace is for, from a worker that looks.
+
+    It waits for a worker.
+
+    Raises:
+        IdentityError: The worker has another database, or cannot look.
+        RPCError: Temporal does not answer.
+    """
+    handle = client.get_workflow_handle(DATABASE_WORKFLOW_ID)
+    while True:
+        try:
+            identity: str = await handle.execute_update(IDENTIFY_UPDATE, result_type=str)
+            return identity
+        except WorkflowUpdateFailedError as error:
+            raise IdentityError(_innermost(error)) from None
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            # The client raises this in a task that is cancelled, too.
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise asyncio.CancelledError from None
+        except RPCError as error:
+            # No worker has ever polled, or `db adopt` has just replaced the workflow.
+            if error.status not in AGAIN:
+                raise
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error.message if isinstance(error, ApplicationError) else str(error)
+
+
+async def check_database(client: Client, identity: str) -> None:
+    """Check that a database is that of the namespace, or that the namespace has none yet.
+
+    Args:
+        client: Of the namespace.
+        identity: Of the database.
+
+    Raises:
+        IdentityError: It is not; the message says what to do.
+        RPCError: Temporal does not answer.
+    """
+    expected = await find_database(client)
+    if expected not in (None, identity):
+        raise IdentityError(describe_mismatch(client.namespace, expected, identity))
