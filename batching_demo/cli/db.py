@@ -6,7 +6,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.libpq import libpq_uri
-from batching_demo.cli.servers import name_database
+from batching_demo.cli.servers import name_database, name_servers
 from batching_demo.database.connection.reading import describe_database, read_parameters
 from batching_demo.database.engine import create_engine
 from batching_demo.database.identity import find_identity, read_identity, renew_identity
@@ -63,6 +63,7 @@ def adopt_command(settings: Settings, yes: bool, keep_identity: bool) -> None:
     \b
     Example: batching-demo db adopt
     """
+    name_servers(settings)
     asyncio.run(_adopt(settings, asks=not yes, keeps=keep_identity))
 
 

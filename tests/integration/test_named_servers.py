@@ -35,7 +35,7 @@ ARGUMENTS = {
     "dead-letters discard": ["1"],
     "dead-letters retry": ["1"],
 }
-ON_POSTGRES = {"batcher worker", "compare", "db upgrade", *ARGUMENTS} - {
+ON_POSTGRES = {"batcher worker", "compare", "db adopt", "db upgrade", *ARGUMENTS} - {
     *("batcher configure", "batcher reshard")
 }
 NOT_ON_TEMPORAL = {"db upgrade", "dead-letters discard"}

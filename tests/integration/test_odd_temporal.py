@@ -25,7 +25,7 @@ from batching_demo.executions import status_name
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside, assert_one_line, said
 from tests.support.processes import finish, start
-from tests.support.services import both_services
+from tests.support.services import batcher_service, both_services
 from tests.support.waiting import eventually, in_time
 
 pytestmark = pytest.mark.usefixtures("on_servers")
@@ -187,11 +187,12 @@ async def test_what_keeps_workflows_from_going_on_is_named_while_they_are_waited
     assert sum(f"{workflow_id} is paused in Temporal" in line for line in lines) == 1
 
 
-async def test_a_workflow_that_somebody_terminates(client: Client) -> None:
-    starting = asyncio.create_task(aside("main", "start", "--workflows", "1"))
-    workflow_id = await eventually(lambda: main_workflow(client))
-    await client.get_workflow_handle(workflow_id).terminate(reason="by mistake")
-    result = await in_time(starting)
+async def test_a_workflow_that_somebody_terminates(client: Client, engine: AsyncEngine) -> None:
+    async with batcher_service(client, engine):
+        starting = asyncio.create_task(aside("main", "start", "--workflows", "1"))
+        workflow_id = await eventually(lambda: main_workflow(client))
+        await client.get_workflow_handle(workflow_id).terminate(reason="by mistake")
+        result = await in_time(starting)
     words = "was terminated in Temporal (by mistake)", "the same command starts it again"
     assert_one_line(result, 1, *words)
 
@@ -221,7 +222,7 @@ async def test_batchers_whose_memo_only_a_codec_can_read(client: Client) -> None
     configuration = client.config()
     configuration["data_converter"] = replace(client.data_converter, payload_codec=Sealing())
     await start_batchers(Client(**configuration), 1, QUICK)
-    for command in ("batcher status", "batcher flush", "main start", "batcher start"):
+    for command in ("batcher status", "batcher flush", "batcher start"):
         result = await aside(*command.split())
         assert_one_line(result, 1, "batcher-0: its memo", "'binary/sealed'", "codec")
     doctor = await aside("doctor")

@@ -17,7 +17,8 @@ class PayloadFile(click.File):
     """A file to read a payload from; standard input may be closed."""
 
     def __init__(self) -> None:
-        super().__init__("rb")
+        # Else a call that is refused for another reason leaves it open.
+        super().__init__("rb", lazy=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Open the file."""
