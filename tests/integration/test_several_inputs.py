@@ -31,7 +31,8 @@ async def load(*arguments: str) -> tuple[dict[str, int], str]:
 
 def _counts(output: str) -> dict[str, int]:
     counts = json.loads(output)
-    del counts["seconds"], counts["workflows"]
+    for name in ("seconds", "workflows", "started", "attached"):
+        del counts[name]
     return {name: number for name, number in counts.items() if number}
 
 
