@@ -9,7 +9,11 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.input_options import InputOptions, input_options, read_input
-from batching_demo.cli.running_batchers import BatcherOptions, batcher_options, choose
+from batching_demo.cli.running_batchers import (
+    BatcherOptions,
+    choose,
+    compared_batcher_options,
+)
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import WritePath
@@ -58,7 +62,7 @@ comparison_options = options.as_one(
     options.write_path(multiple=True, default=options.WRITE_PATHS),
     options.records_per_workflow,
     input_options,
-    batcher_options,
+    compared_batcher_options,
     options.max_open,
     options.pooler,
     click.option(

@@ -116,13 +116,13 @@ def linger(note: str = "", **attributes: Any) -> Decorator[Any]:
     )
 
 
-def max_writes_per_second(**attributes: Any) -> Decorator[Any]:
+def max_writes_per_second(note: str = "", **attributes: Any) -> Decorator[Any]:
     """Declare --max-writes-per-second."""
     return option(
         "--max-writes-per-second",
         type=click.FloatRange(min=0, max=MOST_WRITES_PER_SECOND),
         help="Write budget of a shard: a batch that is not full is written as soon as the budget"
-        " allows it, and waits for the linger at most. 0 is no budget.",
+        f" allows it, and waits for the linger at most. 0 is no budget. {note}",
         **attributes,
     )
 

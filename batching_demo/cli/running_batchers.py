@@ -31,15 +31,22 @@ class BatcherOptions:
     max_records: int | None = None
     shards: int | None = None
     linger_seconds: float | None = None
+    max_writes_per_second: float | None = None
 
 
-batcher_options = options.as_one(
-    "batchers",
-    BatcherOptions,
+_of_batchers = (
     options.max_records(note=options.OF_RUNNING_BATCHERS),
     options.shards(note=options.OF_RUNNING_BATCHERS),
     options.linger(note=options.OF_RUNNING_BATCHERS),
 )
+batcher_options = options.as_one("batchers", BatcherOptions, *_of_batchers)
+compared_batcher_options = options.as_one(
+    "batchers",
+    BatcherOptions,
+    *_of_batchers,
+    options.max_writes_per_second(note=options.OF_RUNNING_BATCHERS),
+)
+"""With what only matters to whoever starts batchers, or shows what they do."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,21 @@ def choose(given: BatcherOptions, running: Sequence[Described]) -> Batchers:
     """Take what the user says, the rest from the running batchers, or else the defaults.
 
     Of batchers with different settings this takes the smallest batch, which all of them take
-    whole, and the longest linger, within which all of them answer.
+    whole, the longest linger, within which all of them answer, and the largest budget.
     """
     found = Batchers()
     if running:
         settings = BatcherSettings(
             max_records=min(one.settings.max_records for one in running),
             linger_seconds=max(one.settings.linger_seconds for one in running),
+            max_writes_per_second=max(one.settings.max_writes_per_second for one in running),
         )
         found = Batchers(settings, _shards(running))
-    changes = Changes(max_records=given.max_records, linger_seconds=given.linger_seconds)
+    changes = Changes(
+        max_records=given.max_records,
+        linger_seconds=given.linger_seconds,
+        max_writes_per_second=given.max_writes_per_second,
+    )
     return Batchers(apply_changes(found.settings, changes), given.shards or found.shards)
 
 
@@ -84,6 +96,11 @@ def differences(given: BatcherOptions, running: Sequence[Described]) -> Iterator
         if given.linger_seconds not in (None, one.settings.linger_seconds):
             name, linger = batcher_workflow_id(one.shard), one.settings.linger_seconds
             yield f"{name} lingers {linger:g} s, not {given.linger_seconds:g}"
+            break
+    for one in running:
+        if given.max_writes_per_second not in (None, one.settings.max_writes_per_second):
+            name, budget = batcher_workflow_id(one.shard), one.settings.max_writes_per_second
+            yield f"{name} has a write budget of {budget:g}, not {given.max_writes_per_second:g}"
             break
     for one in running:
         if given.max_records not in (None, one.settings.max_records):

@@ -61,10 +61,12 @@ def comparison_section(results: Sequence[PathResult]) -> Section:
 def describe(comparison: Comparison) -> str:
     """Return a sentence that names what was compared."""
     settings = comparison.settings
+    rate = settings.max_writes_per_second
+    budget = f" a write budget of {rate:g} a second," if rate else ""
     return (
         f"{count(comparison.records, 'record')} of {comparison.source.name} on each path,"
         f" {comparison.records_per_workflow:,} per workflow, in batches of at most"
-        f" {count(settings.max_records, 'record')}; linger {settings.linger_seconds:g} s,"
+        f" {count(settings.max_records, 'record')}; linger {settings.linger_seconds:g} s,{budget}"
         f" {count(comparison.shards, 'shard')}."
     )
 
