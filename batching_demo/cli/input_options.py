@@ -37,7 +37,7 @@ input_options = options.as_one(
         multiple=True,
         metavar="FILE",
         help="CSV file with a header, or NDJSON file, either also gzipped, or a directory of them;"
-        " - is standard input. Given again, all are loaded. [default: the bundled flights]",
+        " - is standard input. Given again, `main start` loads all. [default: the bundled flights]",
     ),
     options.option(
         "--format",

@@ -84,7 +84,7 @@ def main(
     key_columns: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Measure PARTS, or all of them but `peers`, with servers and workers of its own.
+    """Measure PARTS, or all of them but `peers` and `pooler`, with servers of its own.
 
     `peers` installs DBOS, and runs it in turns with our write paths.
 
