@@ -79,18 +79,22 @@ async def sampling(
 
 def watch_pool(engine: AsyncEngine, metrics: WorkerMetrics) -> None:
     """Show from now on how many connections of an engine are taken."""
-    pool = engine.pool
-    assert isinstance(pool, QueuePool)
+
+    def in_use() -> int:
+        # Not always the same pool: the guard of the identity has it replaced.
+        pool = engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool.checkedout()
 
     def taken(*_: Any) -> None:
-        metrics.connections_in_use(pool.checkedout())
+        metrics.connections_in_use(in_use())
 
     def given_back(*_: Any) -> None:
-        # It is told before the pool has it.
-        metrics.connections_in_use(pool.checkedout() - 1)
+        # It is told before the pool has it. A pool that was replaced gets back what it lent.
+        metrics.connections_in_use(max(0, in_use() - 1))
 
-    event.listen(pool, "checkout", taken)
-    event.listen(pool, "checkin", given_back)
+    event.listen(engine.pool, "checkout", taken)
+    event.listen(engine.pool, "checkin", given_back)
     metrics.connections_in_use(0)
 
 

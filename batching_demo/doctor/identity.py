@@ -11,6 +11,7 @@ from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.identity import read_identity
 from batching_demo.doctor.check import Check, ok, problem, skipped
+from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
 from batching_demo.settings import Settings, SettingsError
 from batching_demo.temporal import TemporalUnavailableError, connect, poller_names
@@ -31,6 +32,8 @@ async def check_identity(settings: Settings) -> Check:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await _compare(await connect(settings), identity)
+    except MemoUnreadableError as error:
+        return problem(IDENTITY, str(error))
     except (TimeoutError, RPCError, SettingsError, TemporalUnavailableError):
         return skipped(IDENTITY, "Temporal")
 

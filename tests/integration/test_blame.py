@@ -252,3 +252,19 @@ async def test_no_record_is_to_blame_for_a_stale_plan(engine: AsyncEngine, path:
     assert (await write_by(path, engine, rows_of(("s", [record("a")])))).codes == ["w"]
     await execute(engine, "ALTER TABLE records ALTER idempotency_key TYPE varchar(600)")
     assert (await write_by(path, engine, rows_of(("t", [record("b")])))).codes == ["w"]
+
+
+async def test_a_dead_letter_that_is_refused_with_the_code_of_a_warning(
+    engine: AsyncEngine,
+) -> None:
+    await execute(
+        engine,
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '01000'; END $$",
+        "CREATE TRIGGER meddle BEFORE INSERT ON dead_letters"
+        " FOR EACH ROW EXECUTE FUNCTION meddle()",
+    )
+    await write_by(WritePath.BATCHED, engine, rows_of(("s", [record("a", {"n": 1})])))
+    with pytest.raises(DatabaseFailedError) as failed:
+        await write_by(WritePath.BATCHED, engine, rows_of(("t", [record("a", {"n": 2})])))
+    assert failed.value.failure.sqlstate == "01000"

@@ -117,6 +117,27 @@ class TestTwoDatabases:
         assert line.startswith(f"Error: namespace {client.namespace} is for database another")
         assert str(make_url(servers["DATABASE_URL"]).database) in line
 
+    async def test_a_url_in_a_file_that_leads_elsewhere_reaches_open_connections(
+        self,
+        client: Client,
+        database_url: str,
+        other_engine: AsyncEngine,
+        other_url: str,
+        tmp_path: Path,
+    ) -> None:
+        file = tmp_path / "url"
+        file.write_text(database_url)
+        moving = create_engine(f"file://{file}", application_name="tests")
+        guarded = guard.IdentityGuard(moving, client)
+        await guarded.look()
+        file.write_text(other_url)
+        other = await read_identity(other_engine)
+        await move(client, other)
+        with pytest.raises(guard.OtherDatabaseError):
+            await guarded.look()
+        assert await guarded.look() == other
+        await moving.dispose()
+
     @pytest.mark.parametrize("path", list(WritePath))
     async def test_a_worker_that_meets_another_one_writes_nothing_until_it_is_adopted(
         self, client: Client, engine: AsyncEngine, tmp_path: Path, path: WritePath

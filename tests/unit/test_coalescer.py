@@ -125,7 +125,7 @@ async def test_a_failure_reaches_every_call_of_its_batch_and_holds_up_the_next()
     assert results == [OUTAGE, OUTAGE]
     began = asyncio.get_running_loop().time()
     await asyncio.gather(*(call(coalescer, name, attempt=2) for name in "ab"))
-    assert asyncio.get_running_loop().time() - began == pytest.approx(1.0, abs=0.3)
+    assert asyncio.get_running_loop().time() - began > 0.9
     assert writer.names == [["a", "b"], ["a", "b"]]
 
 

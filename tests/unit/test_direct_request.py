@@ -33,6 +33,7 @@ def test_other_records_are_another_submission() -> None:
         ({"records": [RECORD], "target": "invoices"}, "target: there is no 'invoices'"),
         ({"records": [RECORD], "request_id": 7}, "request_id: a text of 1 to 512 bytes"),
         ({"records": [RECORD], "source": "é" * 300}, "source: a text of 1 to 512 bytes"),
+        ({"records": [RECORD], "source": "half \ud800"}, "source: a text of 1 to 512 bytes"),
         ({"records": [RECORD, "text"]}, r"records\[1\]: an object is needed"),
         ({"records": [{"payload": {}}]}, r"records\[0\].key: a text is needed"),
         ({"records": [{"key": "k"}]}, r"records\[0\].payload: an object is needed"),

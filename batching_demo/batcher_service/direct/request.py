@@ -119,6 +119,14 @@ def _object(value: object, place: str, names: Sequence[str]) -> Mapping[str, obj
 
 def _name(members: Mapping[str, object], name: str, otherwise: str) -> str:
     value = members.get(name, otherwise)
-    if not isinstance(value, str) or not 0 < len(value.encode()) <= LONGEST_NAME_BYTES:
+    if not isinstance(value, str) or not 0 < _utf8_size(value) <= LONGEST_NAME_BYTES:
         raise RequestError(f"{name}: a text of 1 to {LONGEST_NAME_BYTES} bytes is needed")
     return value
+
+
+def _utf8_size(text: str) -> int:
+    """Return the bytes of a text; 0 if JSON has half a surrogate pair in it, which has none."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return 0

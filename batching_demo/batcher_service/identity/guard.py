@@ -57,6 +57,8 @@ class IdentityGuard:
         identity = await read_identity(self._engine)
         expected = await self._expected(identity)
         if identity != expected:
+            # The URL may lead elsewhere by now: a file that holds it is read for new connections.
+            await self._engine.dispose()
             line = describe_mismatch(self._client.namespace, expected, identity)
             raise OtherDatabaseError(Failure(FailureKind.OPERATOR, line))
         self._identity = identity

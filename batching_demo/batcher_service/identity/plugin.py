@@ -34,17 +34,18 @@ class OneDatabasePlugin(SimplePlugin):
 
         Raises:
             OtherDatabaseError: The namespace is for another database.
+            MemoUnreadableError: Nobody knows which it is for.
         """
         looking = None
         try:
             await self._guard.look_again()
-        except OtherDatabaseError:
-            # A worker that has never run does not shut down: `async with` would wait for ever.
-            shutdown = asyncio.create_task(worker.shutdown())
-            await next(worker)
-            await shutdown
-            raise
-        except (DatabaseFailedError, RPCError) as error:
+        except Exception as error:
+            if not _may_pass(error):
+                # A worker that has never run does not shut down: `async with` would wait for ever.
+                shutdown = asyncio.create_task(worker.shutdown())
+                await next(worker)
+                await shutdown
+                raise
             looking = asyncio.create_task(self._look_until_known(error))
         try:
             await next(worker)
@@ -67,3 +68,10 @@ class OneDatabasePlugin(SimplePlugin):
             except (DatabaseFailedError, RPCError) as another:
                 error = another
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether the database may be known later without anybody who changes something."""
+    if isinstance(error, OtherDatabaseError):
+        return False
+    return isinstance(error, DatabaseFailedError | RPCError)

@@ -160,8 +160,13 @@ class Connector:
             )
         except REFUSALS:
             return None
-        if await is_direct(connection):
-            return connection
+        try:
+            if await is_direct(connection):
+                return connection
+        except BaseException:
+            # SQLAlchemy does not know it yet, and nobody else would close it.
+            connection.terminate()
+            raise
         await connection.close()
         return None
 

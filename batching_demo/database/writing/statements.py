@@ -145,7 +145,10 @@ class Statements:
         """Insert dead letters, if there are any."""
         if letters:
             self._warnings.came = False
-            await insert_dead_letters(self._connection, letters, batch_id)
+            try:
+                await insert_dead_letters(self._connection, letters, batch_id)
+            except asyncpg.PostgresWarning as warning:
+                raise RaisedAsWarningError(warning) from None
             self._committed()
 
     async def make_sure(self) -> None:
