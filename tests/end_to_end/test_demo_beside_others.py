@@ -23,6 +23,8 @@ from tests.support.waiting import in_time
 
 COMMAND = Path(sys.executable).with_name("batching-demo")
 SHORT = ("--records", "3", "--write-path", "unbatched", "--linger", "0.1")
+ENDLESS = ("--records", "3", "--write-path", "batched", "--linger", "3000")
+"""Three records fill no batch."""
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ async def test_it_works_and_touches_nothing_foreign(
 
 
 async def test_a_hang_up_stops_it(foreign: dict[str, str], tmp_path: Path, place: Path) -> None:
-    process = await call(foreign, tmp_path, "demo", *SHORT)
+    process = await call(foreign, tmp_path, "demo", *ENDLESS)
     assert process.stderr
     while b"starting a worker" not in (line := await in_time(process.stderr.readline())):
         assert line, "it ended before"

@@ -54,8 +54,7 @@ async def test_a_budget_writes_soon_and_not_often(client: Client, engine: AsyncE
     async with batcher_service(client, engine):
         await submit(client, ("s", [record("a")]))
         await expect_rows(engine, 1)
-        for number in range(5):
-            await submit(client, (f"s{number}", [record(f"k{number}")]))
+        await submit(client, *((f"s{number}", [record(f"k{number}")]) for number in range(5)))
         await expect_rows(engine, 6)
         await eventually(lambda: _expect_batches(client, {"budget": 2}))
         done = await request(client, 0, Update.CONFIGURE, Changes(max_writes_per_second=0.0))
