@@ -29,7 +29,8 @@ async def find_database(client: Client) -> str | None:
         return None
     if not found.is_open:
         return None
-    return str(await read_memo(client, found, IDENTITY_MEMO, default=None))
+    identity: str | None = await read_memo(client, found, IDENTITY_MEMO, default=None)
+    return identity
 
 
 async def claim(client: Client, identity: str) -> str:

@@ -25,14 +25,14 @@ async def check_temporal(settings: Settings) -> list[Check]:
         client = await connect(settings)
         async with asyncio.timeout(ANSWER_SECONDS):
             server = await _server(client, settings)
+        workers = [await _main_worker(client), await _batcher_worker(client)]
+        return [server, *workers, await _batchers(client)]
     except TimeoutError:
         return _unreachable(f"no answer within {ANSWER_SECONDS:.0f} s: check TEMPORAL_ADDRESS")
     except (TemporalUnavailableError, SettingsError) as error:
         return _unreachable(str(error))
     except RPCError as error:
         return _unreachable(f"{error.message} ({error.status.name}): check the TEMPORAL_ variables")
-    workers = [await _main_worker(client), await _batcher_worker(client)]
-    return [server, *workers, await _batchers(client)]
 
 
 def _unreachable(detail: str) -> list[Check]:
