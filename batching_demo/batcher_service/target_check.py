@@ -72,10 +72,10 @@ class TargetPlugin(SimplePlugin):
                 checking.result()
             await running
         finally:
-            checking.cancel()
-            if not running.done():
-                running.cancel()
-                await asyncio.wait([running])
+            # Waited for, so that no connection is open when the engine is disposed of.
+            for task in (checking, running):
+                task.cancel()
+            await asyncio.wait((checking, running))
 
     async def _check(self) -> None:
         """Check the target as soon as the database answers."""

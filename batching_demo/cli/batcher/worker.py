@@ -88,7 +88,7 @@ async def _work(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
         looking = asyncio.create_task(warn_of_database(engine, describe_database(settings)))
-        stack.callback(looking.cancel)
+        stack.push_async_callback(_stop, looking)
         client = await connect_with_retries(settings)
         name = await _name(client, engine)
         if is_measured:
@@ -107,6 +107,12 @@ async def _work(
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    """Cancel a task, and wait until it has closed its connection."""
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _name(client: Client, engine: AsyncEngine) -> str | None:
