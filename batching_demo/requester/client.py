@@ -1,11 +1,12 @@
 """Have records stored from any program, without a workflow."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from temporalio.client import ActivityFailureError, Client
+from temporalio.client import ActivityFailureError, ActivityHandle, Client
 from temporalio.common import ActivityIDConflictPolicy, ActivityIDReusePolicy, RetryPolicy
 from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
 
@@ -29,6 +30,7 @@ from batching_demo.requester.records import (
 LONGEST_ATTEMPT = timedelta(minutes=10)
 """With the wait for others to share a batch with, and for a connection."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+PAUSE_SECONDS = 0.5
 RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
 
 
@@ -118,12 +120,25 @@ class BatchingClient:
         except ActivityAlreadyStartedError:
             handle = self._client.get_activity_handle(activity_id, result_type=dict[str, Any])
         try:
-            answer: dict[str, Any] = await handle.result()
+            answer: dict[str, Any] = await _result_of(handle)
         except ActivityFailureError as error:
             if isinstance(error.cause, ApplicationError):
                 raise error.cause from None
             raise
         return answer
+
+
+async def _result_of(handle: ActivityHandle[Any]) -> Any:
+    """Wait for the result of an activity, however often the server does not answer in time."""
+    while True:
+        try:
+            return await handle.result()
+        except asyncio.CancelledError:
+            # The SDK raises it for a request that timed out, too.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _result(position: int, record: Mapping[str, Any]) -> RecordResult:

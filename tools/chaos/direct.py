@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from temporalio.service import RPCError
 
 from batching_demo.requester.client import BatchingClient
 from batching_demo.requester.records import Record, RecordResult
-from tools.chaos.load import WAVE_SECONDS, Results
+from tools.chaos.load import Results
 from tools.chaos.records import KEY
 
 RECORDS_PER_REQUEST = 5
@@ -37,13 +38,11 @@ class DirectLoad:
         return len(self.requests)
 
     async def send(self, client: Client, seconds: float) -> None:
-        """Make the requests in waves over some seconds."""
-        waves = max(1, int(seconds / WAVE_SECONDS))
-        size = -(-len(self) // waves)
+        """Make the requests at a constant rate over some seconds."""
+        began = time.monotonic()
         for number, records in enumerate(self.requests):
+            await asyncio.sleep(began + number * seconds / len(self) - time.monotonic())
             self._running.append(asyncio.create_task(_request(client, number, records)))
-            if number % size == size - 1:
-                await asyncio.sleep(WAVE_SECONDS)
 
     async def gather(self, client: Client, results: Results, within: float) -> None:
         """Wait for every request to be answered, at most `within` seconds."""
@@ -52,6 +51,8 @@ class DirectLoad:
             if not task.done():
                 task.cancel()
                 results.unfinished.append(_request_id(number))
+            elif task.cancelled():
+                results.failed.append(f"{_request_id(number)}: cancelled")
             elif error := task.exception():
                 results.failed.append(f"{_request_id(number)}: {error}")
             else:

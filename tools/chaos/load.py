@@ -1,6 +1,7 @@
 """Start main workflows while faults happen, and gather their results afterwards."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -68,9 +69,11 @@ class Load:
         """Start the workflows in waves over some seconds, and repeat a wave that fails."""
         waves = max(1, int(seconds / WAVE_SECONDS))
         size = -(-len(self.slices) // waves)
-        for at in range(0, len(self.slices), size):
+        began = time.monotonic()
+        for number, at in enumerate(range(0, len(self.slices), size)):
+            # By the clock: to start a wave takes seconds while something is away.
+            await asyncio.sleep(began + number * WAVE_SECONDS - time.monotonic())
             await self._start_all(client, self.slices[at : at + size])
-            await asyncio.sleep(WAVE_SECONDS)
 
     async def gather(self, client: Client, results: Results, within: float) -> None:
         """Wait for every main workflow to end, at most `within` seconds."""
