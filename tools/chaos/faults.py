@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.devstack.system import System
@@ -83,8 +83,9 @@ class Injector:
             await asyncio.sleep(seconds)
 
     async def _terminate_batcher(self) -> None:
-        await self.client.get_workflow_handle(batcher_workflow_id(0)).terminate("chaos")
-        await start_batchers(self.client, SHARDS, OPTIONS.settings)
+        batcher = self.client.get_workflow_handle(batcher_workflow_id(0))
+        await _persist(lambda: batcher.terminate("chaos"))
+        await _persist(lambda: start_batchers(self.client, SHARDS, OPTIONS.settings))
 
     async def _send_malformed(self) -> None:
         batcher = self.client.get_workflow_handle(batcher_workflow_id(0))
@@ -93,3 +94,17 @@ class Injector:
                 await batcher.signal(name, args=arguments)
             except RPCError:
                 return
+
+
+async def _persist(call: Callable[[], Awaitable[object]]) -> None:
+    """Call Temporal until it answers. The fault before may have been its restart."""
+    while True:
+        try:
+            await call()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                # An attempt without an answer has terminated it.
+                return
+            await asyncio.sleep(1.0)
+        else:
+            return
