@@ -117,8 +117,10 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     settings = {
         # Continue-as-new is suggested early, so that tests meet it.
         "limit.historyCount.suggestContinueAsNew": "400",
-        # A new namespace is usable at once.
-        "system.namespaceCacheRefreshInterval": '"100ms"',
+        # A new search attribute is usable soon. More often would cost much, with many namespaces.
+        "system.namespaceCacheRefreshInterval": '"1s"',
+        # Each namespace would get workers of the server's own, for schedules and the like.
+        "worker.perNamespaceWorkerCount": "0",
         "frontend.WorkflowPauseEnabled": "true",
     }
     environment = await WorkflowEnvironment.start_local(
