@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import GrpcCompression, RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.database.schema.migrations import migrate
@@ -145,7 +145,9 @@ async def client(temporal: WorkflowEnvironment) -> Client:
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
     )
     address = temporal.client.service_client.config.target_host
-    client = await Client.connect(address, namespace=namespace)
+    # As the product does; compressing costs more than it saves where nothing is far away.
+    compression = GrpcCompression.NONE
+    client = await Client.connect(address, namespace=namespace, grpc_compression=compression)
 
     async def is_known() -> None:
         with pytest.raises(RPCError) as absent:
