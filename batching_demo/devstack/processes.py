@@ -1,5 +1,6 @@
 """Processes that belong to a state directory, found without the process that started them."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -80,7 +81,9 @@ def _outermost(belongs: Callable[[psutil.Process], bool]) -> list[psutil.Process
 
 def _names(process: psutil.Process, directory: Path) -> bool:
     words: list[str] = process.info["cmdline"] or []
-    return any(Path(word).is_relative_to(directory) for word in words[1:])
+    # As texts: the title of a process of Postgres is followed by a hundred empty words.
+    inside = f"{directory}{os.sep}"
+    return any(f"{word}{os.sep}".startswith(inside) for word in words[1:])
 
 
 def option_of(process: psutil.Process, flag: str) -> str:
