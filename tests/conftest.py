@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import GrpcCompression, RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.database.schema.migrations import migrate
@@ -117,8 +117,10 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     settings = {
         # Continue-as-new is suggested early, so that tests meet it.
         "limit.historyCount.suggestContinueAsNew": "400",
-        # A new namespace is usable at once.
-        "system.namespaceCacheRefreshInterval": '"100ms"',
+        # A new search attribute is usable soon. More often would cost much, with many namespaces.
+        "system.namespaceCacheRefreshInterval": '"1s"',
+        # Each namespace would get workers of the server's own, for schedules and the like.
+        "worker.perNamespaceWorkerCount": "0",
         "frontend.WorkflowPauseEnabled": "true",
     }
     environment = await WorkflowEnvironment.start_local(
@@ -143,7 +145,9 @@ async def client(temporal: WorkflowEnvironment) -> Client:
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
     )
     address = temporal.client.service_client.config.target_host
-    client = await Client.connect(address, namespace=namespace)
+    # As the product does; compressing costs more than it saves where nothing is far away.
+    compression = GrpcCompression.NONE
+    client = await Client.connect(address, namespace=namespace, grpc_compression=compression)
 
     async def is_known() -> None:
         with pytest.raises(RPCError) as absent:

@@ -17,7 +17,7 @@ from batching_demo.cli.logs import configure_logging
 from batching_demo.cli.process.endings import CommandFailure, exit_code_of
 from batching_demo.cli.process.streams import lost_output, open_standard_streams
 from batching_demo.contracts.errors import UserError
-from batching_demo.settings import Settings
+from batching_demo.settings import Settings, SettingsError
 
 COMMANDS = {
     "batcher": "batcher.group.batcher",
@@ -78,7 +78,7 @@ class CommandGroup(click.Group):
             raise CommandFailure(f"{error}{_place(error, ctx.obj)}", error.exit_code) from None
         except RPCError as error:
             raise CommandFailure(
-                f"Temporal at {_temporal(ctx.obj)}: {error.message} ({error.status.name})", FAILED
+                f"Temporal{_at(ctx.obj)}: {error.message} ({error.status.name})", FAILED
             ) from None
         except KeyboardInterrupt:
             raise CommandFailure("interrupted", INTERRUPTED) from None
@@ -91,13 +91,21 @@ def _place(error: UserError, settings: Settings) -> str:
 
     if not isinstance(error, DatabaseFailedError):
         return ""
-    return f" ({describe_database(settings)})"
+    # What names it may be wrong, if the command had servers of its own.
+    try:
+        return f" ({describe_database(settings)})"
+    except SettingsError:
+        return ""
 
 
-def _temporal(settings: Settings) -> str:
+def _at(settings: Settings) -> str:
+    """Name the address of Temporal."""
     from batching_demo.temporal_target import choose_temporal
 
-    return str(choose_temporal(settings))
+    try:
+        return f" at {choose_temporal(settings)}"
+    except SettingsError:
+        return ""
 
 
 @click.group(

@@ -152,13 +152,15 @@ class PostgresServer:
         return next(iter(find_servers(self._cluster)), None)
 
     def _is_ready(self) -> bool:
-        process = self._process()
         try:
             lines = self._lock.read_text().split()
         except FileNotFoundError:
             return False
+        if lines[-1:] != ["ready"]:
+            return False
         # A killed server leaves its file behind, which says ready too.
-        return process is not None and lines[:1] == [str(process.pid)] and lines[-1] == "ready"
+        process = self._process()
+        return process is not None and lines[0] == str(process.pid)
 
     def _prepare_directory(self, account: pwd.struct_passwd | None) -> None:
         make_directory(self.data_directory)

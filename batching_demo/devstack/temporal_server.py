@@ -102,7 +102,9 @@ class TemporalServer:
         return next(iter(find_servers(self._database)), None)
 
     def _is_ready(self) -> bool:
-        return self._operator("namespace", "describe", "--namespace", "default")
+        # The program that asks is large; before the server listens, it need not start.
+        is_listening = not is_free(self.port)
+        return is_listening and self._operator("namespace", "describe", "--namespace", "default")
 
     def _operator(self, *arguments: str) -> bool:
         """Run an operator command of the Temporal CLI, and return whether it succeeded."""

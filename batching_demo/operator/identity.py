@@ -8,7 +8,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.identity import (
@@ -16,6 +16,7 @@ from batching_demo.contracts.identity import (
     IDENTIFY_UPDATE,
     describe_mismatch,
 )
+from batching_demo.executions import PAUSED, describe_execution
 from batching_demo.namespace_database import find_database
 from batching_demo.operator.requests import AGAIN, POLL_SECONDS
 
@@ -50,6 +51,26 @@ async def ask_identity(client: Client) -> str:
             if error.status not in AGAIN:
                 raise
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def describe_pause(client: Client) -> str:
+    """Return what to do if somebody has paused the workflow that is asked; else nothing.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    try:
+        found = await describe_execution(client, DATABASE_WORKFLOW_ID)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return ""
+    if found.status != PAUSED:
+        return ""
+    return (
+        f"{DATABASE_WORKFLOW_ID} is paused in Temporal, and nobody learns the database: `temporal"
+        f" workflow unpause --workflow-id {DATABASE_WORKFLOW_ID}` lets it go on"
+    )
 
 
 def _innermost(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Real files through the command line and both workers, as a person would load them."""
+"""Real files through the command line and both services, as a person would load them."""
 
 import asyncio
 import csv
@@ -13,18 +13,30 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
+from batching_demo.operator.start import start_batchers
+from tests.support.commands import aside
 from tests.support.database import fetch, scalar
 from tests.support.preparing import CASES
 from tests.support.processes import finish, run, start, worker
+from tests.support.services import both_services
 from tests.support.waiting import eventually
 
 START = "start_main_workflows.py"
 
 
 @pytest.fixture
+async def services(on_servers: None, client: Client, engine: AsyncEngine) -> AsyncIterator[None]:
+    """Both services in this process, and a quick batcher."""
+    async with both_services(client, engine):
+        await start_batchers(client, 1, BatcherSettings(linger_seconds=0.3))
+        yield
+
+
+@pytest.fixture
 async def workers(servers: dict[str, str]) -> AsyncIterator[None]:
-    """Both workers and a quick batcher."""
+    """Both services as processes, and a quick batcher."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(worker(servers, "main_worker.py"))
         await stack.enter_async_context(worker(servers, "batcher_worker.py"))
@@ -32,11 +44,10 @@ async def workers(servers: dict[str, str]) -> AsyncIterator[None]:
         yield
 
 
-async def load(servers: dict[str, str], *arguments: str) -> tuple[int, list[str], str]:
-    code, output, errors = await finish(await start(servers, START, *arguments))
-    assert code is not None
-    assert "Traceback" not in errors
-    return code, output.splitlines(), errors.strip()
+async def load(*arguments: str) -> tuple[int, list[str], str]:
+    result = await aside("main", "start", *arguments)
+    assert "Traceback" not in result.stderr
+    return result.exit_code, result.stdout.splitlines(), result.stderr.strip()
 
 
 def counts_line(read: int, **verdicts: int) -> str:
@@ -45,27 +56,27 @@ def counts_line(read: int, **verdicts: int) -> str:
     return f"{read} records: {counted}"
 
 
-@pytest.mark.usefixtures("workers")
-async def test_case_files(servers: dict[str, str], engine: AsyncEngine) -> None:
+@pytest.mark.usefixtures("services")
+async def test_case_files(engine: AsyncEngine) -> None:
     def case(name: str) -> tuple[str, ...]:
         return ("--input", str(CASES / name), "--key", "key", "--records-per-workflow", "10")
 
-    code, output, _ = await load(servers, *case("C13_header_only.csv"))
+    code, output, _ = await load(*case("C13_header_only.csv"))
     assert (code, output) == (0, ["0 records: nothing to do"])
-    code, output, errors = await load(servers, *case("C07_latin1.csv"))
+    code, output, errors = await load(*case("C07_latin1.csv"))
     assert (code, output) == (2, [])
     assert errors.startswith("Error: C07_latin1.csv, line 3: byte 0xE9 is not UTF-8")
     assert len(errors.splitlines()) == 1
 
-    code, output, _ = await load(servers, *case("B05_duplicate_keys.csv"))
+    code, output, _ = await load(*case("B05_duplicate_keys.csv"))
     assert (code, output[-1]) == (3, counts_line(10, written=7, duplicate=2, conflict=1))
-    code, output, _ = await load(servers, *case("B05_duplicate_keys.csv"), "--again")
+    code, output, _ = await load(*case("B05_duplicate_keys.csv"), "--again")
     assert (code, output[-1]) == (3, counts_line(10, duplicate=9, conflict=1))
     assert await scalar(engine, "SELECT count(*) FROM records") == 7
     assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 1
 
     await _truncate(engine)
-    code, output, _ = await load(servers, *case("C07_latin1.csv"), "--encoding", "latin-1")
+    code, output, _ = await load(*case("C07_latin1.csv"), "--encoding", "latin-1")
     assert (code, output[-1]) == (0, counts_line(3, written=3))
     name = "SELECT source, payload->>'name' FROM records WHERE line = 3"
     assert await fetch(engine, name) == [("C07_latin1.csv", "Café nº 2")]
@@ -76,22 +87,22 @@ async def _truncate(engine: AsyncEngine) -> None:
         await connection.exec_driver_sql("TRUNCATE records, dead_letters")
 
 
-@pytest.mark.usefixtures("workers")
+@pytest.mark.usefixtures("services")
 async def test_a_changed_file_under_the_same_name_is_another_input(
-    servers: dict[str, str], engine: AsyncEngine, tmp_path: Path
+    engine: AsyncEngine, tmp_path: Path
 ) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("id,item\n1,apple\n2,pear\n")
     arguments = ("--input", str(path), "--key", "id")
-    assert (await load(servers, *arguments))[1][-1] == counts_line(2, written=2)
+    assert (await load(*arguments))[1][-1] == counts_line(2, written=2)
     path.write_text("id,item\n1,apple\n2,pear\n3,plum\n")
-    assert (await load(servers, *arguments))[1][-1] == counts_line(3, duplicate=2, written=1)
+    assert (await load(*arguments))[1][-1] == counts_line(3, duplicate=2, written=1)
     path.write_text("id,item\n1,apple\n2,pear\n")
-    assert (await load(servers, *arguments))[1][-1] == counts_line(2, already_done=2)
+    assert (await load(*arguments))[1][-1] == counts_line(2, already_done=2)
     # Without a key, what is appended to makes all lines new records.
-    assert (await load(servers, *arguments[:2]))[1][-1] == counts_line(2, written=2)
+    assert (await load(*arguments[:2]))[1][-1] == counts_line(2, written=2)
     path.write_text("id,item\n1,apple\n2,pear\n3,plum\n")
-    assert (await load(servers, *arguments[:2]))[1][-1] == counts_line(3, written=3)
+    assert (await load(*arguments[:2]))[1][-1] == counts_line(3, written=3)
     assert await scalar(engine, "SELECT count(*) FROM records") == 8
 
 

@@ -23,7 +23,8 @@ from batching_demo.contracts.names import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
-from tests.support.processes import ROOT, finish, run, start, worker
+from tests.support.commands import aside, run
+from tests.support.processes import ROOT, finish, start, worker
 from tests.support.records import record, submission
 from tests.support.scraping import Sample, scrape, total
 from tests.support.waiting import eventually
@@ -85,9 +86,9 @@ async def expect_polling(address: str) -> None:
     assert total(samples, "temporal_num_pollers") > 0
 
 
-async def load(servers: dict[str, str], path: Path, *arguments: str, code: int = 0) -> None:
-    ended = await run(servers, "start_main_workflows.py", "--input", str(path), *arguments)
-    assert ended[0] == code
+async def load(path: Path, *arguments: str, code: int = 0) -> None:
+    result = await aside("main", "start", "--input", str(path), *arguments)
+    assert result.exit_code == code, result.output
 
 
 def write_lines(path: Path, keys: list[str]) -> Path:
@@ -119,23 +120,21 @@ def _one(number: int) -> Sequence[object]:
     return join([submission(f"s{number}", [record(f"k{number}")], requester="nobody")])
 
 
-async def work_of_every_kind(
-    client: Client, engine: AsyncEngine, servers: dict[str, str], directory: Path
-) -> None:
+async def work_of_every_kind(client: Client, engine: AsyncEngine, directory: Path) -> None:
     await start_batchers(client, 1, BatcherSettings(linger_seconds=0.3))
     batcher = client.get_workflow_handle("batcher-0")
     await refuse_some_keys(engine)
     keys = [f"good{n}" for n in range(10)] + ["bad"]
     file = write_lines(directory / "some.ndjson", keys)
     key = ("--key", "id")
-    await load(servers, file, *key, "--records-per-workflow", "11", code=3)
+    await load(file, *key, "--records-per-workflow", "11", code=3)
     for path in ("coalesced", "unbatched"):
         other = write_lines(directory / f"{path}.ndjson", [f"{path}1", f"{path}2"])
-        await load(servers, other, *key, "--write-path", path, "--linger", "0.1")
+        await load(other, *key, "--write-path", path, "--linger", "0.1")
     await continue_as_new(client)
     await batcher.execute_update(BatcherWorkflow.drain)
     late = write_lines(directory / "late.ndjson", ["late"])
-    loading = asyncio.create_task(load(servers, late, *key))
+    loading = asyncio.create_task(load(late, *key))
 
     async def has_turned_away() -> None:
         assert (await batcher.query(BatcherWorkflow.status)).totals.turned_away == 1
@@ -149,11 +148,12 @@ async def work_of_every_kind(
     )
 
 
+@pytest.mark.usefixtures("on_servers")
 async def test_all_that_is_looked_at_is_there(
     client: Client, engine: AsyncEngine, servers: dict[str, str], tmp_path: Path
 ) -> None:
     async with measured_workers(servers) as workers:
-        await work_of_every_kind(client, engine, servers, tmp_path)
+        await work_of_every_kind(client, engine, tmp_path)
         used = {name for expression in EXPRESSIONS for name in USED.findall(expression)}
 
         async def all_are_there() -> list[Sample]:
@@ -228,6 +228,7 @@ async def test_a_busy_address_ends_a_worker_with_one_line(servers: dict[str, str
         ("no-such-host.invalid:9464", "the host 'no-such-host.invalid' is not known"),
     ],
 )
-async def test_an_unusable_address_is_named(servers: dict[str, str], bind: str, said: str) -> None:
-    process = await start({**servers, "BATCHING_DEMO_METRICS_BIND": bind}, "main_worker.py")
-    assert await finish(process) == (1, "", f"Error: no metrics at {bind}: {said}\n")
+def test_an_unusable_address_is_named(bind: str, said: str) -> None:
+    result = run("main", "worker", "--metrics-bind", bind)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: no metrics at {bind}: {said}\n"

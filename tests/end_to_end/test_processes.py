@@ -30,7 +30,7 @@ async def test_four_processes_and_a_killed_worker(
         )
         assert (code, output) == (0, "batcher-0: started\n")
 
-        loading = asyncio.create_task(load(servers, "--workflows", "150"))
+        loading = asyncio.create_task(load(servers, "--workflows", "60"))
 
         async def some_rows() -> None:
             assert int(str(await scalar(engine, "SELECT count(*) FROM records"))) >= 20
@@ -40,16 +40,16 @@ async def test_four_processes_and_a_killed_worker(
         await doomed.wait()
         await workers.enter_async_context(worker(servers, "batcher_worker.py"))
         counts = await loading
-        assert (counts["read"], counts["written"], counts["workflows"]) == (150, 150, 150)
+        assert (counts["read"], counts["written"], counts["workflows"]) == (60, 60, 60)
         assert await fetch(
             engine, "SELECT count(*), count(DISTINCT idempotency_key) FROM records"
-        ) == [(150, 150)]
+        ) == [(60, 60)]
 
-        second = await load(servers, "--workflows", "150")
-        assert (second["already_done"], second["written"]) == (150, 0)
-        again = await load(servers, "--workflows", "30", "--again")
-        assert (again["duplicate"], again["written"]) == (30, 0)
-        assert await scalar(engine, "SELECT count(*) FROM records") == 150
+        second = await load(servers, "--workflows", "60")
+        assert (second["already_done"], second["written"]) == (60, 0)
+        again = await load(servers, "--workflows", "10", "--again")
+        assert (again["duplicate"], again["written"]) == (10, 0)
+        assert await scalar(engine, "SELECT count(*) FROM records") == 60
 
 
 async def test_a_worker_waits_for_temporal_and_says_so(servers: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from tests.support.debian import needs_pgbouncer
 from tests.support.processes import start_process
 from tests.support.waiting import eventually
 from tools.benchmark.parts.pooler import DIRECT, POOLED, TOLD
+from tools.benchmark.parts.write import OURS, measure_write
 
 
 async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:
@@ -27,20 +28,26 @@ async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:
     return {section["name"]: section for section in document["sections"]}
 
 
-async def test_the_write_and_the_paths(tmp_path: Path) -> None:
-    parts = ["write", "paths"]
-    sections = await benchmark(tmp_path, *parts, "--records-per-workflow", "200")
-    assert list(sections) == parts
+async def test_the_write(database_url: str) -> None:
+    section = await measure_write(database_url, rounds=1)
+    speeds, _ = section.tables
+    assert OURS in [row[0] for row in speeds.rows]
+    assert "0" not in {speed for row in speeds.rows for speed in row}
+
+
+async def test_the_paths(tmp_path: Path) -> None:
+    sections = await benchmark(tmp_path, "paths", "--records-per-workflow", "200")
+    assert list(sections) == ["paths"]
     _, costs, _ = sections["paths"]["tables"]
     batches = {row[1]: int(row[2]) for row in costs["rows"]}
     assert batches.keys() == {"nothing", "unbatched", "coalesced", "batched"}
     assert {path for path, number in batches.items() if number == 0} == {"nothing"}
-    assert (tmp_path / "write.svg").read_text().startswith("<?xml")
+    assert (tmp_path / "paths.svg").read_text().startswith("<?xml")
 
 
 @pytest.mark.slow
 async def test_the_other_parts(tmp_path: Path) -> None:
-    parts = ["growth", "distance", "shards", "latency", "budget"]
+    parts = ["write", "growth", "distance", "shards", "latency", "budget"]
     small = ("--records", "100", "--records-per-workflow", "200")
     assert list(await benchmark(tmp_path, *parts, *small)) == parts
 

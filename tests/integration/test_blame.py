@@ -1,5 +1,6 @@
 """Who is to blame for a failed write: found by trying, on a real Postgres, on every path."""
 
+from collections.abc import Container
 from random import Random
 
 import pytest
@@ -40,6 +41,7 @@ DOES = {
 }
 """What a trigger does for some records, by the SQLSTATE that comes of it."""
 ONE, ALL = "NEW.idempotency_key = 'b'", "true"
+BAD = "NEW.payload->>'bad' IS NOT NULL"
 SERVERS = ["40001", "40P01", "55P03", "57014", "57P01", "25P02", "XX000"]
 """Codes of the server's own."""
 AGAIN = ATTEMPTS_BEFORE_BLAME + 1
@@ -62,6 +64,12 @@ async def trip(engine: AsyncEngine, sqlstate: str, when: str, moment: str = "BEF
 
 def three(name: str = "s") -> Rows:
     return rows_of((name, [record("a"), record("b"), record("c")]))
+
+
+def a_hundred(name: str, bad: Container[int]) -> Rows:
+    """A hundred records; the trigger of `BAD` refuses those at some positions."""
+    made = [record(f"{name}-{n:02}", {"bad": 1} if n in bad else None) for n in range(100)]
+    return rows_of((name, made))
 
 
 async def expect_failure(
@@ -220,14 +228,13 @@ async def test_what_takes_too_long_to_halve_is_tried_in_the_next_attempt(
 async def test_the_statements_of_a_write_are_bounded(
     engine: AsyncEngine, sqlstate: str, bad: int
 ) -> None:
-    await trip(engine, sqlstate, "NEW.payload->>'bad' IS NOT NULL")
+    await trip(engine, sqlstate, BAD)
     await write_by(WritePath.BATCHED, engine, rows_of(("old", [record("old")])))
     statements = Statements(engine)
     for seed in range(2):
         chosen = Random(f"{seed} {bad}").sample(range(100), bad)
-        made = [record(f"{seed}-{n:02}", {"bad": 1} if n in chosen else None) for n in range(100)]
+        rows = a_hundred(f"s{seed}", chosen)
         statements.sent.clear()
-        rows = rows_of((f"s{seed}", made))
         result = await write_by(WritePath.BATCHED, engine, rows, attempt=AGAIN)
         assert [at for at, code in enumerate(result.codes) if code == "r"] == sorted(chosen)
         assert len(statements.sent) <= most_statements(rows, refused=bad)
@@ -237,12 +244,11 @@ async def test_the_statements_of_a_write_are_bounded(
 async def test_one_bad_record_of_a_hundred_costs(
     engine: AsyncEngine, sqlstate: str, most: int
 ) -> None:
-    await trip(engine, sqlstate, "NEW.payload->>'bad' IS NOT NULL")
+    await trip(engine, sqlstate, BAD)
     statements = Statements(engine)
     for bad in range(0, 100, 7):
-        made = [record(f"{bad}-{n:02}", {"bad": 1} if n == bad else None) for n in range(100)]
         statements.sent.clear()
-        result = await write_by(WritePath.BATCHED, engine, rows_of((f"s{bad}", made)))
+        result = await write_by(WritePath.BATCHED, engine, a_hundred(f"s{bad}", {bad}))
         assert result.codes.index("r") == bad
         assert statements.inserts <= most
 

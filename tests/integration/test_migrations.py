@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import inspect as inspect_schema
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -40,9 +42,11 @@ async def tables(url: str) -> set[str]:
     return {*found, *views}
 
 
-async def test_up_check_down_up(empty_database_url: str) -> None:
+async def test_up_check_down_up(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = empty_database_url
-    alembic(url, "upgrade", "head")
+    monkeypatch.setenv("DATABASE_URL", url)
+    project = Config(toml_file=ROOT / "pyproject.toml")
+    await asyncio.to_thread(command.upgrade, project, "head")
     assert await tables(url) == {
         "batching_demo_alembic_version",
         "records",
@@ -50,10 +54,10 @@ async def test_up_check_down_up(empty_database_url: str) -> None:
         "dead_letters",
         "database_identity",
     }
-    alembic(url, "check")
-    alembic(url, "downgrade", "base")
+    await asyncio.to_thread(command.check, project)
+    await asyncio.to_thread(command.downgrade, project, "base")
     assert await tables(url) == {"batching_demo_alembic_version"}
-    alembic(url, "upgrade", "head")
+    await asyncio.to_thread(command.upgrade, project, "head")
     assert "records" in await tables(url)
 
 

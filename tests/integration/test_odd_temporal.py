@@ -18,10 +18,15 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import PayloadCodec
 
+from batching_demo.cli import running_batchers
 from batching_demo.cli.main import hindrances
+from batching_demo.cli.main import start as main_start
+from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.identity import read_identity
 from batching_demo.devstack.ports import HOST
 from batching_demo.executions import status_name
+from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside, assert_one_line, said
 from tests.support.processes import finish, start
@@ -149,6 +154,21 @@ async def test_a_batcher_that_is_paused_in_temporal(client: Client) -> None:
     assert "is paused in Temporal" in (await aside("doctor")).stdout
     await pause(client, "batcher-0", on=False)
     assert (await aside("batcher", "start", "--linger", "0.2")).exit_code == 0
+
+
+async def test_a_database_workflow_that_is_paused_in_temporal(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_batchers, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(main_start, "LONGEST_NO_WAIT_SECONDS", 0.5)
+    advice = f"{DATABASE_WORKFLOW_ID} is paused in Temporal"
+    async with batcher_service(client, engine):
+        await pause(client, DATABASE_WORKFLOW_ID)
+        result = await aside("main", "start", "--no-wait")
+        assert_one_line(result, 1, advice, "temporal workflow unpause")
+        assert said(result)[0].startswith(advice)
+        await pause(client, DATABASE_WORKFLOW_ID, on=False)
+        assert await ask_identity(client) == await read_identity(engine)
 
 
 async def main_workflow(client: Client) -> str:

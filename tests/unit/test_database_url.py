@@ -133,6 +133,7 @@ def test_where_a_url_leads(text: str, place: str) -> None:
         ("postgresql://db/x?user=a&sslpassword=secret&ret=1", "write %26 for an & in a value"),
         ("postgresql://a@db/x?sslmode=true", "can only be disable"),
         ("postgresql://a@db/x?channel_binding=require", "channel_binding in DATABASE_URL can only"),
+        ("postgresql://a@db/x?channel_binding=require", "write prefer, and sslmode=verify-full"),
         ("postgresql://a@db/x?sslmode=full", "can only be disable or allow or prefer or require"),
         ("postgresql://a@db/x?sslsni=0", "sslsni in DATABASE_URL can only be 1"),
         ("postgresql://a@db/x?target_session_attrs=master", "can only be any or read-write"),

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import click
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
+from batching_demo.cli.app import CommandGroup
 from batching_demo.cli.process import streams
 from batching_demo.cli.process.endings import CommandFailure, exit_code_of
+from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.temporal import stop_signals
+from tests.support.commands import run
 
 
 def fail(error: BaseException) -> Callable[[], None]:
@@ -52,6 +56,27 @@ def test_the_last_resort_is_one_line_without_what_the_error_quotes(
     monkeypatch.setenv("BATCHING_DEMO_TRACEBACK", "1")
     exit_code_of(fail(ValueError("hunter2")))
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RPCError("gone", RPCStatusCode.NOT_FOUND, b""), "Error: Temporal: gone (NOT_FOUND)"),
+        (
+            DatabaseFailedError(Failure(FailureKind.OUTAGE, "the table is gone")),
+            "Error: the table is gone",
+        ),
+    ],
+)
+def test_an_error_keeps_its_line_where_its_server_cannot_be_named(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = click.Command("fail", callback=fail(error))
+    monkeypatch.setattr(CommandGroup, "get_command", lambda *_: command)
+    monkeypatch.setenv("TEMPORAL_PROFILE", "absent")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db:port/x")
+    result = run("fail")
+    assert (result.exit_code, result.stderr) == (1, f"{line}\n")
 
 
 @contextmanager
