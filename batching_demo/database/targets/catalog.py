@@ -18,6 +18,17 @@ RELATION = text(
 )
 """The relation of a name; without a schema, the one that the search path finds."""
 
+SIMILAR = text(
+    """
+    SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE lower(c.relname) = lower(:name) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    ORDER BY 1 LIMIT 3
+    """
+)
+"""Tables of the same name in other schemas, or with other capitals."""
+
 COLUMNS = text(
     """
     WITH RECURSIVE bases AS (

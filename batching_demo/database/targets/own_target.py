@@ -55,6 +55,12 @@ class OwnColumn:
     """"always", "by default", or empty."""
 
     @property
+    def needs_value(self) -> bool:
+        """Whether it refuses rows without a value for it."""
+        fills_itself = self.is_generated or self.identity or self.default is not None
+        return self.not_null and not fills_itself
+
+    @property
     def is_json(self) -> bool:
         """Whether it takes any JSON value as it is."""
         return self.cast_type in ("json", "jsonb")
