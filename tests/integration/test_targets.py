@@ -1,6 +1,5 @@
 """Tables of all kinds that records are written to, on every path, and those that cannot be."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
@@ -21,21 +20,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import CreateTable, SchemaItem
 from sqlalchemy.types import NullType
-from temporalio.client import Client
 
-from batching_demo.batcher_service import target_check
-from batching_demo.batcher_service.target_check import TargetError, check_target
 from batching_demo.batcher_service.verdicts import gather
-from batching_demo.batcher_service.worker import build_worker
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.writing.rows import Rows
 from batching_demo.database.writing.target import Expression, Target
 from batching_demo.database.writing.writes import write_batch, write_unbatched
-from batching_demo.temporal import wait_for_pollers
 from tests.support.database import execute, fetch
 from tests.support.records import batch_info, record, submission
-from tests.support.waiting import LONG_SECONDS
 
 ITEM = {"item": lambda payload: payload["item"].astext}
 
@@ -156,77 +148,6 @@ async def test_what_does_not_fit_the_database_is_the_operators_to_mend(
     target = await create(engine, table(*columns), columns=ITEM if has_item else None)
     with pytest.raises(DatabaseFailedError, match=words):
         await write_batch(engine, rows("s", "a"), batch_info(), target)
-
-
-DECIDING = "content_hash bytea, submission_id text, position integer"
-MISTAKES = {
-    "no column for the look-up": (
-        "id text PRIMARY KEY, item text, submission_id text, position integer",
-        'table goods does not fit its Target: column "content_hash" of relation "goods" does not'
-        " exist (SQLSTATE 42703): change the table or the Target",
-    ),
-    "no column for the key": (
-        f"idempotency_key text PRIMARY KEY, {DECIDING}",
-        'table goods does not fit its Target: column "id" of relation "goods" does not exist'
-        " (SQLSTATE 42703): change the table or the Target",
-    ),
-    "a key that is not unique": (
-        f"id text, item text, {DECIDING}",
-        "table goods does not fit its Target: there is no unique or exclusion constraint matching"
-        " the ON CONFLICT specification (SQLSTATE 42P10): change the table or the Target",
-    ),
-    "a column of another type": (
-        f"id text PRIMARY KEY, item integer, {DECIDING}",
-        'table goods does not fit its Target: column "item" is of type integer but expression is of'
-        " type text (SQLSTATE 42804): change the table or the Target",
-    ),
-    "a key that is compared as CHAR": (
-        f"id char(9) PRIMARY KEY, item text, {DECIDING}",
-        "table goods does not fit its Target: column id is character in the database: declare it as"
-        " CHAR, since Postgres does not compare it as text",
-    ),
-}
-
-
-def goods() -> Target:
-    columns = (Column("id", Text, primary_key=True), Column("item", Text))
-    made = table(*columns).to_metadata(MetaData(), name="goods")
-    return Target(made, ITEM, "id")
-
-
-@pytest.mark.parametrize(("columns", "message"), MISTAKES.values(), ids=list(MISTAKES))
-async def test_a_target_that_cannot_work_is_found_without_a_record(
-    engine: AsyncEngine, columns: str, message: str
-) -> None:
-    await execute(engine, f"CREATE TABLE goods ({columns})")
-    with pytest.raises(TargetError) as found:
-        await check_target(engine, goods())
-    assert str(found.value) == message
-
-
-async def test_a_target_that_works_passes_and_a_missing_table_may_come(
-    engine: AsyncEngine,
-) -> None:
-    with pytest.raises(DatabaseFailedError, match="not migrated"):
-        await check_target(engine, goods())
-    await execute(engine, f"CREATE TABLE goods (id text PRIMARY KEY, item text, {DECIDING})")
-    await check_target(engine, goods())
-    assert await stored(engine, goods(), "id") == []
-
-
-async def test_a_worker_ends_if_its_target_cannot_work(
-    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(target_check, "RETRY_SECONDS", 0.1)
-    worker = build_worker(client, engine, 1, target=goods())
-    ended = asyncio.create_task(worker.run())
-    # As long as the table is not there, the worker waits for it.
-    await wait_for_pollers(client, BATCHER_TASK_QUEUE)
-    assert not ended.done()
-    await execute(engine, f"CREATE TABLE goods (id text PRIMARY KEY, {DECIDING})")
-    async with asyncio.timeout(LONG_SECONDS):
-        with pytest.raises(TargetError, match='column "item"'):
-            await ended
 
 
 def test_an_expression_that_makes_no_sql_is_refused_when_it_is_named() -> None:

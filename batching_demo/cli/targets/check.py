@@ -15,7 +15,7 @@ from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.engine import COMMAND_TIMEOUT_SECONDS, create_transactional_engine
 from batching_demo.database.errors import database_errors
 from batching_demo.database.targets.check import CheckedTarget, check_targets
-from batching_demo.settings import Settings
+from batching_demo.settings import TARGETS, Settings
 
 
 @click.command()
@@ -55,8 +55,7 @@ def _chosen(targets: Sequence[TargetDeclaration], name: str | None) -> Sequence[
     """
     if not targets:
         raise click.UsageError(
-            "no target is declared: name the file that declares them with --targets or"
-            " BATCHING_DEMO_TARGETS"
+            f"no target is declared: name the file that declares them with --targets or {TARGETS}"
         )
     if name is None:
         return targets
