@@ -16,7 +16,7 @@ from batching_demo.database.writing.inserter import Inserter
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.statements import Statements
 
-WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
+WRITTEN, DUPLICATE, CONFLICT, REJECTED, *_ = (verdict.value[0] for verdict in Verdict)
 NO_NUL = "22021"
 """The SQLSTATE with which Postgres refuses a NUL."""
 UNTRANSLATABLE = "22P05"
