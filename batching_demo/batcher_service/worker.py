@@ -14,7 +14,8 @@ from batching_demo.batcher_service.target_check import TargetPlugin
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.targets.records import RECORDS
+from batching_demo.database.writing.target import Target
 from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
 

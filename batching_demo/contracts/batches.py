@@ -16,6 +16,8 @@ REFUSED = "refused_by_postgres"
 """The reason of a record that Postgres refuses with an SQLSTATE."""
 NOT_STORED = "not_stored"
 """The reason of a record that Postgres takes without an error, and stores no row with its key."""
+INCOMPLETE = "incomplete"
+"""The reason of a record without a value for a column of the key, or that says what is newest."""
 ANSWER_BUSY = "answer_busy"
 """Activity that takes a list[BusyAnswer] and the batcher's shard, and returns nothing."""
 
