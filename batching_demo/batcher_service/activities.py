@@ -38,8 +38,8 @@ from batching_demo.contracts.messages import (
 )
 from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.writing.rows import BatchInfo
 from batching_demo.database.targets.records import RECORDS
+from batching_demo.database.writing.rows import BatchInfo
 from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 

@@ -79,7 +79,9 @@ class RecordsStatements:
             batch = self._batch or _batch_of_one()
             found = await self._sender.send(INSERT_ROWS, arrays(self._rows, rows, batch))
         else:
-            found = await self._sender.send(INSERT_ROW, scalars(self._rows, rows[0], _batch_of_one()))
+            found = await self._sender.send(
+                INSERT_ROW, scalars(self._rows, rows[0], _batch_of_one())
+            )
         inserted = set(found.scalars())
         if inserted:
             self._sender.committed()
