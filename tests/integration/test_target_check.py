@@ -14,8 +14,8 @@ from batching_demo.contracts.targets import OnConflict, TargetDeclaration
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.targets.check import TargetError, check_targets, expect_unchanged
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.targets.registry import Targets
-from batching_demo.database.writing.target import RECORDS
 from tests.support.database import direct, execute, execute_at
 from tests.support.own_tables import check, declared, new_name, own_target
 from tests.support.postgres import ChosenPostgres, create_database, open_engine
@@ -362,7 +362,9 @@ async def test_a_table_that_changes_is_the_operators_to_mend(
             await expect_unchanged(connection, target)
     assert caught.value.failure.kind is FailureKind.OPERATOR
     assert words.format(t=name) in str(caught.value)
-    assert str(caught.value).endswith("undo that, or restart the batcher workers")
+    is_gone = "cannot work any more" in str(caught.value)
+    advice = ("create it, or correct its name", "add a unique constraint on it")
+    assert str(caught.value).endswith(advice if is_gone else "or restart the batcher workers")
 
 
 async def test_the_registry_keeps_a_target_as_it_was_first(shop: AsyncEngine) -> None:
@@ -422,3 +424,19 @@ async def test_a_worker_polls_until_a_database_is_there_whose_table_does_not_fit
     with pytest.raises(TargetError, match="target own cannot work: there is no table none"):
         await asyncio.wait_for(running, LONG_SECONDS)
     await engine.dispose()
+
+
+async def test_postgres_plans_the_statements_before_any_record(shop: AsyncEngine) -> None:
+    name = new_name()
+    declaration = declared(name, receipts=True)
+    await execute(shop, TABLE.format(t=name), "ALTER TABLE receipts RENAME TO receipts_old")
+    try:
+        found = await check(shop, declaration)
+    finally:
+        await execute(shop, "ALTER TABLE receipts_old RENAME TO receipts")
+    assert found.target is None
+    assert found.problems[0] == (
+        'Postgres refuses to insert new keys: relation "receipts" does not exist (SQLSTATE 42P01):'
+        " run `batching-demo db upgrade`"
+    )
+    assert (await check(shop, declaration)).target

@@ -78,6 +78,7 @@ async def test_json_has_the_same(engine: AsyncEngine) -> None:
         "field": "date",
         "default": "now()",
     }
+    assert 'INSERT INTO "public"."invoices"' in good["sql"]["insert new keys"]
     assert len(wrong["problems"]) == 2
 
 
