@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
+from batching_demo.database.targets.records_sql import INSERT_ROWS, arrays
 from batching_demo.database.writing.row_writer import OTHER_CONTENT
 from batching_demo.database.writing.rows import Rows
-from batching_demo.database.targets.records_sql import INSERT_ROWS, arrays
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tests.support.database import execute, expect_waiting_writes, fetch, scalar
 from tests.support.records import batch_info, record
