@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 
 from sqlalchemy import Alias, Column, MetaData, Table
 from sqlalchemy.sql import quoted_name
@@ -10,6 +11,7 @@ from sqlalchemy.sql import quoted_name
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.targets.own_statements import OwnStatements
 from batching_demo.database.targets.sql.all_statements import OwnSql
+from batching_demo.database.targets.sql.helpers import Helpers
 from batching_demo.database.targets.sql_type import SqlType
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.sender import Sender
@@ -84,9 +86,9 @@ class OwnTarget:
         )
 
     @cached_property
-    def present(self) -> Alias:
+    def present(self) -> Alias[Any]:
         """The table by a name that no part of a statement has, whatever its own name is."""
-        return self.table.alias("present")
+        return cast(Alias[Any], self.table.alias("present"))
 
     @cached_property
     def filled(self) -> Sequence[OwnColumn]:
@@ -136,6 +138,11 @@ class OwnTarget:
         """Return the statements of one write."""
         del batch  # no column gets anything of it
         return OwnStatements(self.sql, sender, rows)
+
+    @cached_property
+    def helpers(self) -> Helpers:
+        """The names of the columns that statements have besides those of the table."""
+        return Helpers.beside([one.name for one in self.columns])
 
     def column(self, name: str) -> OwnColumn:
         """Return the column of a name."""
