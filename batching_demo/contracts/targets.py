@@ -1,11 +1,23 @@
 """Targets: the tables that records go to, as users declare them. Postgres is not asked here."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 RECORDS_TARGET = "records"
 """The target of that name is the built-in table. It is the default, and nobody declares it."""
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
+
+
+def problem_of_name(name: str) -> str:
+    """Return why a target cannot have a name, and what to do; empty if it can."""
+    if name == RECORDS_TARGET:
+        return "is the built-in table and cannot be declared: choose another name"
+    if not NAME.fullmatch(name):
+        return "is no name of a target: take at most 63 letters, digits, - and _"
+    return ""
 
 
 class OnConflict(StrEnum):

@@ -1,6 +1,6 @@
 """Check declared targets, at a worker's start and whenever its table may have changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,17 +15,17 @@ from batching_demo.database.targets.reflection import read_facts, target_of
 
 
 class TargetError(UserError):
-    """The database cannot do what a target says. The message is one line.
+    """The database cannot do what targets say. The message is one line.
 
     Args:
-        name: The name of the target.
-        problems: What does not fit, and what to do.
+        problems: By the name of a target, what does not fit, and what to do.
     """
 
     exit_code = 2
 
-    def __init__(self, name: str, problems: Sequence[str]) -> None:
-        super().__init__(f"target {name} cannot work: {'; and '.join(problems)}")
+    def __init__(self, problems: Mapping[str, Sequence[str]]) -> None:
+        words = (f"target {name} cannot work: {'; '.join(of)}" for name, of in problems.items())
+        super().__init__("; ".join(words))
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,18 @@ class CheckedTarget:
     """None if there is a problem."""
 
 
-async def check_target(
-    connection: AsyncConnection, declaration: TargetDeclaration
-) -> CheckedTarget:
-    """Look at the table of a target.
+async def check_targets(
+    connection: AsyncConnection, declarations: Sequence[TargetDeclaration]
+) -> list[CheckedTarget]:
+    """Look at the tables of targets.
 
     Raises:
         SQLAlchemyError: Postgres does not answer.
     """
+    return [await _check(connection, one) for one in declarations]
+
+
+async def _check(connection: AsyncConnection, declaration: TargetDeclaration) -> CheckedTarget:
     facts = await read_facts(connection, declaration.table)
     problems = find_problems(declaration, facts)
     target = None if problems else target_of(declaration, facts)
@@ -61,9 +65,9 @@ async def reflect(connection: AsyncConnection, declaration: TargetDeclaration) -
         TargetError: It cannot work.
         SQLAlchemyError: Postgres does not answer.
     """
-    checked = await check_target(connection, declaration)
+    checked = await _check(connection, declaration)
     if checked.target is None:
-        raise TargetError(declaration.name, checked.problems)
+        raise TargetError({declaration.name: checked.problems})
     return checked.target
 
 

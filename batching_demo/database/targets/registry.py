@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.contracts.targets import RECORDS_TARGET, TargetDeclaration
+from batching_demo.contracts.targets import RECORDS_TARGET, TargetDeclaration, problem_of_name
 from batching_demo.database.errors import (
     DatabaseFailedError,
     Failure,
     FailureKind,
     database_errors,
 )
-from batching_demo.database.targets.check import TargetError, reflect
+from batching_demo.database.targets.check import CheckedTarget, TargetError, check_targets
 from batching_demo.database.targets.own_target import OwnTarget
 from batching_demo.database.writing.target import RECORDS, Target
 
@@ -19,7 +19,8 @@ from batching_demo.database.writing.target import RECORDS, Target
 class Targets:
     """The built-in target `records`, and those that are declared.
 
-    The table of each is looked at once, before its first write or at the start of the worker.
+    The table of each is looked at once, at the start of the worker or before the first write. Such
+    a target stays as it is until the worker ends.
 
     Args:
         declarations: Of the user's own targets.
@@ -29,21 +30,21 @@ class Targets:
     """
 
     def __init__(self, declarations: Sequence[TargetDeclaration] = ()) -> None:
-        self.declarations = {one.name: one for one in declarations}
+        self._declarations = {one.name: one for one in declarations}
         self._reflected: dict[str, OwnTarget] = {}
         for one in declarations:
-            if one.name == RECORDS_TARGET:
-                raise TargetError(one.name, ["it is the built-in table: choose another name"])
-            if self.declarations[one.name] is not one:
-                raise TargetError(one.name, ["it is declared twice: choose another name"])
+            if problem := problem_of_name(one.name):
+                raise TargetError({one.name: [f"it {problem}"]})
+            if self._declarations[one.name] is not one:
+                raise TargetError({one.name: ["it is declared twice: choose another name"]})
 
     def __contains__(self, name: str) -> bool:
-        return name == RECORDS_TARGET or name in self.declarations
+        return name == RECORDS_TARGET or name in self._declarations
 
     @property
     def names(self) -> list[str]:
         """The names of all targets, the built-in one first."""
-        return [RECORDS_TARGET, *self.declarations]
+        return [RECORDS_TARGET, *self._declarations]
 
     async def find(self, engine: AsyncEngine, name: str) -> Target | OwnTarget:
         """Return the target of a name.
@@ -54,22 +55,33 @@ class Targets:
         """
         if name == RECORDS_TARGET:
             return RECORDS
-        found = self._reflected.get(name)
-        if found is None:
+        if name not in self._reflected:
             try:
-                found = await self.reflect(engine, self.declarations[name])
+                await self._reflect(engine, [self._declarations[name]])
             except TargetError as error:
                 raise DatabaseFailedError(Failure(FailureKind.OPERATOR, str(error))) from None
-        return found
+        return self._reflected[name]
 
-    async def reflect(self, engine: AsyncEngine, declaration: TargetDeclaration) -> OwnTarget:
-        """Look at the table of a target, and keep what is found for all writes.
+    async def reflect_all(self, engine: AsyncEngine) -> Sequence[CheckedTarget]:
+        """Look at the tables of all targets, and return what was found.
 
         Raises:
-            TargetError: It cannot work.
+            TargetError: Some cannot work. The message names all problems of all of them.
             DatabaseFailedError: Postgres does not answer.
         """
+        return await self._reflect(engine, [*self._declarations.values()])
+
+    async def _reflect(
+        self, engine: AsyncEngine, declarations: Sequence[TargetDeclaration]
+    ) -> Sequence[CheckedTarget]:
+        if not declarations:
+            return []
         with database_errors():
             async with engine.connect() as connection:
-                found = await reflect(connection, declaration)
-        return self._reflected.setdefault(declaration.name, found)
+                checked = await check_targets(connection, declarations)
+        if failing := {one.declaration.name: one.problems for one in checked if one.problems}:
+            raise TargetError(failing)
+        for one in checked:
+            if one.target:
+                self._reflected.setdefault(one.declaration.name, one.target)
+        return checked
