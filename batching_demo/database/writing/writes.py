@@ -4,11 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.encoding import encoding_of
 from batching_demo.database.errors import database_errors
-from batching_demo.database.writing.inserter import Inserter
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.row_writer import RowWriter, WriteResult
 from batching_demo.database.writing.rows import BatchInfo, Rows
-from batching_demo.database.writing.statements import Statements
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.sender import Sender
+from batching_demo.database.writing.target import Target
 
 
 async def write_batch(
@@ -41,9 +41,11 @@ async def write_batch(
     with database_errors():
         async with engine.connect() as connection:
             rows.escape(encoding_of(connection))
-            statements = Statements.batched(connection, target, rows, batch)
-            inserter = Inserter(statements, rows_per_statement or max(1, len(rows)), attempt)
-            return await RowWriter(statements, inserter, rows).run(batch, look_first=attempt > 1)
+            sender = Sender(connection)
+            statements = target.statements(sender, rows, batch)
+            at_once = rows_per_statement or max(1, len(rows))
+            writer = RowWriter(sender, statements, rows, at_once, attempt)
+            return await writer.run(batch, look_first=attempt > 1)
 
 
 async def write_unbatched(
@@ -63,5 +65,6 @@ async def write_unbatched(
     with database_errors():
         async with engine.connect() as connection:
             rows.escape(encoding_of(connection))
-            statements = Statements.unbatched(connection, target, rows)
-            return await RowWriter(statements, Inserter(statements, 1, attempt), rows).run(None)
+            sender = Sender(connection)
+            statements = target.statements(sender, rows, None)
+            return await RowWriter(sender, statements, rows, 1, attempt).run(None)
