@@ -211,6 +211,7 @@ class RowWriter:
                 sqlstate=problem.sqlstate,
                 requester=values["requester"][row],
                 run_label=values["run_label"][row],
+                target=values["target"][row],
             )
             for row, problem in self._problems.items()
         ]
