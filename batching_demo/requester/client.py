@@ -100,8 +100,7 @@ class BatchingClient:
         """
         if request_id is None:
             return (made := str(uuid4())), made
-        database = await self._databases.look_up()
-        return request_id, f"{request_id} in {database}" if database else request_id
+        return request_id, activity_id_of(request_id, await self._databases.look_up())
 
     async def _run(self, request_id: str, activity_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
@@ -134,6 +133,11 @@ class BatchingClient:
                 raise error.cause from None
             raise
         return answer
+
+
+def activity_id_of(request_id: str, database: str | None) -> str:
+    """Return the id of the activity of a request, which another database does not share."""
+    return f"{request_id} in {database}" if database else request_id
 
 
 async def _result_of(handle: ActivityHandle[Any]) -> Any:

@@ -40,6 +40,8 @@ def test_other_records_are_another_submission() -> None:
         ({"records": [RECORD], "source": "half \ud800"}, "source: a text of 1 to 512 bytes"),
         ({"records": [RECORD, "text"]}, r"records\[1\]: an object is needed"),
         ({"records": [{"payload": {}}]}, r"records\[0\].key: a text is needed"),
+        ({"records": [RECORD | {"line": 0}]}, r"records\[0\].line: an integer from 1"),
+        ({"records": [RECORD | {"rejection": "?"}]}, r"records\[0\].rejection: a code"),
         ({"records": [{"key": "k"}]}, r"records\[0\].payload: an object is needed"),
         ({"records": [RECORD] * (MAX_REQUEST_RECORDS + 1)}, "1001 are too many, 1000 are allowed"),
         (
