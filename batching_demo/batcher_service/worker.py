@@ -52,7 +52,7 @@ def build_worker(
     """
     coalescing = coalescing or BatcherSettings()
     known = Targets(targets)
-    writes = WriteActivities(engine, client, pool_size, coalescing)
+    writes = WriteActivities(engine, client, pool_size, coalescing, known)
     retries = RetryActivities(engine, writes.guard)
     return Worker(
         client,

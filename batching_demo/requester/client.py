@@ -18,7 +18,9 @@ from batching_demo.contracts.direct import (
 )
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.namespace_database import find_database
+from batching_demo.requester.look_ups import LookUps
 from batching_demo.requester.records import (
     Record,
     RecordError,
@@ -48,9 +50,14 @@ class BatchingClient:
     def __init__(self, client: Client, *, source: str = DEFAULT_SOURCE) -> None:
         self._client = client
         self._source = source
+        self._databases = LookUps(lambda: find_database(client))
 
     async def write(
-        self, records: Sequence[Record], *, request_id: str | None = None
+        self,
+        records: Sequence[Record],
+        *,
+        target: str = RECORDS_TARGET,
+        request_id: str | None = None,
     ) -> list[RecordResult]:
         """Have records stored, and return the result of each, in their order.
 
@@ -59,6 +66,7 @@ class BatchingClient:
 
         Args:
             records: Up to 1,000, with up to 1 MiB of keys and payloads.
+            target: The name of the target that they go to.
             request_id: Names the request. A repetition under the same id gives the same results,
                 while the first one runs and after it. Without it every call is another request.
 
@@ -69,7 +77,7 @@ class BatchingClient:
         """
         if not records:
             return []
-        template = SubmissionHeader("", requester="", records=0, length=0)
+        template = SubmissionHeader("", requester="", records=0, length=0, target=target)
         try:
             texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
         except RecordError as error:
@@ -83,7 +91,7 @@ class BatchingClient:
                 type=INVALID_REQUEST,
                 non_retryable=True,
             )
-        return [_result(at, record) for at, record in enumerate(answer["records"])]
+        return [_result(at, texts.keys[at], record) for at, record in enumerate(answer["records"])]
 
     async def _ids(self, request_id: str | None) -> tuple[str, str]:
         """Return the ids of the request and of its activity.
@@ -92,16 +100,15 @@ class BatchingClient:
         """
         if request_id is None:
             return (made := str(uuid4())), made
-        database = await find_database(self._client)
-        return request_id, f"{request_id} in {database}" if database else request_id
+        return request_id, activity_id_of(request_id, await self._databases.look_up())
 
     async def _run(self, request_id: str, activity_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
-        pairs = zip(texts.keys, texts.payloads, strict=True)
         request = {
             "request_id": request_id,
             "source": self._source,
-            "records": [{"key": key, "payload": payload} for key, payload in pairs],
+            "target": texts.template.target,
+            "records": _records(texts),
         }
         try:
             handle = await self._client.start_activity(
@@ -128,6 +135,11 @@ class BatchingClient:
         return answer
 
 
+def activity_id_of(request_id: str, database: str | None) -> str:
+    """Return the id of the activity of a request, which another database does not share."""
+    return f"{request_id} in {database}" if database else request_id
+
+
 async def _result_of(handle: ActivityHandle[Any]) -> Any:
     """Wait for the result of an activity, however often the server does not answer in time."""
     while True:
@@ -141,11 +153,27 @@ async def _result_of(handle: ActivityHandle[Any]) -> Any:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _result(position: int, record: Mapping[str, Any]) -> RecordResult:
+def _records(texts: RecordTexts) -> list[dict[str, object]]:
+    """Return records as a request has them. Few have more than a key and a payload."""
+    pairs = zip(texts.keys, texts.payloads, strict=True)
+    has_keys = texts.template.target == RECORDS_TARGET
+    records: list[dict[str, object]] = [
+        {"key": key, "payload": payload} if has_keys else {"payload": payload}
+        for key, payload in pairs
+    ]
+    for name, values in (("line", texts.lines), ("rejection", texts.rejections)):
+        for record, value in zip(records, values, strict=False):
+            if value:
+                record[name] = value
+    return records
+
+
+def _result(position: int, key: str, record: Mapping[str, Any]) -> RecordResult:
     problem = record["problem"]
     return RecordResult(
-        key=record["key"],
+        key=key,
         verdict=Verdict(record["verdict"]),
         problem=Problem(position, **problem) if problem else None,
         batch_id=record["batch_id"],
+        returned=record.get("returned", {}),
     )

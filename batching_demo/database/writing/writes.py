@@ -1,9 +1,18 @@
 """The only INSERTs of records in the project."""
 
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.encoding import encoding_of
-from batching_demo.database.errors import database_errors
+from batching_demo.database.errors import (
+    DatabaseFailedError,
+    FailureKind,
+    classify,
+    database_errors,
+)
+from batching_demo.database.targets.check import expect_unchanged
 from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.row_writer import RowWriter, WriteResult
 from batching_demo.database.writing.rows import BatchInfo, Rows
@@ -38,14 +47,8 @@ async def write_batch(
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
-    with database_errors():
-        async with engine.connect() as connection:
-            rows.escape(encoding_of(connection))
-            sender = Sender(connection)
-            statements = target.statements(sender, rows, batch)
-            at_once = rows_per_statement or max(1, len(rows))
-            writer = RowWriter(sender, statements, rows, at_once, attempt)
-            return await writer.run(batch, look_first=attempt > 1)
+    at_once = rows_per_statement or max(1, len(rows))
+    return await _write(engine, rows, batch, target, at_once, attempt)
 
 
 async def write_unbatched(
@@ -62,9 +65,34 @@ async def write_unbatched(
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
+    return await _write(engine, rows, None, target, 1, attempt)
+
+
+async def _write(
+    engine: AsyncEngine,
+    rows: Rows,
+    batch: BatchInfo | None,
+    target: Target,
+    rows_per_statement: int,
+    attempt: int,
+) -> WriteResult:
+    """Write rows. Each is a batch of its own if there is no batch."""
     with database_errors():
         async with engine.connect() as connection:
             rows.escape(encoding_of(connection))
             sender = Sender(connection)
-            statements = target.statements(sender, rows, None)
-            return await RowWriter(sender, statements, rows, 1, attempt).run(None)
+            statements = target.statements(sender, rows, batch)
+            check = partial(expect_unchanged, connection, target)
+            writer = RowWriter(sender, statements, rows, rows_per_statement, attempt, check)
+            try:
+                return await writer.run(batch, look_first=batch is not None and attempt > 1)
+            except (SQLAlchemyError, DatabaseFailedError) as error:
+                if _is_operators(error):
+                    # A table that has changed explains it better.
+                    await check()
+                raise
+
+
+def _is_operators(error: SQLAlchemyError | DatabaseFailedError) -> bool:
+    failure = error.failure if isinstance(error, DatabaseFailedError) else classify(error)
+    return failure.kind is FailureKind.OPERATOR
