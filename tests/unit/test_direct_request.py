@@ -30,7 +30,11 @@ def test_other_records_are_another_submission() -> None:
         ({}, "records: a list with at least one"),
         ({"records": []}, "records: a list with at least one"),
         ({"records": [RECORD], "recrods": 1}, "there is no 'recrods', only records"),
-        ({"records": [RECORD], "target": "invoices"}, "target: there is no 'invoices'"),
+        ({"records": [RECORD], "target": ""}, "target: a text of 1 to 512 bytes"),
+        (
+            {"records": [RECORD], "target": "invoices"},
+            r"records\[0\].key: leave it out, the key of invoices is in the payload",
+        ),
         ({"records": [RECORD], "request_id": 7}, "request_id: a text of 1 to 512 bytes"),
         ({"records": [RECORD], "source": "é" * 300}, "source: a text of 1 to 512 bytes"),
         ({"records": [RECORD], "source": "half \ud800"}, "source: a text of 1 to 512 bytes"),
