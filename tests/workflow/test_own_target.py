@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from batching_demo.contracts.retries import RetryInput
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
-from tests.support.database import execute, fetch, scalar
+from tests.support.database import execute, fetch
 from tests.support.services import batcher_service
 from tests.support.writers import WRITERS, Job, WriteOnce
 
@@ -63,9 +64,8 @@ async def written(client: Client, job: Job) -> list[RecordResult]:
 
 
 async def ids(engine: AsyncEngine) -> dict[str, int]:
-    stored = "SELECT jsonb_object_agg(invoice_no, id) FROM invoices"
-    found: dict[str, int] = await scalar(engine, stored)
-    return found
+    found = await fetch(engine, "SELECT invoice_no, id FROM invoices")
+    return {str(number): cast(int, id_) for number, id_ in found}
 
 
 def told(results: list[RecordResult]) -> list[tuple[str, object]]:
