@@ -29,6 +29,9 @@ COMMANDS = {
     "doctor": "doctor.doctor",
     "main": "main.group.main_group",
     "psql": "psql.psql",
+    "receipts": "receipts.receipts",
+    "submit": "submit.submit",
+    "targets": "targets.group.targets",
 }
 """Where each command is. It is loaded when it is used: a main worker needs no SQLAlchemy."""
 

@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.settings import POOLERS, read_pooler
+from batching_demo.target_files import read_targets
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -151,14 +153,14 @@ def batcher_settings(name: str) -> Decorator[Any]:
     )
 
 
-def write_path(**attributes: Any) -> Decorator[Any]:
+def write_path(
+    paths: Sequence[str] = WRITE_PATHS,
+    *,
+    help: str = "How prepared records reach Postgres.",
+    **attributes: Any,
+) -> Decorator[Any]:
     """Declare --write-path, for one path or for several."""
-    return option(
-        "--write-path",
-        type=click.Choice(WRITE_PATHS),
-        help="How prepared records reach Postgres.",
-        **attributes,
-    )
+    return option("--write-path", type=click.Choice(paths), help=help, **attributes)
 
 
 records_per_workflow = option(
@@ -220,6 +222,14 @@ pooler = option(
     callback=_set_pooler,
     help="What is between this command and Postgres: auto finds out, transaction is a pooler that"
     " gives each transaction another session.",
+)
+targets = option(
+    "--targets",
+    variable="TARGETS",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    callback=lambda _ctx, _param, path: read_targets(path) if path else (),
+    help="TOML file that declares tables of your own. [default: none]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 _QUIET = f"{__name__}.quiet"

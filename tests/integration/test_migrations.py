@@ -53,6 +53,7 @@ async def test_up_check_down_up(empty_database_url: str, monkeypatch: pytest.Mon
         "write_counts",
         "dead_letters",
         "database_identity",
+        "receipts",
     }
     await asyncio.to_thread(command.check, project)
     await asyncio.to_thread(command.downgrade, project, "base")

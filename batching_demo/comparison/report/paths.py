@@ -7,6 +7,7 @@ from batching_demo.comparison.postgres_counts import VIEWS
 from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.comparison.results import PathResult
 from batching_demo.contracts.counts import count
+from batching_demo.contracts.names import DIRECT
 
 Cell = Callable[[PathResult], str]
 
@@ -23,11 +24,16 @@ ROWS: Sequence[tuple[str, Cell]] = (
     ("events per record, main", lambda path: f"{path.main_events_per_record:.2f}"),
     ("events per record, batcher", lambda path: f"{path.batcher_events_per_record:.2f}"),
     ("events per record, both", lambda path: f"{path.history_events_per_record:.2f}"),
+    ("billable actions per record", lambda path: f"{path.actions_per_record:.2f}"),
 )
 PROBLEM_ROWS: Sequence[tuple[str, Cell]] = (
     ("duplicate", lambda path: str(path.duplicate)),
     ("conflict", lambda path: str(path.conflict)),
     ("rejected", lambda path: str(path.rejected)),
+)
+UPDATE_ROWS: Sequence[tuple[str, Cell]] = (
+    ("updated", lambda path: str(path.updated)),
+    ("stale", lambda path: str(path.stale)),
 )
 TAIL_ROW: tuple[str, Cell] = (
     "tail, waits for its linger",
@@ -63,9 +69,10 @@ def describe(comparison: Comparison) -> str:
     settings = comparison.settings
     rate = settings.max_writes_per_second
     budget = f" a write budget of {rate:g} a second," if rate else ""
+    per = "workflow" if DIRECT not in comparison.paths else "workflow or request"
     return (
         f"{count(comparison.records, 'record')} of {comparison.source.name} on each path,"
-        f" {comparison.records_per_workflow:,} per workflow, in batches of at most"
+        f" {comparison.records_per_workflow:,} per {per}, in batches of at most"
         f" {count(settings.max_records, 'record')}; linger {settings.linger_seconds:g} s,{budget}"
         f" {count(comparison.shards, 'shard')}."
     )
@@ -75,6 +82,8 @@ def _rows(results: Sequence[PathResult]) -> list[tuple[str, Cell]]:
     rows = list(ROWS)
     if any(path.duplicate + path.conflict + path.rejected for path in results):
         rows += PROBLEM_ROWS
+    if any(path.updated + path.stale for path in results):
+        rows += UPDATE_ROWS
     if any(path.tail_records for path in results):
         rows.append(TAIL_ROW)
     return rows
