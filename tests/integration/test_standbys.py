@@ -10,8 +10,11 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.schema.migrations import migrate
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.rows import Rows
+from batching_demo.database.writing.target import Target
 from tests.support.database import scalar
+from tests.support.own_tables import declared, new_name, own_target
 from tests.support.postgres import running_postgres
 from tests.support.records import record
 from tests.support.standbys import cancel_waits, expect_waiting_commits, missing_standby
@@ -29,9 +32,11 @@ async def replicated() -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-async def expect_cancelled_by_client(path: WritePath, engine: AsyncEngine, rows: Rows) -> None:
+async def expect_cancelled_by_client(
+    path: WritePath, engine: AsyncEngine, rows: Rows, target: Target = RECORDS
+) -> None:
     """Write until the commit waits, and give up as after a time-out."""
-    writing = asyncio.create_task(write_by(path, engine, rows))
+    writing = asyncio.create_task(write_by(path, engine, rows, target=target))
     await expect_waiting_commits(engine, 1)
     writing.cancel()
     await asyncio.wait([writing])
@@ -56,6 +61,24 @@ async def test_a_row_that_is_only_seen_is_not_written(
         await expect_waiting_commits(replicated, 2)
         assert not any(write.done() for write in writes)
     assert [write.codes for write in await asyncio.gather(*writes)] == [["w", "w"], ["d", "c"]]
+
+
+@pytest.mark.parametrize("receipts", [False, True])
+async def test_a_row_of_an_own_table_that_is_only_seen_is_not_written(
+    replicated: AsyncEngine, receipts: bool
+) -> None:
+    name = new_name()
+    created = f"CREATE TABLE {name} (k text PRIMARY KEY, v text)"
+    target = await own_target(replicated, declared(name, receipts=receipts), created)
+    rows = rows_of((name, [record("", {"k": "a"})]))
+    async with missing_standby(replicated):
+        await expect_cancelled_by_client(WritePath.BATCHED, replicated, rows, target)
+        write = asyncio.create_task(
+            write_by(WritePath.BATCHED, replicated, rows, target=target, attempt=2)
+        )
+        await expect_waiting_commits(replicated, 1)
+        assert not write.done()
+    assert (await write).codes == ["w" if receipts else "d"]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -46,6 +46,7 @@ COLUMNS = text(
            format_type(a.atttypid, a.atttypmod) AS type,
            format_type(base.type, -1) AS cast_type,
            kind.typcategory::text AS category,
+           nullif(a.attcollation, kind.typcollation)::regcollation::text AS collation,
            has_equality,
            CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS default,
            base.initial AS default_of_domain,

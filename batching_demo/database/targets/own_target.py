@@ -34,6 +34,8 @@ class OwnColumn:
     then checks them."""
     category: str
     """The `typcategory` of the base type, such as "A" for arrays, "C" for composite types."""
+    collation: str | None
+    """As SQL names it; None if it is that of the type."""
     has_equality: bool
     """Whether the type has an equality that compares what it holds, which json and point lack."""
     field: str | None

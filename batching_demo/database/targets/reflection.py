@@ -85,6 +85,7 @@ def _column(declaration: TargetDeclaration, found: Row[Any]) -> OwnColumn:
         type=found.type,
         cast_type=found.cast_type,
         category=found.category,
+        collation=found.collation,
         has_equality=found.has_equality,
         field=None if fills_itself else declaration.field_of(found.name),
         default=found.next_value or found.default or found.default_of_domain,

@@ -85,7 +85,7 @@ def sent_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
     for one in target.filled:
         value = values[one.name]
         if one in target.assumed or (with_defaults and one in target.defaulted):
-            default = cast(literal_column(str(one.default)), value.type)
+            default = cast(literal_column(str(one.default)), SqlType(_cast(one)))
             value = case((has_field(came.c.payload, one), value), else_=default)
         chosen.append(value.label(quoted_name(one.name, quote=True)))
     if not with_defaults:
@@ -172,16 +172,19 @@ def _record(payload: ColumnElement[Any], name: str, columns: dict[str, "OwnColum
         name: Of the result.
         columns: By the field of the record.
     """
-    typed = [column(quoted_name(field, quote=True), _cast(one)) for field, one in columns.items()]
+    typed = []
+    for field, one in columns.items():
+        collation = f" COLLATE {one.collation}" if one.collation else ""
+        typed.append(column(quoted_name(field, quote=True), SqlType(_cast(one) + collation)))
     called = func.jsonb_to_record(payload).table_valued(*typed)
     return called.render_derived(name=name, with_types=True)
 
 
-def _cast(one: "OwnColumn") -> Any:
+def _cast(one: "OwnColumn") -> str:
     """Return the type that a value is cast to.
 
     A domain with a default may be NOT NULL, and is checked before a missing field gets the default.
     So its base type is taken, and the INSERT checks the domain.
     """
     is_domain = re.sub(r"\([\d,-]+\)", "", one.type) != one.cast_type
-    return SqlType(one.cast_type if is_domain and one.default else one.type)
+    return one.cast_type if is_domain and one.default else one.type
