@@ -43,11 +43,13 @@ WRITE_PATHS = [*(path.value for path in WritePath), DIRECT]
 )
 @click.option(
     "--target",
+    "targets",
     type=click.Choice([RECORDS_TARGET, *OWN_TARGETS]),
-    default=RECORDS_TARGET,
+    multiple=True,
+    default=[RECORDS_TARGET],
     show_default=True,
-    help="Where the records go. Those for an own table come from workflows of its own, and the ids"
-    " that these get are compared with the rows.",
+    help="Where the records go; give it again for several. The ids that requesters get of an own"
+    " table are compared with its rows.",
 )
 @click.option("--dry-run", is_flag=True, help="Only print the schedule.")
 @click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
@@ -58,7 +60,7 @@ def main(
     write_path: str,
     kills: int | None,
     within: float | None,
-    target: str,
+    targets: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -70,7 +72,7 @@ def main(
     \b
     Examples:
       scripts/chaos --minutes 3 --seed 1
-      scripts/chaos --minutes 5 --target invoices-with-receipts
+      scripts/chaos --minutes 5 --target invoices --target invoices_with_receipts
       scripts/chaos --write-path direct --records 50000 --minutes 5 --kills 20 --within 40
     """
     faults = plan_kills(kills, minutes * 60) if kills else plan(seed, minutes * 60)
@@ -85,7 +87,7 @@ def main(
         raise click.BadParameter(
             "only requests of the path direct are timed", param_hint="--within"
         )
-    planned = RunPlan(faults, minutes * 60, records, seed, write_paths, target, within)
+    planned = RunPlan(faults, minutes * 60, records, seed, write_paths, targets, within)
     result = asyncio.run(run(planned, lambda line: click.echo(line, err=True)))
     if as_json:
         click.echo(result_as_json(result))

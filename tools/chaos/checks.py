@@ -29,7 +29,7 @@ DEAD_LETTERS = """
 SELECT count(DISTINCT (source, line)) FILTER (WHERE reason = 'conflict'),
        count(DISTINCT (source, line)) FILTER (WHERE reason <> 'conflict'),
        array_agg(DISTINCT reason)
-FROM dead_letters WHERE source <> 'signal'
+FROM dead_letters WHERE source <> 'signal' AND target = :target
 """
 
 
@@ -47,14 +47,13 @@ class Check:
         return self.expected == self.found
 
 
-async def read_tables(
-    engine: AsyncEngine, table: str = "records", key: str = "idempotency_key"
-) -> Tables:
-    """Count rows, keys and dead letters."""
+async def read_tables(engine: AsyncEngine, target: str, table: str, key: str) -> Tables:
+    """Count rows, keys and dead letters of a target."""
     async with engine.connect() as connection:
         counted = await connection.execute(text(ROWS.format(table=table, key=key)))
         rows, keys = counted.one()
-        conflicts, rejected, reasons = (await connection.execute(text(DEAD_LETTERS))).one()
+        letters = await connection.execute(text(DEAD_LETTERS), {"target": target})
+        conflicts, rejected, reasons = letters.one()
     return Tables(rows, keys, conflicts, rejected, reasons or [])
 
 

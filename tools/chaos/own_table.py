@@ -1,53 +1,51 @@
-"""The own table of a run, and the targets that are declared for it."""
+"""The own tables of a run, and the targets that are declared for them."""
 
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.database.engine import create_transactional_engine
 from tools.chaos.records import KEY
 from tools.chaos.trigger import CHOSEN
 
-OWN_TABLE, OWN_KEY = "shop.invoices", "invoice_no"
+OWN_KEY = "invoice_no"
 IS_CHOSEN = f"NEW.{CHOSEN}"
-PLAIN, RECEIPTS = "invoices", "invoices-with-receipts"
+PLAIN, RECEIPTS = "invoices", "invoices_with_receipts"
 OWN_TARGETS = (PLAIN, RECEIPTS)
-CREATE = (
-    "CREATE SCHEMA shop",
-    f"""
-    CREATE TABLE {OWN_TABLE} (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {OWN_KEY} text NOT NULL UNIQUE,
-        text varchar(400), number numeric, repeated boolean, other int, line int,
-        {CHOSEN} boolean, created_at timestamptz NOT NULL DEFAULT now()
-    )
-    """,
+COLUMNS = (
+    f"id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {OWN_KEY} text NOT NULL UNIQUE,"
+    " text varchar(400), number numeric, repeated boolean, other int, line int,"
+    f" {CHOSEN} boolean, created_at timestamptz NOT NULL DEFAULT now()"
 )
+
+
+def own_table(target: str) -> str:
+    """Return the table of a target."""
+    return f"shop.{target}"
 
 
 def write_targets(path: Path) -> None:
     """Write the file that declares the targets: without receipts, and with them."""
-    entry = (
-        f'[{{name}}]\ntable = "{OWN_TABLE}"\nkey = ["{OWN_KEY}"]\n'
-        f'columns = {{{{ {OWN_KEY} = "{KEY}" }}}}\nreturn = ["id"]\nreceipts = {{receipts}}\n'
-    )
     entries = (
-        entry.format(name=name, receipts=str(name == RECEIPTS).lower()) for name in OWN_TARGETS
+        f'[{name}]\ntable = "{own_table(name)}"\nkey = ["{OWN_KEY}"]\n'
+        f'columns = {{ {OWN_KEY} = "{KEY}" }}\nreturn = ["id"]\n'
+        f"receipts = {str(name == RECEIPTS).lower()}\n"
+        for name in OWN_TARGETS
     )
     path.write_text("\n".join(entries))
 
 
-async def create_own_table(url: str) -> None:
-    """Create the table in a database."""
-    engine = create_transactional_engine(url, application_name="batching-demo chaos")
+async def create_own_tables(engine: AsyncEngine) -> None:
+    """Create the tables of all these targets."""
     async with engine.begin() as connection:
-        for statement in CREATE:
-            await connection.execute(text(statement))
-    await engine.dispose()
+        await connection.execute(text("CREATE SCHEMA shop"))
+        for name in OWN_TARGETS:
+            await connection.execute(text(f"CREATE TABLE {own_table(name)} ({COLUMNS})"))
 
 
-async def read_ids(engine: AsyncEngine) -> dict[str, object]:
+async def read_ids(engine: AsyncEngine, target: str) -> dict[str, object]:
     """Return the id of each row, by key."""
+    query = text(f"SELECT {OWN_KEY}, id FROM {own_table(target)}")
     async with engine.connect() as connection:
-        found = await connection.execute(text(f"SELECT {OWN_KEY}, id FROM {OWN_TABLE}"))
+        found = await connection.execute(query)
         return {key: id_ for key, id_ in found}  # noqa: C416  # typed, which dict() is not

@@ -22,10 +22,6 @@ def find_changes(before: OwnTarget, after: OwnTarget) -> list[str]:
 def _of_relation(before: OwnTarget, after: OwnTarget) -> Iterator[str]:
     if (before.schema, before.table_name) != (after.schema, after.table_name):
         yield f"{before.schema}.{before.table_name} is {after.schema}.{after.table_name}"
-    if before.is_partitioned != after.is_partitioned:
-        yield f"it is {'' if after.is_partitioned else 'not '}partitioned"
-    if before.nulls_are_equal != after.nulls_are_equal:
-        yield "the unique index of the key treats NULLs otherwise"
 
 
 def _of_column(before: OwnColumn, after: OwnColumn | None) -> Iterator[str]:
