@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "doctor.doctor",
     "main": "main.group.main_group",
     "psql": "psql.psql",
+    "receipts": "receipts.receipts",
     "submit": "submit.submit",
     "targets": "targets.group.targets",
 }

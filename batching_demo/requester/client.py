@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -83,6 +84,10 @@ class BatchingClient:
             return []
         template = SubmissionHeader("", requester="", records=0, length=0, target=target)
         try:
+            labels = record_texts(records, template, RECORDS_PER_SUBMISSION).keys
+            if target != RECORDS_TARGET:
+                # A request has no labels: the results get them back here.
+                records = [replace(record, key=None) for record in records]
             texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
         except RecordError as error:
             raise ApplicationError(str(error), type="Record", non_retryable=True) from None
@@ -95,7 +100,7 @@ class BatchingClient:
                 type=INVALID_REQUEST,
                 non_retryable=True,
             )
-        return [_result(at, texts.keys[at], record) for at, record in enumerate(answer["records"])]
+        return [_result(at, labels[at], record) for at, record in enumerate(answer["records"])]
 
     async def _ids(self, request_id: str | None) -> tuple[str, str]:
         """Return the ids of the request and of its activity.

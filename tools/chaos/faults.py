@@ -38,6 +38,8 @@ class Injector:
     engine: AsyncEngine
     """Makes a new connection each time, since faults break those that are open."""
     trigger: Trigger
+    table: str = "records"
+    """The table that is locked."""
     last_at: float = 0.0
     """When the last fault was over, by the monotonic clock."""
 
@@ -82,7 +84,7 @@ class Injector:
 
     async def _lock_table(self, seconds: float) -> None:
         async with self.engine.begin() as connection:
-            await connection.execute(text("LOCK TABLE records IN ACCESS EXCLUSIVE MODE"))
+            await connection.execute(text(f"LOCK TABLE {self.table} IN ACCESS EXCLUSIVE MODE"))
             await asyncio.sleep(seconds)
 
     async def _terminate_batcher(self) -> None:
