@@ -43,6 +43,16 @@ async def test_the_session_is_as_the_url_says(database_url: str) -> None:
     await engine.dispose()
 
 
+@pytest.mark.filterwarnings("error")
+async def test_a_time_that_the_system_refuses_is_named_and_leaves_no_connection(
+    database_url: str,
+) -> None:
+    engine = create_engine(f"{database_url}?keepalives_idle=40000", application_name="tests")
+    with pytest.raises(DatabaseFailedError, match="keepalives_idle in DATABASE_URL is more than"):
+        await fetch(engine, "SELECT 1")
+    await engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("query", "is_kept_alive"), [("", True), ("?keepalives=0", False), ("?keepalives_idle=7", True)]
 )

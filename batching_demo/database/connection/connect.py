@@ -1,5 +1,6 @@
 """Open connections: to the first host that serves, with the password of this moment."""
 
+import errno
 import random
 import socket
 from collections.abc import Iterator, Mapping
@@ -125,7 +126,12 @@ async def _connect_to(
         target_session_attrs=SessionAttribute(wanted),
         **arguments,
     )
-    _keep_alive(connection, parameters)
+    try:
+        _keep_alive(connection, parameters)
+    except BaseException:
+        # Nobody else knows it yet.
+        connection.terminate()
+        raise
     return connection
 
 
@@ -141,4 +147,14 @@ def _keep_alive(connection: "Connection[Any]", parameters: ConnectionParameters)
     for name, number in numbers.items():
         option = getattr(socket, SOCKET_OPTIONS[name], None)
         if option is not None and number > 0:
-            connected.setsockopt(socket.IPPROTO_TCP, option, number)
+            _set_option(connected, option, number, parameters.said.label(name))
+
+
+def _set_option(connected: socket.socket, option: int, number: int, label: str) -> None:
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, option, number)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        reason = f"{label} is more than this system takes: write a smaller number"
+        raise DatabaseFailedError(Failure(FailureKind.OPERATOR, reason)) from None
