@@ -31,6 +31,7 @@ from batching_demo.contracts.encoding import split
 from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
 from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.writing.rows import BatchInfo
 from batching_demo.database.writing.target import RECORDS, Target
 from batching_demo.database.writing.writes import write_batch, write_unbatched
@@ -53,6 +54,7 @@ class WriteActivities:
         connections: Connections of the engine, and so writes at a time.
         coalescing: When the calls of the coalesced path are written.
         target: The table that records go to.
+        log: The log of batches; None writes none.
     """
 
     def __init__(
@@ -62,10 +64,12 @@ class WriteActivities:
         connections: int,
         coalescing: BatcherSettings,
         target: Target = RECORDS,
+        log: BatchLog | None = None,
     ) -> None:
         self._engine = engine
         self._client = client
         self._target = target
+        self._log = log
         self._metrics = WorkerMetrics.of(client)
         # There are more activities than connections, since coalesced calls mostly wait for others.
         self._turn = asyncio.Semaphore(connections)
@@ -163,10 +167,11 @@ class WriteActivities:
                 result = await write_batch(
                     self._engine,
                     gathered.rows,
-                    BatchInfo(UUID(batch.batch_id), path, batch.shard),
+                    BatchInfo(UUID(batch.batch_id), path, batch.shard, batch.reason),
                     self._target,
                     attempt=batch.attempt,
                     rows_per_statement=batch.rows_per_statement,
+                    log=self._log,
                 )
         answers = gathered.verdicts(result, batch.batch_id)
         counted = BatchResult.of(answers)

@@ -8,12 +8,14 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
+from batching_demo.batcher_service.log_plugin import BatchLogPlugin
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetPlugin
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.writing.target import RECORDS, Target
 from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
@@ -29,6 +31,7 @@ def build_worker(
     activity_slots: int | None = None,
     pollers: int = DEFAULT_POLLERS,
     identity: str | None = None,
+    batch_log: bool = True,
 ) -> Worker:
     """Return a worker of the batcher service.
 
@@ -46,9 +49,11 @@ def build_worker(
             share a batch with included. The default is two batches of single records.
         pollers: Requests for work at a time, for workflow tasks and for activities.
         identity: Its name in Temporal; by default the client's.
+        batch_log: Whether its batches have entries in the table `batches`.
     """
     coalescing = coalescing or BatcherSettings()
-    writes = WriteActivities(engine, client, pool_size, coalescing, target)
+    log = BatchLog(engine, client.identity) if batch_log else None
+    writes = WriteActivities(engine, client, pool_size, coalescing, target, log)
     retries = RetryActivities(engine, writes.guard)
     # Our own table fits, or is not migrated yet, and the writes say so.
     checks = [] if target is RECORDS else [TargetPlugin(engine, target)]
@@ -71,6 +76,7 @@ def build_worker(
             BatchingPlugin(),
             OneDatabasePlugin(writes.guard),
             *checks,
+            *([BatchLogPlugin(log)] if log else []),
         ],
         identity=identity,
         # While one batch of calls is written, the next one gathers.

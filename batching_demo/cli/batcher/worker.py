@@ -44,6 +44,12 @@ logger = logging.getLogger(__name__)
     help="Activities at a time, waiting ones included. [default: twice --max-records, at least"
     " --pool-size]",
 )
+@options.option(
+    "--batch-log/--no-batch-log",
+    variable="BATCH_LOG",
+    default=True,
+    help="Write an entry in the table batches with every INSERT of a batch.",
+)
 @options.pollers
 @options.batcher_settings("coalescing")
 @options.pooler
@@ -54,6 +60,7 @@ def worker(
     settings: Settings,
     pool_size: int,
     activity_slots: int | None,
+    batch_log: bool,
     pollers: int,
     coalescing: BatcherSettings,
     metrics_bind: str | None,
@@ -69,7 +76,9 @@ def worker(
     """
     start_runtime(metrics_bind)
     is_measured = metrics_bind is not None
-    asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers, is_measured))
+    asyncio.run(
+        _work(settings, pool_size, coalescing, activity_slots, pollers, is_measured, batch_log)
+    )
 
 
 async def _work(
@@ -79,6 +88,7 @@ async def _work(
     activity_slots: int | None,
     pollers: int,
     is_measured: bool,
+    batch_log: bool,
 ) -> None:
     url = settings.required_database_url
     logger.info("%s", database_line(settings))
@@ -104,6 +114,7 @@ async def _work(
                 activity_slots=activity_slots,
                 pollers=pollers,
                 identity=name,
+                batch_log=batch_log,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )

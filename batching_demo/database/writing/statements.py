@@ -8,8 +8,11 @@ import asyncpg
 from sqlalchemy import Connection, CursorResult, Executable, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.batch_log.entries import with_entry
+from batching_demo.database.batch_log.log import LoggedWrite
 from batching_demo.database.dead_letters.storing import DeadLetter, insert_dead_letters
 from batching_demo.database.errors import (
     DatabaseFailedError,
@@ -31,7 +34,7 @@ NOT_ON_STANDBY = Failure(
     "the wait of a commit for a standby was cancelled: start the standbys that"
     " synchronous_standby_names asks for, or change that setting",
 )
-Prepare = Callable[[Sequence[int]], tuple[Executable, Mapping[str, object]]]
+Prepare = Callable[[Sequence[int]], tuple[ReturningInsert[str], Mapping[str, object]]]
 """Returns the INSERT of some rows, and its parameters."""
 
 
@@ -43,22 +46,34 @@ class Statements:
         target: The table that rows go to.
         batch: What all rows have in common.
         prepare: Returns the INSERT of some rows.
+        logged: Has the parameters of its entry in the log of batches; None writes no log.
     """
 
     def __init__(
-        self, connection: AsyncConnection, target: Target, batch: BatchInfo, prepare: Prepare
+        self,
+        connection: AsyncConnection,
+        target: Target,
+        batch: BatchInfo,
+        prepare: Prepare,
+        logged: LoggedWrite | None = None,
     ) -> None:
         self._connection = connection
         self._target = target
         self._batch = batch
         self._prepare = prepare
+        self._logged = logged
         self._warnings = _warnings_of(connection)
         self._is_unsure = False
         """Whether something that was looked up or written may not have reached the standbys."""
 
     @classmethod
     def batched(
-        cls, connection: AsyncConnection, target: Target, rows: Rows, batch: BatchInfo
+        cls,
+        connection: AsyncConnection,
+        target: Target,
+        rows: Rows,
+        batch: BatchInfo,
+        logged: LoggedWrite | None = None,
     ) -> "Statements":
         """Return statements that insert any number of rows at a time."""
         statement = target.insert_rows
@@ -67,6 +82,7 @@ class Statements:
             target,
             batch,
             lambda chosen: (statement, target.arrays(rows, chosen, batch)),
+            logged,
         )
 
     @classmethod
@@ -89,14 +105,27 @@ class Statements:
         Args:
             chosen: The numbers of the rows, sorted by key. Their keys all differ.
         """
-        inserted = set((await self._send(*self._prepare(chosen))).scalars())
+        result = await self._send_insert(*self._prepare(chosen), records=len(chosen))
+        inserted = set(result.scalars())
         if inserted:
             self._committed()
+        if self._logged:
+            self._logged.parts += 1
         return inserted
 
     async def insert_nothing(self) -> None:
         """Insert no rows. It fails if the INSERT cannot work, whatever the rows are."""
-        await self._send(self._target.insert_rows, self._target.nothing(self._batch))
+        nothing = self._target.nothing(self._batch)
+        await self._send_insert(self._target.insert_rows, nothing, records=0)
+
+    async def _send_insert(
+        self, statement: ReturningInsert[str], parameters: Mapping[str, object], *, records: int
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Insert rows, and with them an entry of the log of batches if there is one."""
+        if self._logged is None:
+            return await self._send(statement, parameters)
+        entry = self._logged.parameters(records)
+        return await self._send(with_entry(statement), {**parameters, **entry})
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Return the stored rows of keys. All keys differ."""

@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.encoding import encoding_of
 from batching_demo.database.errors import database_errors
 from batching_demo.database.writing.inserter import Inserter
@@ -19,6 +20,7 @@ async def write_batch(
     *,
     attempt: int = 1,
     rows_per_statement: int | None = None,
+    log: BatchLog | None = None,
 ) -> WriteResult:
     """Write rows with one bulk INSERT, and return the verdict of each.
 
@@ -34,16 +36,23 @@ async def write_batch(
             first: most of them may be stored, and this takes a quarter of the time. After the third
             a record may be at fault even if the SQLSTATE speaks of the server.
         rows_per_statement: Cuts the INSERT into smaller ones, for a batch that takes too long.
+        log: Gets an entry for each INSERT that commits.
 
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
     with database_errors():
         async with engine.connect() as connection:
-            rows.escape(encoding_of(connection))
-            statements = Statements.batched(connection, target, rows, batch)
+            encoding = encoding_of(connection)
+            rows.escape(encoding)
+            logged = log.begin(batch, target.table.name, attempt, encoding) if log else None
+            statements = Statements.batched(connection, target, rows, batch, logged)
             inserter = Inserter(statements, rows_per_statement or max(1, len(rows)), attempt)
-            return await RowWriter(statements, inserter, rows).run(batch, look_first=attempt > 1)
+            writer = RowWriter(statements, inserter, rows)
+            result = await writer.run(batch, look_first=attempt > 1)
+    if log and logged:
+        log.end(logged, result.codes)
+    return result
 
 
 async def write_unbatched(
