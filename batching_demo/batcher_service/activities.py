@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,12 +29,19 @@ from batching_demo.contracts.batches import (
     BusyAnswer,
 )
 from batching_demo.contracts.encoding import split
-from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
+from batching_demo.contracts.messages import (
+    Submission,
+    SubmissionHeader,
+    Verdict,
+    Verdicts,
+    shown_verdicts,
+)
 from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.rows import BatchInfo
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 
 HEARTBEATS_IN_TIMEOUT = 3
@@ -217,15 +225,13 @@ def _log(batch: BatchHeader, path: WritePath, result: BatchResult, seconds: floa
         **{verdict.value: getattr(result, verdict.value) for verdict in Verdict},
         "milliseconds": round(seconds * 1000),
     }
+    shown = shown_verdicts(asdict(result))
     logger.info(
-        "batch %s %s reason %s: %d written, %d duplicate, %d conflict, %d rejected, %.0f ms",
+        "batch %s %s reason %s: %s, %.0f ms",
         batch.batch_id,
         path.value if batch.shard is None else f"shard {batch.shard}",
         batch.reason,
-        result.written,
-        result.duplicate,
-        result.conflict,
-        result.rejected,
+        ", ".join(f"{number} {name}" for name, number in shown.items()),
         seconds * 1000,
         extra={LOG_FIELDS: fields},
     )

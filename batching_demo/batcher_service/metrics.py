@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from temporalio.client import Client
 from temporalio.common import MetricMeter
@@ -10,7 +11,7 @@ from temporalio.runtime import Runtime
 
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.errors import UserError
-from batching_demo.contracts.messages import Verdict
+from batching_demo.contracts.messages import shown_verdicts
 from batching_demo.contracts.names import WritePath
 
 FLUSHES = "batching_flushes"
@@ -99,9 +100,8 @@ class WorkerMetrics:
         """Count what became of the records of a write."""
         labels = _labels(shard, path)
         self._bisects.add(bisects, labels)
-        for verdict in Verdict:
-            number: int = getattr(result, verdict.value)
-            self._records.add(number, labels | {"verdict": verdict.value})
+        for verdict, number in shown_verdicts(asdict(result)).items():
+            self._records.add(number, labels | {"verdict": verdict})
 
     def confirmed(self, results: Mapping[str, int]) -> None:
         """Count signals with verdicts by what became of them."""

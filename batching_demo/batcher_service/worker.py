@@ -1,5 +1,7 @@
 """The worker of the batcher service."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -11,12 +13,13 @@ from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.log_plugin import BatchLogPlugin
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
-from batching_demo.batcher_service.target_check import TargetPlugin
+from batching_demo.batcher_service.target_check import TargetsPlugin
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.targets.registry import Targets
 from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
 
@@ -27,7 +30,7 @@ def build_worker(
     pool_size: int,
     coalescing: BatcherSettings | None = None,
     *,
-    target: Target = RECORDS,
+    targets: Sequence[TargetDeclaration] = (),
     activity_slots: int | None = None,
     pollers: int = DEFAULT_POLLERS,
     identity: str | None = None,
@@ -43,8 +46,8 @@ def build_worker(
         engine: Writes, each statement committed by itself.
         pool_size: Connections of the engine, and writes at a time.
         coalescing: When the calls of the coalesced path are written.
-        target: The table that records go to. If it cannot work, the worker ends with a
-            `TargetError` soon after it has started.
+        targets: Tables of your own that records may go to, beside `records`. If one cannot work,
+            the worker ends with a `TargetError` soon after it has started.
         activity_slots: Activities at a time, those that wait for a connection or for others to
             share a batch with included. The default is two batches of single records.
         pollers: Requests for work at a time, for workflow tasks and for activities.
@@ -52,11 +55,10 @@ def build_worker(
         batch_log: Whether its batches have entries in the table `batches`.
     """
     coalescing = coalescing or BatcherSettings()
+    known = Targets(targets)
     log = BatchLog(engine, client.identity) if batch_log else None
-    writes = WriteActivities(engine, client, pool_size, coalescing, target, log)
+    writes = WriteActivities(engine, client, pool_size, coalescing, log=log)
     retries = RetryActivities(engine, writes.guard)
-    # Our own table fits, or is not migrated yet, and the writes say so.
-    checks = [] if target is RECORDS else [TargetPlugin(engine, target)]
     return Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
@@ -75,7 +77,7 @@ def build_worker(
             # A retry submits like any other workflow.
             BatchingPlugin(),
             OneDatabasePlugin(writes.guard),
-            *checks,
+            TargetsPlugin(engine, known),
             *([BatchLogPlugin(log)] if log else []),
         ],
         identity=identity,

@@ -42,7 +42,7 @@ class RecordResult:
 
     Attributes:
         key: The key of the record.
-        verdict: Whether it is written, a duplicate, a conflict or rejected.
+        verdict: What became of it.
         problem: Why it is a conflict or rejected; None otherwise.
         batch_id: The batch that it was decided in; None on the unbatched path.
     """

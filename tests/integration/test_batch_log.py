@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.contracts.targets import OnConflict, TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.database.targets.registry import Targets
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.writes import write_batch
 from tests.support.commands import aside, assert_one_line
@@ -35,7 +38,7 @@ async def log(engine: AsyncEngine) -> AsyncIterator[BatchLog]:
     await log.close()
 
 
-async def write(engine: AsyncEngine, rows: Rows, log: BatchLog, **options: int) -> str:
+async def write(engine: AsyncEngine, rows: Rows, log: BatchLog, **options: Any) -> str:
     result = await write_batch(engine, rows, info(), log=log, **options)
     return "".join(result.codes)
 
@@ -114,6 +117,23 @@ async def test_a_log_that_cannot_be_written_blames_no_record(
     assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 0
 
 
+@pytest.mark.parametrize("rule", [OnConflict.IGNORE, OnConflict.UPDATE])
+async def test_own_tables_have_entries_too(
+    engine: AsyncEngine, log: BatchLog, rule: OnConflict
+) -> None:
+    await execute(engine, "CREATE TABLE orders (id text PRIMARY KEY, item text)")
+    declared = TargetDeclaration("Orders", "orders", ("id",), on_conflict=rule, receipts=True)
+    target = await Targets([declared]).find(engine, "Orders")
+    for item, other in (("pen", "1"), ("ink", "2")):
+        rows = rows_of((item, [record("", {"id": one, "item": item}) for one in ("0", other)]))
+        await write_batch(engine, rows, info(), target, log=log)
+    await log.close()
+    inserts = [(1, 2, 2, 0, 0, 0), (1, 2, 1, *((0, 1) if rule is OnConflict.IGNORE else (0, 0)), 0)]
+    changes = [(2, 1, 1, None, None, None)] if rule is OnConflict.UPDATE else []
+    assert await counts(engine) == [*inserts, *changes]
+    assert await scalar(engine, "SELECT DISTINCT target FROM batches") == "Orders"
+
+
 @pytest.mark.usefixtures("on_servers")
 class TestCommand:
     async def listed(self, *arguments: str) -> list[tuple[str, int, int]]:
@@ -133,7 +153,8 @@ class TestCommand:
             *("1", "shard", "3", "records", "budget", "2", "1", "0", "0", "0")
         ]
         newest = (await aside("batches", "--limit", "1")).stdout.splitlines()
-        assert newest[1:] == [first, "1 of 2; --limit 2 shows 1 more"]
+        assert newest[1].split() == first.split()
+        assert newest[2:] == ["1 of 2; --limit 2 shows 1 more"]
         assert await self.listed() == [("budget", 2, 1), ("age", 1, 1)]
 
     async def test_filters(self, engine: AsyncEngine, log: BatchLog) -> None:

@@ -48,6 +48,7 @@ async def test_up_check_down_up(empty_database_url: str) -> None:
         "records",
         "write_counts",
         "dead_letters",
+        "receipts",
         "batches",
         "database_identity",
     }

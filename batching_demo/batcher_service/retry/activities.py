@@ -92,8 +92,8 @@ class RetryActivities:
         dead_letter_id, attempt = retry_input.dead_letter_id, retry_input.attempt
         with _explained():
             await self._check_database(retry_input)
-            is_stored = result.verdict.is_stored
-            await record_attempt(self._engine, dead_letter_id, attempt, is_stored=is_stored)
+            is_done = not result.verdict.is_dead_letter
+            await record_attempt(self._engine, dead_letter_id, attempt, is_done=is_done)
             if problem:
                 result = RetryResult(
                     verdict=result.verdict,

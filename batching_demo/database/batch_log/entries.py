@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, Integer, Select, SmallInteger, Text, Uuid, bindparam, func, select
+from sqlalchemy import (
+    CTE,
+    Integer,
+    Select,
+    SmallInteger,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
@@ -48,5 +59,5 @@ def entry_of(inserted: CTE) -> CTE:
     """
     values = {name: bindparam(PREFIX + name, type_=type_) for name, type_ in VALUES.items()}
     written = select(func.count()).select_from(inserted).scalar_subquery()
-    entry = select(*values.values(), written).where(values["records"] > 0)
+    entry = select(*values.values(), written).where(values["records"] > literal_column("0"))
     return insert(batches).from_select([*values, "written"], entry).cte("entry")

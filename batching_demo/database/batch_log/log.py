@@ -51,7 +51,7 @@ class LoggedWrite:
 
     def __init__(self, batch: BatchInfo, target: str, attempt: int, worker: str) -> None:
         self.parts = 0
-        """INSERTs that have committed."""
+        """INSERTs of records that have committed."""
         self._keys = (batch.batch_id, target, attempt)
         self._began = monotonic()
         # Spelled out, since each batch takes the time for it.
@@ -72,6 +72,14 @@ class LoggedWrite:
             records: How many it is to insert. With none it gets no entry.
         """
         return {**self._parameters, "log_part": self.parts + 1, "log_records": records}
+
+    def committed(self, records: int) -> None:
+        """Count an INSERT that has committed.
+
+        Args:
+            records: How many it was to insert.
+        """
+        self.parts += records > 0
 
     def result(self, codes: Sequence[str]) -> tuple[object, ...]:
         """Return the values of `KEYS` and of `RESULTS`, once the write has ended.

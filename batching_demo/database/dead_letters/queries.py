@@ -20,7 +20,7 @@ class Status(StrEnum):
 
     OPEN = "open"
     RETRIED = "retried"
-    """Nothing: its record is stored."""
+    """Nothing: its record is stored, or stale."""
     DISCARDED = "discarded"
     """Nothing: nobody wants it stored."""
 
@@ -167,9 +167,9 @@ async def discard_dead_letters(engine: AsyncEngine, ids: Sequence[int]) -> list[
 
 
 async def record_attempt(
-    engine: AsyncEngine, dead_letter_id: int, attempt: int, *, is_stored: bool
+    engine: AsyncEngine, dead_letter_id: int, attempt: int, *, is_done: bool
 ) -> None:
-    """Record how an attempt ended; the dead letter of a record that is stored is retried.
+    """Record how an attempt ended; a dead letter that nothing is left to be done about is retried.
 
     Recording the same attempt twice changes nothing more.
     """
@@ -178,7 +178,7 @@ async def record_attempt(
         .where(_letter.id == dead_letter_id)
         .values(attempts=func.greatest(_letter.attempts, attempt), last_seen=func.now())
     )
-    if is_stored:
+    if is_done:
         change = change.values(status=Status.RETRIED.value)
     async with engine.connect() as connection:
         await connection.execute(change)

@@ -5,11 +5,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.encoding import encoding_of
 from batching_demo.database.errors import database_errors
-from batching_demo.database.writing.inserter import Inserter
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.row_writer import RowWriter, WriteResult
 from batching_demo.database.writing.rows import BatchInfo, Rows
-from batching_demo.database.writing.statements import Statements
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.sender import Sender
+from batching_demo.database.writing.target import Target
 
 
 async def write_batch(
@@ -45,10 +45,11 @@ async def write_batch(
         async with engine.connect() as connection:
             encoding = encoding_of(connection)
             rows.escape(encoding)
-            logged = log.begin(batch, target.table.name, attempt, encoding) if log else None
-            statements = Statements.batched(connection, target, rows, batch, logged)
-            inserter = Inserter(statements, rows_per_statement or max(1, len(rows)), attempt)
-            writer = RowWriter(statements, inserter, rows)
+            logged = log.begin(batch, target.name, attempt, encoding) if log else None
+            sender = Sender(connection, logged)
+            statements = target.statements(sender, rows, batch)
+            at_once = rows_per_statement or max(1, len(rows))
+            writer = RowWriter(sender, statements, rows, at_once, attempt)
             result = await writer.run(batch, look_first=attempt > 1)
     if log and logged:
         log.end(logged, result.codes)
@@ -72,5 +73,6 @@ async def write_unbatched(
     with database_errors():
         async with engine.connect() as connection:
             rows.escape(encoding_of(connection))
-            statements = Statements.unbatched(connection, target, rows)
-            return await RowWriter(statements, Inserter(statements, 1, attempt), rows).run(None)
+            sender = Sender(connection)
+            statements = target.statements(sender, rows, None)
+            return await RowWriter(sender, statements, rows, 1, attempt).run(None)

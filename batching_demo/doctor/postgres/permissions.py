@@ -10,13 +10,13 @@ from batching_demo.database.batch_log.entries import with_entry
 from batching_demo.database.batch_log.log import ADD_RESULTS
 from batching_demo.database.dead_letters.storing import INSERT
 from batching_demo.database.errors import classify
-from batching_demo.database.writing.target import RECORDS
+from batching_demo.database.targets.records_sql import INSERT_ROWS, SELECT_STORED
 from batching_demo.doctor.check import Check, ok, problem
 
 PERMISSIONS = "permissions"
 STATEMENTS: tuple[ClauseElement, ...] = (
-    with_entry(RECORDS.insert_rows),
-    RECORDS.select_stored,
+    with_entry(INSERT_ROWS),
+    SELECT_STORED,
     ADD_RESULTS,
     INSERT,
 )
