@@ -21,7 +21,7 @@ from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
+from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(
@@ -35,6 +35,7 @@ def build_worker(
     pollers: int = DEFAULT_POLLERS,
     identity: str | None = None,
     batch_log: bool = True,
+    sandbox: bool = False,
 ) -> Worker:
     """Return a worker of the batcher service.
 
@@ -53,6 +54,7 @@ def build_worker(
         pollers: Requests for work at a time, for workflow tasks and for activities.
         identity: Its name in Temporal; by default the client's.
         batch_log: Whether its batches have entries in the table `batches`.
+        sandbox: Whether workflows run in the sandbox of the SDK.
     """
     coalescing = coalescing or BatcherSettings()
     known = Targets(targets)
@@ -73,6 +75,7 @@ def build_worker(
             retries.record_retry,
             writes.guard.identify,
         ],
+        workflow_runner=workflow_runner(sandbox=sandbox),
         plugins=[
             # A retry submits like any other workflow.
             BatchingPlugin(),

@@ -22,7 +22,7 @@ async def batcher_service(
     client: Client, engine: AsyncEngine, coalescing: BatcherSettings | None = None
 ) -> AsyncIterator[None]:
     """Run a worker of the batcher service, and wait until it polls."""
-    async with batcher_worker.build_worker(client, engine, 5, coalescing):
+    async with batcher_worker.build_worker(client, engine, 5, coalescing, sandbox=True):
         await wait_for_pollers(client, BATCHER_TASK_QUEUE)
         yield
 
@@ -30,7 +30,7 @@ async def batcher_service(
 @asynccontextmanager
 async def main_service(client: Client) -> AsyncIterator[None]:
     """Run a worker of the main service, and wait until it polls."""
-    async with main_worker.build_worker(client):
+    async with main_worker.build_worker(client, sandbox=True):
         await wait_for_pollers(client, MAIN_TASK_QUEUE)
         yield
 

@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
     help="Write an entry in the table batches with every INSERT of a batch.",
 )
 @options.pollers
+@options.sandbox
 @options.batcher_settings("coalescing")
 @options.targets
 @options.pooler
@@ -65,6 +66,7 @@ def worker(
     activity_slots: int | None,
     batch_log: bool,
     pollers: int,
+    sandbox: bool,
     coalescing: BatcherSettings,
     targets: Sequence[TargetDeclaration],
     metrics_bind: str | None,
@@ -91,6 +93,7 @@ def worker(
             pollers,
             is_measured,
             batch_log,
+            sandbox,
         )
     )
 
@@ -104,6 +107,7 @@ async def _work(
     pollers: int,
     is_measured: bool,
     batch_log: bool,
+    sandbox: bool,
 ) -> None:
     url = settings.required_database_url
     logger.info("%s", database_line(settings))
@@ -131,6 +135,7 @@ async def _work(
                 pollers=pollers,
                 identity=name,
                 batch_log=batch_log,
+                sandbox=sandbox,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from batching_demo.database.errors import sqlstate_of
@@ -130,7 +129,7 @@ class OwnStatements:
             self._sender.committed()
         return answers
 
-    def _read(self, found: Iterable[Row[Any]], rows: Sequence[int]) -> Answers:
+    def _read(self, found: Iterable[Sequence[Any]], rows: Sequence[int]) -> Answers:
         """Return what a statement that stores rows has answered."""
         answers = Answers()
         tried: list[int] = []

@@ -1,8 +1,10 @@
 """A target with what the catalogs of Postgres say of its table."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 
 from sqlalchemy import Alias, Column, MetaData, Table
 from sqlalchemy.sql import quoted_name
@@ -10,9 +12,13 @@ from sqlalchemy.sql import quoted_name
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.targets.own_statements import OwnStatements
 from batching_demo.database.targets.sql.all_statements import OwnSql
+from batching_demo.database.targets.sql.helpers import Helpers
 from batching_demo.database.targets.sql_type import SqlType
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.sender import Sender
+
+CONSTANT = re.compile(r"(-?[\d.]+|'([^']|'')*'|true|false)(::[^()]+(\([\d,]+\))?)?")
+"""A default that is a constant, as Postgres writes it."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,9 @@ class OwnTarget:
         )
 
     @cached_property
-    def present(self) -> Alias:
+    def present(self) -> Alias[Any]:
         """The table by a name that no part of a statement has, whatever its own name is."""
-        return self.table.alias("present")
+        return cast(Alias[Any], self.table.alias("present"))
 
     @cached_property
     def filled(self) -> Sequence[OwnColumn]:
@@ -106,10 +112,7 @@ class OwnTarget:
 
     @cached_property
     def deciding(self) -> Sequence[OwnColumn]:
-        """The columns that a record needs a value for: of the key, and the one of `newest_by`.
-
-        Their defaults do not count. A repetition of the record could get another value.
-        """
+        """The columns that a record needs a value for: of the key, and the one of `newest_by`."""
         return [*self.key, *([self.newest_by] if self.newest_by else [])]
 
     @cached_property
@@ -118,8 +121,16 @@ class OwnTarget:
         return [one for one in self.filled if one not in self.key]
 
     @cached_property
+    def assumed(self) -> Sequence[OwnColumn]:
+        """Those of `deciding` with a default that counts if the record lacks the field.
+
+        It is a constant. From any other default a repetition of the record could get another value.
+        """
+        return [one for one in self.deciding if CONSTANT.fullmatch(one.default or "")]
+
+    @cached_property
     def defaulted(self) -> Sequence[OwnColumn]:
-        """The filled columns that take their default if the record lacks the field."""
+        """The other filled columns with a default, which a new row takes for a missing field."""
         return [one for one in self.filled if one.default and one not in self.deciding]
 
     @cached_property
@@ -136,6 +147,11 @@ class OwnTarget:
         """Return the statements of one write."""
         del batch  # no column gets anything of it
         return OwnStatements(self.sql, sender, rows)
+
+    @cached_property
+    def helpers(self) -> Helpers:
+        """The names of the columns that statements have besides those of the table."""
+        return Helpers.beside([one.name for one in self.columns])
 
     def column(self, name: str) -> OwnColumn:
         """Return the column of a name."""

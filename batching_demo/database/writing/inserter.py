@@ -151,8 +151,8 @@ class Inserter:
     async def _isolate(self, bad: Sequence[int], failed: _Failed) -> None:
         """Find the rows that fail alone among rows that hold at least one, and store the others.
 
-        Each half is a statement of its own, and is halved again if it fails. A row is refused if the
-        failure is a record's own by its code. Otherwise `_judge` decides.
+        Each half is a statement of its own, and is halved again if it fails. A row is refused if
+        the failure is a record's own by its code. Otherwise `_judge` decides.
 
         Args:
             bad: Rows that one statement could not store, or the half of them with a bad one.

@@ -27,7 +27,7 @@ TEXTS = {"text", "character varying", "character", "bpchar", "citext"}
 LARGEST_NUMBERS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 FRACTIONS = {"numeric", "real", "double precision"}
 TIMES = {"date", "timestamp without time zone", "timestamp with time zone"}
-ONE = literal_column("1")
+ONE: ColumnElement[int] = literal_column("1")
 
 
 def insert_copy(target: "OwnTarget") -> ReturningInsert[Any] | None:
@@ -69,6 +69,6 @@ def _made_up(one: "OwnColumn") -> ColumnElement[Any] | None:
     if one.cast_type == "uuid":
         return cast(func.gen_random_uuid(), Uuid)
     if one.cast_type in TIMES:
-        days = literal_column("interval '1 day'")
-        return cast(func.now() - random * literal_column("36500") * days, declared)
+        past: ColumnElement[Any] = literal_column("now() - random() * interval '36500 days'")
+        return cast(past, declared)
     return None

@@ -22,8 +22,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from batching_demo.contracts.targets import OnConflict
 from batching_demo.database.models import receipts
 from batching_demo.database.targets.sql.sent import (
-    PAYLOAD,
-    PLACE,
     came_arrays,
     has_field,
     same_keys,
@@ -50,7 +48,9 @@ def compare_rows(target: "OwnTarget") -> Select[Any]:
     present = target.present
     returned = cast(returned_json(target, present), Text)
     code = _verdict(target, sent)
-    found = select(sent.c[PLACE], code, case((code == sql_text(DUPLICATE), returned)))
+    found = select(
+        sent.c[target.helpers.place], code, case((code == sql_text(DUPLICATE), returned))
+    )
     on = and_(*same_keys(target, sent, present))
     return found.join(present, on).suffix_with(ROW_OF_STANDBYS)
 
@@ -90,9 +90,14 @@ def _is_same(target: "OwnTarget", one: "OwnColumn", sent: CTE) -> ColumnElement[
 
     If the record lacks the field, the column may have got its default, which may be another by now.
     """
-    stored, new = target.present.c[one.name], sent.c[one.name]
+    stored: ColumnElement[Any] = target.present.c[one.name]
+    new: ColumnElement[Any] = sent.c[one.name]
     if not one.has_equality:
         comparable = JSONB if one.is_json else Text
         stored, new = cast(stored, comparable), cast(new, comparable)
     same = stored.is_not_distinct_from(new)
-    return or_(not_(has_field(sent.c[PAYLOAD], one)), same) if one in target.defaulted else same
+    return (
+        or_(not_(has_field(sent.c[target.helpers.payload], one)), same)
+        if one in target.defaulted
+        else same
+    )

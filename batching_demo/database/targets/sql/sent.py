@@ -30,15 +30,10 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 63
 """Bytes of a name; Postgres cuts what is longer."""
-PAYLOAD, PLACE, WINNER, LACKS = "#payload", "#place", "#winner", "#lacks"
-"""Columns that no table has: the record, its place in the statement from 1, the place of the record
-that wins among those of its key, and the column that lacks a value without which it has no key."""
-SUBMISSION_ID, POSITION = "#submission_id", "#position"
-"""What a receipt is known by. Only statements with receipts have them."""
 
 
 def ranked_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
-    """Return the sent rows with `WINNER` and `LACKS`.
+    """Return the sent rows with the helpers `winner` and `lacks`.
 
     Of several rows with one key, as Postgres compares it, the winner is the first, the newest or
     the last, as the target says.
@@ -48,19 +43,21 @@ def ranked_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
         with_defaults: As of `sent_rows`.
     """
     sent = sent_rows(target, with_defaults=with_defaults)
-    winner = func.first_value(sent.c[PLACE]).over(
+    winner = func.first_value(sent.c[target.helpers.place]).over(
         partition_by=[sent.c[one.name] for one in target.key], order_by=_best_first(target, sent)
     )
     lacks = case(
         *((sent.c[one.name].is_(None), sql_text(one.name)) for one in target.deciding),
         else_=null(),
     )
-    return select(sent, winner.label(WINNER), lacks.label(LACKS)).cte("ranked")
+    return select(sent, winner.label(target.helpers.winner), lacks.label(target.helpers.lacks)).cte(
+        "ranked"
+    )
 
 
 def _best_first(target: "OwnTarget", sent: CTE) -> list[ColumnElement[Any]]:
     """Return the order of rows that have one key."""
-    place = sent.c[PLACE]
+    place = sent.c[target.helpers.place]
     match target.declaration.on_conflict:
         case OnConflict.UPDATE:
             return [place.desc()]
@@ -79,23 +76,26 @@ def sent_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
 
     Args:
         target: Where they go. Each column that it fills is in the result, by its name.
-        with_defaults: Whether a missing field takes the default of its column. If not, it is NULL,
-            and the result has the record too.
+        with_defaults: Whether a missing field takes the default of its column. If not, it is NULL
+            unless the column is one of `assumed`, and the result has the record too.
     """
     came = _came(target)
     source, values = _values(target, came)
     chosen = []
     for one in target.filled:
         value = values[one.name]
-        if with_defaults and one in target.defaulted:
+        if one in target.assumed or (with_defaults and one in target.defaulted):
             default = cast(literal_column(str(one.default)), value.type)
             value = case((has_field(came.c.payload, one), value), else_=default)
         chosen.append(value.label(quoted_name(one.name, quote=True)))
     if not with_defaults:
-        chosen.append(came.c.payload.label(PAYLOAD))
+        chosen.append(came.c.payload.label(target.helpers.payload))
     if target.declaration.receipts:
-        chosen += [came.c.submission_id.label(SUBMISSION_ID), came.c.position.label(POSITION)]
-    return select(came.c.place.label(PLACE), *chosen).select_from(source).cte("sent")
+        chosen += [
+            came.c.submission_id.label(target.helpers.submission_id),
+            came.c.position.label(target.helpers.position),
+        ]
+    return select(came.c.place.label(target.helpers.place), *chosen).select_from(source).cte("sent")
 
 
 def has_field(payload: ColumnElement[Any], one: "OwnColumn") -> ColumnElement[bool]:

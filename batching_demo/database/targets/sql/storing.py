@@ -36,12 +36,6 @@ from batching_demo.contracts.targets import OnConflict
 from batching_demo.database.batch_log.entries import entry_of
 from batching_demo.database.models import receipts
 from batching_demo.database.targets.sql.sent import (
-    LACKS,
-    PAYLOAD,
-    PLACE,
-    POSITION,
-    SUBMISSION_ID,
-    WINNER,
     has_field,
     ranked_rows,
     same_keys,
@@ -64,7 +58,7 @@ def insert_rows(target: "OwnTarget", *, logged: bool = False) -> Select[Any]:
     names = [one.name for one in target.filled]
     chosen = (
         select(*(ranked.c[name] for name in names))
-        .where(*_wins(ranked))
+        .where(*_wins(target, ranked))
         # So that two batches with the same keys lock them in the same order.
         .order_by(*(ranked.c[one.name] for one in target.key))
     )
@@ -97,7 +91,7 @@ def change_rows(target: "OwnTarget", *, logged: bool = False) -> Select[Any]:
     held = (
         select(ranked)
         .join(present, and_(*same_keys(target, ranked, present)))
-        .where(*_wins(ranked), *_is_newer(target, ranked))
+        .where(*_wins(target, ranked), *_is_newer(target, ranked))
         # As of the INSERT. The UPDATE itself would lock rows in any order.
         .order_by(*(ranked.c[one.name] for one in target.key))
         .with_for_update(of=present, key_share=True)
@@ -107,16 +101,26 @@ def change_rows(target: "OwnTarget", *, logged: bool = False) -> Select[Any]:
         update(present)
         .values(_changes(target, held))
         .where(*same_keys(target, present, held))
-        .returning(held.c[PLACE], *(present.c[one.name] for one in target.returned))
+        .returning(held.c[target.helpers.place], *(present.c[one.name] for one in target.returned))
         .cte("stored")
     )
+<<<<<<< HEAD
     on = ranked.c[WINNER] == stored.c[PLACE]
     answered = _answered(target, ranked, stored, on, stored.c[PLACE].is_not(None), UPDATED)
     return answered.add_cte(entry_of(stored)) if logged else answered
+=======
+    on = ranked.c[target.helpers.winner] == stored.c[target.helpers.place]
+    return _answered(
+        target, ranked, stored, on, stored.c[target.helpers.place].is_not(None), UPDATED
+    )
+>>>>>>> wt-tsql
 
 
-def _wins(ranked: CTE) -> list[ColumnElement[bool]]:
-    return [ranked.c[PLACE] == ranked.c[WINNER], ranked.c[LACKS].is_(None)]
+def _wins(target: "OwnTarget", ranked: CTE) -> list[ColumnElement[bool]]:
+    return [
+        ranked.c[target.helpers.place] == ranked.c[target.helpers.winner],
+        ranked.c[target.helpers.lacks].is_(None),
+    ]
 
 
 def _is_newer(target: "OwnTarget", ranked: CTE) -> list[ColumnElement[bool]]:
@@ -134,7 +138,7 @@ def _changes(target: "OwnTarget", held: CTE) -> dict[Any, ColumnElement[Any]]:
     for one in target.compared:
         new, old = held.c[one.name], present.c[one.name]
         if one in target.defaulted:
-            changes[old] = case((has_field(held.c[PAYLOAD], one), new), else_=old)
+            changes[old] = case((has_field(held.c[target.helpers.payload], one), new), else_=old)
         else:
             changes[old] = new
     # A table of nothing but its key has nothing to change, and its triggers run all the same.
@@ -160,21 +164,24 @@ def _answered(
         is_stored: Whether a joined row has a part of `stored`.
         verdict: The code of a record that is stored.
     """
-    wins = and_(is_stored, ranked.c[PLACE] == ranked.c[WINNER])
+    wins = and_(is_stored, ranked.c[target.helpers.place] == ranked.c[target.helpers.winner])
     codes = [(wins, sql_text(verdict))]
     if target.declaration.on_conflict is OnConflict.UPDATE:
-        codes.append((and_(is_stored, ranked.c[PLACE].is_not(None)), sql_text(STALE)))
+        codes.append(
+            (and_(is_stored, ranked.c[target.helpers.place].is_not(None)), sql_text(STALE))
+        )
     columns: list[ColumnElement[Any]] = [
-        ranked.c[PLACE].label("place"),
-        ranked.c[WINNER].label("winner"),
-        ranked.c[LACKS].label("lacks"),
+        ranked.c[target.helpers.place].label("place"),
+        ranked.c[target.helpers.winner].label("winner"),
+        ranked.c[target.helpers.lacks].label("lacks"),
         case(*codes, else_=null()).label("code"),
         case((wins, returned_json(target, stored)), else_=null()).label("returned"),
     ]
     joined = ranked.join(stored, on, full=True)
     if not target.declaration.receipts:
         return _as_text(select(*columns).select_from(joined).subquery("answered"))
-    columns += [ranked.c[name].label(name) for name in (SUBMISSION_ID, POSITION)]
+    columns.append(ranked.c[target.helpers.submission_id].label("submission_id"))
+    columns.append(ranked.c[target.helpers.position].label("position"))
     answered = select(*columns).select_from(joined).cte("answered")
     return _as_text(answered).add_cte(_kept(answered))
 
@@ -192,8 +199,8 @@ def _kept(answered: CTE) -> CTE:
     row = answered.c
     kept = select(
         bindparam("target", type_=Text),
-        row[SUBMISSION_ID],
-        row[POSITION],
+        row.submission_id,
+        row.position,
         row.code,
         row.returned,
     ).where(row.code.is_not(None))
