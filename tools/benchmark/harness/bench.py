@@ -86,7 +86,7 @@ class Bench:
             options,
             max_open=cell.max_open or choose_max_open(options, source),
             on_result=outcomes.append,
-            task_queue=MAIN_TASK_QUEUE if cell.path else FLOOR_TASK_QUEUE,
+            task_queue=cell.task_queue or (MAIN_TASK_QUEUE if cell.path else FLOOR_TASK_QUEUE),
         )
         async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(

@@ -104,16 +104,10 @@ def change_rows(target: "OwnTarget", *, logged: bool = False) -> Select[Any]:
         .returning(held.c[target.helpers.place], *(present.c[one.name] for one in target.returned))
         .cte("stored")
     )
-<<<<<<< HEAD
-    on = ranked.c[WINNER] == stored.c[PLACE]
-    answered = _answered(target, ranked, stored, on, stored.c[PLACE].is_not(None), UPDATED)
-    return answered.add_cte(entry_of(stored)) if logged else answered
-=======
     on = ranked.c[target.helpers.winner] == stored.c[target.helpers.place]
-    return _answered(
-        target, ranked, stored, on, stored.c[target.helpers.place].is_not(None), UPDATED
-    )
->>>>>>> wt-tsql
+    is_stored = stored.c[target.helpers.place].is_not(None)
+    answered = _answered(target, ranked, stored, on, is_stored, UPDATED)
+    return answered.add_cte(entry_of(stored)) if logged else answered
 
 
 def _wins(target: "OwnTarget", ranked: CTE) -> list[ColumnElement[bool]]:
