@@ -16,6 +16,7 @@ from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import (
     database_failures_reported,
+    log_failure,
     lost_activity_reported,
 )
 from batching_demo.batcher_service.identity.guard import IdentityGuard
@@ -39,6 +40,7 @@ from batching_demo.contracts.messages import (
 from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
+from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.rows import BatchInfo
 from batching_demo.database.writing.target import Target
@@ -156,13 +158,18 @@ class WriteActivities:
         """
         if self._drains is None:
             self._drains = asyncio.create_task(self._drain_at_shutdown())
-        async with _watched():
+        async with _watched(logged=True):
             return await self._coalescer.submit(submissions, attempt=activity.info().attempt)
 
     async def _write_coalesced(
         self, batch: BatchHeader, submissions: Sequence[Submission]
     ) -> list[Verdicts]:
-        return await self._write(batch, submissions, WritePath.COALESCED)
+        try:
+            return await self._write(batch, submissions, WritePath.COALESCED)
+        except DatabaseFailedError as error:
+            # Once for the batch, not for each of its calls.
+            log_failure(error)
+            raise
 
     async def _write(
         self, batch: BatchHeader, submissions: Sequence[Submission], path: WritePath
@@ -194,11 +201,15 @@ class WriteActivities:
 
 
 @asynccontextmanager
-async def _watched() -> AsyncIterator[None]:
-    """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database."""
+async def _watched(*, logged: bool = False) -> AsyncIterator[None]:
+    """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database.
+
+    Args:
+        logged: As of `database_failures_reported`.
+    """
     heartbeat = asyncio.create_task(_heartbeat())
     try:
-        with lost_activity_reported(), database_failures_reported():
+        with lost_activity_reported(), database_failures_reported(logged=logged):
             yield
     finally:
         heartbeat.cancel()

@@ -14,7 +14,7 @@ from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings, Changes
 from batching_demo.core.buffer import Buffer, FlushReason
 from batching_demo.core.control import Control, apply_changes, describe_changes
-from batching_demo.core.health import Health
+from batching_demo.core.health import Health, is_about_rows
 
 WINDOW_SECONDS = 5
 """In any window of this length, at most so many times the budget and one write begin."""
@@ -171,7 +171,7 @@ class Flusher:
         """
         self.in_flight.remove(batch)
         if requeue:
-            self.buffer.requeue(batch.submissions)
+            self.buffer.requeue(batch.submissions, counts=is_about_rows(sqlstate))
         else:
             self.buffer.ack(batch.submissions)
         self.health.failed(error, sqlstate, now)

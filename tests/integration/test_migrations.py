@@ -51,7 +51,6 @@ async def test_up_check_down_up(empty_database_url: str) -> None:
         "receipts",
         "batches",
         "database_identity",
-        "receipts",
     }
     alembic(url, "check")
     alembic(url, "downgrade", "base")

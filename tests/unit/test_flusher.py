@@ -220,6 +220,7 @@ class FlusherMachine(RuleBasedStateMachine):
         self.written: list[str] = []
         self.forgotten: list[str] = []
         self.attempts: dict[str, int] = {}
+        """By submission, which attempt the next write is."""
         self.is_away = False
 
     @rule(records=st.integers(1, 12))
@@ -263,14 +264,12 @@ class FlusherMachine(RuleBasedStateMachine):
     def start(self) -> None:
         batch = take(self.flusher, self.now)
         names = [header.submission_id for header in batch.header.submissions]
-        tried = [self.attempts.get(name, 0) + 1 for name in names]
-        assert batch.header.attempt == max(tried)
+        assert batch.header.attempt == max(self.attempts.get(name, 1) for name in names)
         assert batch.header.records <= SETTINGS.max_records or len(names) == 1
-        self.attempts |= dict(zip(names, tried, strict=True))
 
     @precondition(lambda self: self.flusher.in_flight)
-    @rule(data=st.data(), requeue=st.booleans())
-    def end(self, data: st.DataObject, requeue: bool) -> None:
+    @rule(data=st.data(), requeue=st.booleans(), sqlstate=st.sampled_from([None, "57P03", "40001"]))
+    def end(self, data: st.DataObject, requeue: bool, sqlstate: str | None) -> None:
         batch = data.draw(st.sampled_from(self.flusher.in_flight))
         names = [header.submission_id for header in batch.header.submissions]
         if not self.is_away:
@@ -278,11 +277,16 @@ class FlusherMachine(RuleBasedStateMachine):
             assert not self.flusher.health.is_failing
             self.written += names
             return
-        self.flusher.failed(batch, "away", None, self.now, requeue=requeue)
+        self.flusher.failed(batch, "away", sqlstate, self.now, requeue=requeue)
+        for name in names:
+            attempt = self.attempts.get(name, 1)
+            self.attempts[name] = attempt + 1 if sqlstate == "40001" else max(attempt, 2)
         assert self.flusher.due(self.now) is None
         assert self.now < self.flusher.health.retry_at <= self.now + LONGEST_RETRY_SECONDS
         if not requeue:
             self.forgotten += names
+            for name in names:
+                del self.attempts[name]
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
