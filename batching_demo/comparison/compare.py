@@ -20,6 +20,7 @@ from batching_demo.contracts.counts import first_of
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.batch_log.queries import count_reasons
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.run_options import choose_max_open
@@ -105,6 +106,7 @@ async def _measure(
         summary=summary,
         outcomes=outcomes,
         batches=batches,
+        reasons=await count_reasons(engine, batches),
         max_records=comparison.settings.max_records,
         cost=after.since(before),
         main_events=main_events,

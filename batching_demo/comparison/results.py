@@ -1,7 +1,7 @@
 """The cost of one write path, computed from what was measured."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import quantiles
 from uuid import UUID
 
@@ -40,6 +40,8 @@ class PathResult:
     tail_seconds: float
     updated: int = 0
     stale: int = 0
+    flush_reasons: Mapping[str, int] = field(default_factory=dict)
+    """Batches by flush reason; empty without a log of batches, and on the unbatched path."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Measured:
     main_events: float
     """Per main workflow."""
     batcher_events: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Batches by flush reason, as far as they are in the log of batches."""
 
 
 def path_result(measured: Measured) -> PathResult:
@@ -90,6 +94,7 @@ def path_result(measured: Measured) -> PathResult:
         batcher_events_per_record=round(batcher_events, 2),
         tail_records=tail.records,
         tail_seconds=round(summary.seconds - tail.starts_after, 3),
+        flush_reasons=measured.reasons,
     )
 
 

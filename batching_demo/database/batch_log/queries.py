@@ -1,14 +1,16 @@
 """Find entries of the log of batches."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import ColumnElement, Uuid, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.encoding import Encoding, encoding_of
-from batching_demo.database.models import batches, records
+from batching_demo.database.models import batches
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,12 @@ class LogEntry:
 
 
 _COLUMNS = [batches.c[one.name] for one in fields(LogEntry)]
+_BATCHES = func.count(batches.c.batch_id.distinct())
 _REASONS = (
-    select(batches.c.reason, func.count(batches.c.batch_id.distinct()))
-    .where(
-        batches.c.batch_id.in_(
-            select(records.c.batch_id).where(records.c.run_label == bindparam("label"))
-        )
-    )
+    select(batches.c.reason, _BATCHES)
+    .where(batches.c.batch_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .group_by(batches.c.reason)
-    .order_by(func.count(batches.c.batch_id.distinct()).desc(), batches.c.reason)
+    .order_by(_BATCHES.desc(), batches.c.reason)
 )
 
 
@@ -90,7 +89,8 @@ def _as_it_was(entry: LogEntry, encoding: Encoding) -> LogEntry:
     return replace(entry, target=target, worker=worker)
 
 
-async def count_reasons(connection: AsyncConnection, run_label: str) -> dict[str, int]:
-    """Count the batches of a run by their flush reason, the most frequent first."""
-    found = await connection.execute(_REASONS, {"label": run_label})
-    return {reason: int(number) for reason, number in found}
+async def count_reasons(engine: AsyncEngine, batch_ids: Collection[UUID]) -> dict[str, int]:
+    """Count batches by their flush reason, the most frequent first. Some may not be in the log."""
+    async with engine.connect() as connection:
+        found = await connection.execute(_REASONS, {"ids": list(batch_ids)})
+        return {reason: int(number) for reason, number in found}

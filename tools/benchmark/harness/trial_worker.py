@@ -7,13 +7,25 @@ import sys
 from collections.abc import Callable, Mapping
 
 import psutil
+from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import PollerBehaviorAutoscaling, WorkerConfig, WorkerDeploymentConfig
 
+from batching_demo.contracts.encoding import pack
 from batching_demo.devstack.system import System
 from batching_demo.devstack.workers import MALLOC
+from batching_demo.main_service.activities import load_records, prepare_records
+from batching_demo.main_service.files.read import read_slice
+from batching_demo.main_service.messages import (
+    LOAD_RECORDS,
+    PREPARE_RECORDS,
+    MainInput,
+    Slice,
+    Source,
+)
+from batching_demo.main_service.preparation import prepare_slice
 from batching_demo.main_service.worker import build_worker
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect, run_until_stopped, workflow_runner
@@ -40,9 +52,29 @@ def _as_deployment(config: WorkerConfig) -> None:
     config["deployment_config"] = WorkerDeploymentConfig(version, use_worker_versioning=False)
 
 
+@activity.defn(name=LOAD_RECORDS)
+def _load_nothing(source: Source, slice_: Slice) -> bytes:
+    """Read a slice, and return nothing of it."""
+    read_slice(source, slice_)
+    return b""
+
+
+@activity.defn(name=PREPARE_RECORDS)
+def _prepare_again(main_input: MainInput, workflow_id: str, raw: bytes) -> bytes:
+    """Read the slice once more, and return its submissions."""
+    raw = read_slice(main_input.source, main_input.slice)
+    return pack(prepare_slice(main_input, workflow_id, raw))
+
+
+def _slices_stay(config: WorkerConfig) -> None:
+    others = [one for one in config["activities"] if one not in (load_records, prepare_records)]
+    config["activities"] = [*others, _load_nothing, _prepare_again]
+
+
 TRIALS: Mapping[str, Change] = {
     PLAIN: lambda config: None,
     "in the sandbox": _in_sandbox,
+    "slices stay on the worker": _slices_stay,
     "pollers scale by themselves": _autoscaling,
     "2 pollers": _two_pollers,
     "a deployment in place of a build id": _as_deployment,
