@@ -22,9 +22,15 @@ class Tables:
     """Records with a dead letter for another reason. They may have several: a record that is
     written again may be refused in another way."""
     reasons: Sequence[str]
+    in_batches: int = 0
+    """Rows that were written in batches."""
+    in_log: int = 0
+    """Rows that the log of batches has."""
 
 
 ROWS = "SELECT count(*), count(DISTINCT idempotency_key) FROM records"
+IN_BATCHES = "SELECT count(*) FROM records WHERE write_path <> 'unbatched'"
+IN_LOG = "SELECT coalesce(sum(written), 0) FROM batches WHERE target = 'records'"
 DEAD_LETTERS = """
 SELECT count(DISTINCT (source, line)) FILTER (WHERE reason = 'conflict'),
        count(DISTINCT (source, line)) FILTER (WHERE reason <> 'conflict'),
@@ -52,7 +58,9 @@ async def read_tables(engine: AsyncEngine) -> Tables:
     async with engine.connect() as connection:
         rows, keys = (await connection.execute(text(ROWS))).one()
         conflicts, rejected, reasons = (await connection.execute(text(DEAD_LETTERS))).one()
-    return Tables(rows, keys, conflicts, rejected, reasons or [])
+        in_batches = (await connection.execute(text(IN_BATCHES))).scalar_one()
+        in_log = (await connection.execute(text(IN_LOG))).scalar_one()
+    return Tables(rows, keys, conflicts, rejected, reasons or [], in_batches, in_log)
 
 
 def check(
@@ -68,6 +76,7 @@ def check(
         Check("workers that ended by themselves", 0, workers_died),
         Check("rows are distinct keys", tables.distinct_keys, tables.rows),
         Check("rows", expected.written, tables.rows),
+        Check("rows in the log of batches", tables.in_batches, tables.in_log),
         Check("verdict written", expected.written, verdicts["written"]),
         Check("verdict duplicate", expected.duplicate, verdicts["duplicate"]),
         Check("verdict conflict", expected.conflict, verdicts["conflict"]),

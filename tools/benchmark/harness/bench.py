@@ -158,7 +158,7 @@ class Bench:
     async def empty_tables(self) -> None:
         """Empty the tables, so that stored keys are new again."""
         async with self.engine.begin() as connection:
-            await connection.execute(text("TRUNCATE records, dead_letters"))
+            await connection.execute(text("TRUNCATE records, batches, dead_letters"))
 
     def _processes(self, cell: Cell) -> dict[str, psutil.Process]:
         """Return the processes to watch. On the floor, its worker takes the place of main's."""
