@@ -58,7 +58,7 @@ def workflow_runner(*, sandbox: bool) -> WorkflowRunner:
 
     The sandbox of the SDK refuses calls that are not deterministic, such as that of a clock. Our
     workflows make none: `scripts/lint` and the tests see to that, and the tests run them within it.
-    Without it, a short workflow takes its worker a quarter less CPU time.
+    Without it, a short workflow takes its worker a third less CPU time.
 
     Args:
         sandbox: Whether they run within it all the same.
