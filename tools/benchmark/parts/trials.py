@@ -23,7 +23,7 @@ from tools.benchmark.harness.trial_worker import (
 from tools.benchmark.parts.paths import SLICES_LINGER, SLICES_MAX_RECORDS
 from tools.benchmark.results.spread import Spread, ratios
 
-SIZES = (1, 200)
+SIZES = (1, 200, 500)
 AT_ONCE = 50
 
 
