@@ -17,6 +17,7 @@ EMBEDDED = "the embedded Postgres"
 FILE_SCHEME = "file://"
 """Begins the path of a file that holds the URL, in place of the URL."""
 POOLER = "BATCHING_DEMO_POOLER"
+TARGETS = "BATCHING_DEMO_TARGETS"
 
 
 Pooler = Literal["auto", "transaction"]

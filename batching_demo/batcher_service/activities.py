@@ -1,17 +1,15 @@
 """The activities that write records and send the answers."""
 
 import asyncio
-import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
 
+from batching_demo.batcher_service.answer_sizes import in_one_result
+from batching_demo.batcher_service.batch_writer import BatchWriter
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import (
@@ -21,7 +19,6 @@ from batching_demo.batcher_service.failures import (
 )
 from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.batches import (
     ANSWER_BUSY,
     WRITE_BATCH,
@@ -33,24 +30,18 @@ from batching_demo.contracts.encoding import split
 from batching_demo.contracts.messages import (
     Submission,
     SubmissionHeader,
-    Verdict,
     Verdicts,
-    shown_verdicts,
 )
-from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
+from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.database.targets.records import RECORDS
-from batching_demo.database.writing.rows import BatchInfo
-from batching_demo.database.writing.target import Target
-from batching_demo.database.writing.writes import write_batch, write_unbatched
+from batching_demo.database.targets.registry import Targets
 
 HEARTBEATS_IN_TIMEOUT = 3
 """So a heartbeat that is late or lost causes no timeout."""
 LONGEST_SILENCE_SECONDS = 10.0
 """Between two heartbeats of an activity without a heartbeat timeout."""
-logger = logging.getLogger(__name__)
 
 
 class WriteActivities:
@@ -63,7 +54,7 @@ class WriteActivities:
         client: Sends verdicts and busy answers.
         connections: Connections of the engine, and so writes at a time.
         coalescing: When the calls of the coalesced path are written.
-        target: The table that records go to.
+        targets: The tables that records may go to; by default only the built-in one.
         log: The log of batches; None writes none.
     """
 
@@ -73,19 +64,20 @@ class WriteActivities:
         client: Client,
         connections: int,
         coalescing: BatcherSettings,
-        target: Target = RECORDS,
+        targets: Targets | None = None,
         log: BatchLog | None = None,
     ) -> None:
-        self._engine = engine
         self._client = client
-        self._target = target
-        self._log = log
         self._metrics = WorkerMetrics.of(client)
-        # There are more activities than connections, since coalesced calls mostly wait for others.
-        self._turn = asyncio.Semaphore(connections)
         self.guard = IdentityGuard(engine, client)
-        self._coalescer = Coalescer(coalescing, self._write_coalesced)
+        self._writer = BatchWriter(
+            engine, targets or Targets(), self._metrics, self.guard, connections, log
+        )
+        self._coalescing = coalescing
+        self._coalescers: dict[str, Coalescer] = {}
+        """By target: none waits for the writes of another one."""
         self._drains: asyncio.Task[None] | None = None
+        self._is_draining = False
 
     @activity.defn(name=WRITE_BATCH)
     async def write_batch(self, batch: BatchHeader, records: bytes) -> BatchResult:
@@ -97,8 +89,12 @@ class WriteActivities:
         """
         async with _watched():
             submissions = split(batch.submissions, records)
-            answers = await self._write(batch, submissions, WritePath.BATCHED)
-            self._metrics.confirmed(await confirm(self._client, batch.submissions, answers))
+            written = await self._writer.write(batch, submissions, WritePath.BATCHED)
+            # Those of the targets that have not failed. The others are written again.
+            headers = [batch.submissions[place] for place in written.answers]
+            answers = list(written.answers.values())
+            self._metrics.confirmed(await confirm(self._client, headers, answers))
+            written.raise_failure()
         return BatchResult.of(answers)
 
     @activity.defn(name=WRITE_ACTIVITIES[WritePath.COALESCED])
@@ -123,19 +119,11 @@ class WriteActivities:
             headers: The headers of the submissions of one call.
             records: The joined records.
         """
-        gathered = gather(split(headers, records))
+        submissions = split(headers, records)
         async with _watched():
-            with self._metrics.measured(None, WritePath.UNBATCHED):
-                async with self._turn, self.guard.guarding():
-                    result = await write_unbatched(
-                        self._engine,
-                        gathered.rows,
-                        self._target,
-                        attempt=activity.info().attempt,
-                    )
-        answers = gathered.verdicts(result, None)
-        self._metrics.decided(None, WritePath.UNBATCHED, BatchResult.of(answers), 0)
-        return answers
+            written = await self._writer.write_unbatched(submissions, activity.info().attempt)
+            written.raise_failure()
+        return in_one_result(written.in_order())
 
     @activity.defn(name=ANSWER_BUSY)
     async def answer_busy(self, answers: list[BusyAnswer], shard: int) -> None:
@@ -146,7 +134,7 @@ class WriteActivities:
             shard: The shard of the batcher that gives them.
         """
         busy = {answer.requester: answer.busy for answer in answers}
-        await send_to_all(self._client, BUSY_SIGNAL, busy)
+        await send_to_all(self._client, BUSY_SIGNAL, busy.items())
         submissions = sum(len(answer.busy.submission_ids) for answer in answers)
         self._metrics.answered_busy(shard, submissions)
 
@@ -154,50 +142,44 @@ class WriteActivities:
         """Wait until the submissions of the running activity are written in batches with others.
 
         Args:
-            submissions: Their ids are the same in every attempt of the activity.
+            submissions: All for the same target. Their ids are the same in every attempt of the
+                activity.
         """
         if self._drains is None:
             self._drains = asyncio.create_task(self._drain_at_shutdown())
+        if not submissions:
+            return []
+        coalescer = self._coalescer(submissions[0].header.target)
         async with _watched(logged=True):
-            return await self._coalescer.submit(submissions, attempt=activity.info().attempt)
+            answers = await coalescer.submit(submissions, attempt=activity.info().attempt)
+        return in_one_result(answers)
+
+    def _coalescer(self, target: str) -> Coalescer:
+        """Return the coalescer of a target. Targets that nobody knows share one."""
+        name = target if self._writer.knows(target) else ""
+        if name not in self._coalescers:
+            self._coalescers[name] = Coalescer(self._coalescing, self._write_coalesced)
+            if self._is_draining:
+                self._coalescers[name].drain()
+        return self._coalescers[name]
 
     async def _write_coalesced(
         self, batch: BatchHeader, submissions: Sequence[Submission]
     ) -> list[Verdicts]:
+        written = await self._writer.write(batch, submissions, WritePath.COALESCED)
         try:
-            return await self._write(batch, submissions, WritePath.COALESCED)
+            written.raise_failure()
         except DatabaseFailedError as error:
             # Once for the batch, not for each of its calls.
             log_failure(error)
             raise
-
-    async def _write(
-        self, batch: BatchHeader, submissions: Sequence[Submission], path: WritePath
-    ) -> list[Verdicts]:
-        """Write a batch, count and log it, and return the verdicts of each submission."""
-        started = time.monotonic()
-        gathered = gather(submissions)
-        with self._metrics.measured(batch.shard, path, batch.reason):
-            async with self._turn, self.guard.guarding():
-                result = await write_batch(
-                    self._engine,
-                    gathered.rows,
-                    BatchInfo(UUID(batch.batch_id), path, batch.shard, batch.reason),
-                    self._target,
-                    attempt=batch.attempt,
-                    rows_per_statement=batch.rows_per_statement,
-                    log=self._log,
-                )
-        answers = gathered.verdicts(result, batch.batch_id)
-        counted = BatchResult.of(answers)
-        self._metrics.batch_written(batch, path, time.time())
-        self._metrics.decided(batch.shard, path, counted, result.bisect_statements)
-        _log(batch, path, counted, time.monotonic() - started)
-        return answers
+        return written.in_order()
 
     async def _drain_at_shutdown(self) -> None:
         await activity.wait_for_worker_shutdown()
-        self._coalescer.drain()
+        self._is_draining = True
+        for coalescer in self._coalescers.values():
+            coalescer.drain()
 
 
 @asynccontextmanager
@@ -223,26 +205,3 @@ async def _heartbeat() -> None:
         # result.
         await asyncio.sleep(every)
         activity.heartbeat()
-
-
-def _log(batch: BatchHeader, path: WritePath, result: BatchResult, seconds: float) -> None:
-    fields = {
-        "batch_id": batch.batch_id,
-        "shard": batch.shard,
-        "write_path": path.value,
-        "reason": batch.reason,
-        "attempt": batch.attempt,
-        "records": batch.records,
-        **{verdict.value: getattr(result, verdict.value) for verdict in Verdict},
-        "milliseconds": round(seconds * 1000),
-    }
-    shown = shown_verdicts(asdict(result))
-    logger.info(
-        "batch %s %s reason %s: %s, %.0f ms",
-        batch.batch_id,
-        path.value if batch.shard is None else f"shard {batch.shard}",
-        batch.reason,
-        ", ".join(f"{number} {name}" for name, number in shown.items()),
-        seconds * 1000,
-        extra={LOG_FIELDS: fields},
-    )

@@ -59,7 +59,7 @@ def build_worker(
     coalescing = coalescing or BatcherSettings()
     known = Targets(targets)
     log = BatchLog(engine, client.identity) if batch_log else None
-    writes = WriteActivities(engine, client, pool_size, coalescing, log=log)
+    writes = WriteActivities(engine, client, pool_size, coalescing, known, log)
     retries = RetryActivities(engine, writes.guard)
     return Worker(
         client,

@@ -21,6 +21,7 @@ from batching_demo.cli.comparison_options import (
 from batching_demo.cli.exit_codes import NOT_ALL_STORED
 from batching_demo.cli.running_batchers import choose_for_paths
 from batching_demo.cli.servers import name_servers
+from batching_demo.cli.target_options import TargetOptions, target_options
 from batching_demo.comparison.compare import Comparison, OnChange, compare
 from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
 from batching_demo.comparison.report.page import write_page
@@ -28,7 +29,6 @@ from batching_demo.comparison.report.paths import comparison_section, describe
 from batching_demo.comparison.report.sections import Section
 from batching_demo.comparison.report.terminal import on_terminal
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import database_errors
 from batching_demo.main_service.summary import Summary
@@ -41,8 +41,9 @@ LONGEST_READING_SECONDS = 120.0
 
 @click.command("compare")
 @comparison_options
+@target_options
 @click.pass_obj
-def compare_command(settings: Settings, chosen: ComparisonOptions) -> None:
+def compare_command(settings: Settings, chosen: ComparisonOptions, into: TargetOptions) -> None:
     """Run the same records through each write path.
 
     It shows what each path cost. Every path prefixes its keys with a run label of its own. Postgres
@@ -53,7 +54,7 @@ def compare_command(settings: Settings, chosen: ComparisonOptions) -> None:
       batching-demo compare --records 1000
       batching-demo compare --report comparison.html
     """
-    comparison = read_comparison(settings, chosen)
+    comparison = read_comparison(settings, chosen, into)
     name_servers(settings)
     compared = asyncio.run(run_comparison(settings, comparison, chosen))
     show_comparison(compared, chosen)
@@ -128,11 +129,11 @@ def _progress(comparison: Comparison, *, shown: bool) -> Iterator[OnChange]:
     console = Console(stderr=True)
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not shown) as progress:
         tasks = {
-            path: progress.add_task(path.value, total=comparison.records, start=False)
+            path: progress.add_task(str(path), total=comparison.records, start=False)
             for path in comparison.paths
         }
 
-        def on_change(path: WritePath, summary: Summary) -> None:
+        def on_change(path: str, summary: Summary) -> None:
             progress.start_task(tasks[path])
             progress.update(tasks[path], completed=summary.read - summary.pending)
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from functools import cached_property
 from json.encoder import encode_basestring_ascii
 
-from batching_demo.contracts.direct import RECORDS_TARGET
 from batching_demo.contracts.names import COMMON_SHARD, DEFAULT_RUN_LABEL
+from batching_demo.contracts.targets import RECORDS_TARGET
 
 LONGEST_PROBLEM_BYTES = 100
 """Of a problem as JSON, without reason and detail."""

@@ -1,6 +1,6 @@
 """Run the workers of the services in the test's own process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +12,7 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.main_service import worker as main_worker
 from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import wait_for_pollers
@@ -19,10 +20,16 @@ from batching_demo.temporal import wait_for_pollers
 
 @asynccontextmanager
 async def batcher_service(
-    client: Client, engine: AsyncEngine, coalescing: BatcherSettings | None = None
+    client: Client,
+    engine: AsyncEngine,
+    coalescing: BatcherSettings | None = None,
+    *,
+    targets: Sequence[TargetDeclaration] = (),
 ) -> AsyncIterator[None]:
     """Run a worker of the batcher service, and wait until it polls."""
-    async with batcher_worker.build_worker(client, engine, 5, coalescing, sandbox=True):
+    async with batcher_worker.build_worker(
+        client, engine, 5, coalescing, targets=targets, sandbox=True
+    ):
         await wait_for_pollers(client, BATCHER_TASK_QUEUE)
         yield
 

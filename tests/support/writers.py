@@ -19,6 +19,7 @@ class Job:
     deadline_seconds: float | None = None
     next: list[Record] = field(default_factory=list)
     """To be written later, or in another run."""
+    target: str = "records"
 
 
 def requester(job: Job) -> Requester:
@@ -33,7 +34,9 @@ def verdicts(results: list[RecordResult]) -> dict[str, str]:
 class WriteOnce:
     @workflow.run
     async def run(self, job: Job) -> list[RecordResult]:
-        return await requester(job).write(job.records, deadline_seconds=job.deadline_seconds)
+        return await requester(job).write(
+            job.records, target=job.target, deadline_seconds=job.deadline_seconds
+        )
 
 
 @workflow.defn
@@ -116,7 +119,8 @@ class WriteMuch:
         written = Requester(write_path=WritePath.COALESCED).write
         writes = (written(made[call::calls]) for call in range(calls))
         results = [result for results in await asyncio.gather(*writes) for result in results]
-        assert sorted(result.key for result in results) == sorted(record.key for record in made)
+        assert {result.key for result in results} == {record.key for record in made}
+        assert len(results) == len(made)
         return dict(Counter(str(result.verdict) for result in results))
 
 

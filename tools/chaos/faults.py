@@ -38,6 +38,10 @@ class Injector:
     engine: AsyncEngine
     """Makes a new connection each time, since faults break those that are open."""
     trigger: Trigger
+    table: str = "records"
+    """The table that is locked."""
+    last_at: float = 0.0
+    """When the last fault was over, by the monotonic clock."""
 
     async def run(self, faults: Sequence[Fault], report: Report) -> None:
         """Inject each fault at its time, and restart workers after it."""
@@ -46,6 +50,7 @@ class Injector:
             await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
             report(fault)
             await self._inject(fault)
+            self.last_at = time.monotonic()
             await asyncio.to_thread(self.system.start_workers)
 
     async def _inject(self, fault: Fault) -> None:
@@ -79,7 +84,7 @@ class Injector:
 
     async def _lock_table(self, seconds: float) -> None:
         async with self.engine.begin() as connection:
-            await connection.execute(text("LOCK TABLE records IN ACCESS EXCLUSIVE MODE"))
+            await connection.execute(text(f"LOCK TABLE {self.table} IN ACCESS EXCLUSIVE MODE"))
             await asyncio.sleep(seconds)
 
     async def _terminate_batcher(self) -> None:

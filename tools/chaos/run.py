@@ -2,20 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import DIRECT, WritePath
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
+from batching_demo.devstack.workers import coalescing_by
 from batching_demo.operator.start import start_batchers
-from tools.chaos.checks import Check, check, read_tables
-from tools.chaos.direct import DIRECT, DirectLoad
+from tools.chaos.checks import Check, check, check_ids, read_tables, without_receipts
+from tools.chaos.direct import DirectLoad
 from tools.chaos.faults import Injector
 from tools.chaos.load import OPTIONS, SHARDS, Load, Results
+from tools.chaos.own_table import (
+    IS_CHOSEN,
+    OWN_KEY,
+    OWN_TABLE,
+    PLAIN,
+    create_own_table,
+    read_ids,
+    write_targets,
+)
+from tools.chaos.own_workflow import OwnLoad, own_worker
 from tools.chaos.proxy import Proxy
 from tools.chaos.records import Expected, write_input
 from tools.chaos.schedule import Fault
@@ -36,7 +51,17 @@ class RunPlan:
     records: int
     seed: int
     write_paths: Sequence[str]
-    """Each gets an equal share of the records. Repeats of a key are on another path."""
+    """Each gets an equal share of the records. Repeats of a key are on another path, if there are
+    several."""
+    target: str = RECORDS_TARGET
+    """Where the records go: the built-in table, or the own table of `own_table.py`."""
+    within: float | None = None
+    """Seconds after the last fault in which all requests must be answered, if that is checked."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the records go to the own table."""
+        return self.target != RECORDS_TARGET
 
 
 @dataclass(frozen=True)
@@ -62,7 +87,16 @@ async def run(plan: RunPlan, report: Callable[[str], None]) -> RunResult:
             report("starting servers and workers")
             await asyncio.to_thread(system.start_servers)
             await migrate(system.postgres.url, application_name=APPLICATION)
-            system.settings = {"DATABASE_URL": _at_port(system.postgres.url, await proxy.start())}
+            url = _at_port(system.postgres.url, await proxy.start())
+            targets = directory / "targets.toml"
+            write_targets(targets)
+            system.settings = {
+                **coalescing_by(OPTIONS.settings),
+                "DATABASE_URL": url,
+                **({"BATCHING_DEMO_TARGETS": str(targets)} if plan.is_own else {}),
+            }
+            if plan.is_own:
+                await create_own_table(system.postgres.url)
             await asyncio.to_thread(system.start_workers)
             return await _run(plan, system, proxy, report)
         finally:
@@ -76,35 +110,69 @@ async def _run(
     expected, loads = _write_inputs(plan, system)
     client = await Client.connect(system.temporal.address)
     engine = create_transactional_engine(system.postgres.url, application_name=APPLICATION)
-    trigger = Trigger(engine)
+    table = OWN_TABLE if plan.is_own else "records"
+    trigger = Trigger(engine, table, IS_CHOSEN) if plan.is_own else Trigger(engine)
     await trigger.create()
     await start_batchers(client, SHARDS, OPTIONS.settings)
-    await asyncio.gather(
-        *(load.send(client, plan.seconds) for load in loads),
-        Injector(system, client, proxy, engine, trigger).run(
-            plan.faults, lambda fault: report(f"{fault.at:6.1f} s  {fault.kind}")
-        ),
-    )
-    report(f"healing, for at most {HEALING_SECONDS:.0f} s")
+    injector = Injector(system, client, proxy, engine, trigger, table)
     results = Results()
-    await asyncio.gather(*(load.gather(client, results, HEALING_SECONDS) for load in loads))
-    tables = await read_tables(engine)
+    async with own_worker(client) if plan.is_own else nullcontext():
+        await asyncio.gather(
+            *(load.send(client, plan.seconds) for load in loads),
+            injector.run(plan.faults, lambda fault: report(f"{fault.at:6.1f} s  {fault.kind}")),
+        )
+        report(f"healing, for at most {HEALING_SECONDS:.0f} s")
+        await asyncio.gather(*(load.gather(client, results, HEALING_SECONDS) for load in loads))
+    checks = await _check(plan, engine, expected, results, sum(map(len, loads)), system)
     await engine.dispose()
-    total = sum(map(len, loads))
-    checks = check(expected, results, tables, total, system.died_by_themselves)
+    if plan.within is not None:
+        answered_at = max(load.answered_at for load in loads if isinstance(load, DirectLoad))
+        seconds = answered_at - injector.last_at
+        report(f"the last request was answered {seconds:.1f} s after the last fault")
+        name = f"requests are answered within {plan.within:g} s of the last fault"
+        checks.append(Check(name, True, seconds <= plan.within))
     return RunResult(plan, checks, results.failed)
 
 
-def _write_inputs(plan: RunPlan, system: System) -> tuple[Expected, list[Load | DirectLoad]]:
+async def _check(
+    plan: RunPlan,
+    engine: AsyncEngine,
+    expected: Expected,
+    results: Results,
+    loads: int,
+    system: System,
+) -> list[Check]:
+    """Compare what was submitted with the verdicts and with the tables."""
+    if not plan.is_own:
+        tables = await read_tables(engine)
+        return check(expected, results, tables, loads, system.died_by_themselves)
+    tables = await read_tables(engine, OWN_TABLE, OWN_KEY)
+    checks = check(expected, results, tables, loads, system.died_by_themselves)
+    if plan.target == PLAIN:
+        checks = without_receipts(checks)
+    return [*checks, *check_ids(results, await read_ids(engine))]
+
+
+AnyLoad = Load | DirectLoad | OwnLoad
+
+
+def _write_inputs(plan: RunPlan, system: System) -> tuple[Expected, list[AnyLoad]]:
     expected = Expected()
-    loads: list[Load | DirectLoad] = []
+    loads: list[AnyLoad] = []
     for number, write_path in enumerate(plan.write_paths):
         path = system.directory / f"{write_path}.ndjson"
         numbers = range(number, plan.records, len(plan.write_paths))
         write_input(path, numbers, plan.seed, expected)
-        is_direct = write_path == DIRECT
-        loads.append(DirectLoad.of(path) if is_direct else Load.of(path, WritePath(write_path)))
+        loads.append(_load(path, write_path, plan))
     return expected, loads
+
+
+def _load(path: Path, write_path: str, plan: RunPlan) -> AnyLoad:
+    if write_path == DIRECT:
+        return DirectLoad.of(path, plan.target)
+    if plan.is_own:
+        return OwnLoad.of(path, plan.target, WritePath(write_path))
+    return Load.of(path, WritePath(write_path))
 
 
 def _at_port(url: str, port: int) -> str:

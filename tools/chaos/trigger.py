@@ -24,12 +24,12 @@ WAYS = (
 FUNCTION = """
 CREATE OR REPLACE FUNCTION chaos_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.payload ? '{chosen}' THEN {way}; END IF;
+    IF {is_chosen} THEN {way}; END IF;
     RETURN NEW;
 END $$
 """
 TRIGGER = """
-CREATE TRIGGER chaos_refuse BEFORE INSERT ON records
+CREATE TRIGGER chaos_refuse BEFORE INSERT ON {table}
 FOR EACH ROW EXECUTE FUNCTION chaos_refuse()
 """
 
@@ -39,20 +39,29 @@ class Trigger:
 
     Args:
         engine: Makes a new connection each time, since faults break those that are open.
+        table: The table.
+        is_chosen: SQL that is true for a row of a chosen record.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        table: str = "records",
+        is_chosen: str = f"NEW.payload ? '{CHOSEN}'",
+    ) -> None:
         self._engine = engine
+        self._table = table
+        self._is_chosen = is_chosen
         self._ways: Iterator[str] = cycle(WAYS)
 
     async def create(self) -> None:
         """Create the trigger. It raises P0001 until it is changed."""
         await self.change()
-        await self._execute(TRIGGER)
+        await self._execute(TRIGGER.format(table=self._table))
 
     async def change(self) -> None:
         """Refuse in the next way."""
-        await self._execute(FUNCTION.format(chosen=CHOSEN, way=next(self._ways)))
+        await self._execute(FUNCTION.format(is_chosen=self._is_chosen, way=next(self._ways)))
 
     async def _execute(self, statement: str) -> None:
         async with self._engine.begin() as connection:

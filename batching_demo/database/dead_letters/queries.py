@@ -32,6 +32,7 @@ class Selection:
     ids: tuple[int, ...] = ()
     source: str | None = None
     reason: str | None = None
+    target: str | None = None
     status: Status | None = None
 
     def conditions(self, encoding: Encoding) -> list[ColumnElement[bool]]:
@@ -44,6 +45,8 @@ class Selection:
             conditions.append(letter.source == encoding.escape(self.source))
         if self.reason is not None:
             conditions.append(letter.reason == encoding.escape(self.reason))
+        if self.target is not None:
+            conditions.append(letter.target == encoding.escape(self.target))
         if self.status is not None:
             conditions.append(letter.status == self.status.value)
         return conditions
@@ -54,6 +57,7 @@ class StoredDeadLetter:
     """One dead letter, without its record."""
 
     id: int
+    target: str
     key: str | None
     source: str
     line: int
@@ -73,6 +77,7 @@ class StoredDeadLetter:
 _letter = dead_letters.c
 _COLUMNS: tuple[Column[Any], ...] = (
     _letter.id,
+    _letter.target,
     _letter.idempotency_key,
     _letter.source,
     _letter.line,
@@ -144,6 +149,7 @@ def _as_it_was(letter: StoredDeadLetter, encoding: Encoding) -> StoredDeadLetter
         reason=encoding.unescape(letter.reason),
         requester=encoding.unescape(letter.requester),
         run_label=encoding.unescape(letter.run_label),
+        target=encoding.unescape(letter.target),
     )
 
 

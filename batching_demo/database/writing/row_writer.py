@@ -7,7 +7,7 @@ Some targets let a record replace the stored row, between the INSERT and the loo
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from batching_demo.contracts.batches import INCOMPLETE, NOT_STORED, REFUSED
@@ -52,6 +52,7 @@ class RowWriter:
         rows: The rows to decide.
         rows_per_statement: The most rows of one statement that stores any.
         attempt: Which attempt at the write this is, from 1.
+        check_table: Raises if the table is no longer what the statements were made for.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class RowWriter:
         rows: Rows,
         rows_per_statement: int,
         attempt: int,
+        check_table: Callable[[], Awaitable[None]],
     ) -> None:
+        self._check_table = check_table
         self._sender = sender
         self._statements = statements
         self._inserter = Inserter(
@@ -93,6 +96,8 @@ class RowWriter:
             DatabaseFailedError: The same.
         """
         await self._decide(look_first=look_first)
+        if any(not self._rows.rejections[row] for row in self._problems):
+            await self._check_table()
         batch_id = batch.batch_id if batch else None
         await self._sender.insert_dead_letters(self._dead_letters(), batch_id)
         await self._sender.make_sure()
@@ -206,6 +211,7 @@ class RowWriter:
                 sqlstate=problem.sqlstate,
                 requester=values["requester"][row],
                 run_label=values["run_label"][row],
+                target=values["target"][row],
             )
             for row, problem in self._problems.items()
         ]

@@ -1,10 +1,19 @@
 """The only INSERTs of records in the project."""
 
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.encoding import encoding_of
-from batching_demo.database.errors import database_errors
+from batching_demo.database.errors import (
+    DatabaseFailedError,
+    FailureKind,
+    classify,
+    database_errors,
+)
+from batching_demo.database.targets.check import expect_unchanged
 from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.row_writer import RowWriter, WriteResult
 from batching_demo.database.writing.rows import BatchInfo, Rows
@@ -41,19 +50,8 @@ async def write_batch(
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
-    with database_errors():
-        async with engine.connect() as connection:
-            encoding = encoding_of(connection)
-            rows.escape(encoding)
-            logged = log.begin(batch, target.name, attempt, encoding) if log else None
-            sender = Sender(connection, logged)
-            statements = target.statements(sender, rows, batch)
-            at_once = rows_per_statement or max(1, len(rows))
-            writer = RowWriter(sender, statements, rows, at_once, attempt)
-            result = await writer.run(batch, look_first=attempt > 1)
-    if log and logged:
-        log.end(logged, result.codes)
-    return result
+    at_once = rows_per_statement or max(1, len(rows))
+    return await _write(engine, rows, batch, target, at_once, attempt, log)
 
 
 async def write_unbatched(
@@ -70,9 +68,40 @@ async def write_unbatched(
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
+    return await _write(engine, rows, None, target, 1, attempt)
+
+
+async def _write(
+    engine: AsyncEngine,
+    rows: Rows,
+    batch: BatchInfo | None,
+    target: Target,
+    rows_per_statement: int,
+    attempt: int,
+    log: BatchLog | None = None,
+) -> WriteResult:
+    """Write rows. Each is a batch of its own if there is no batch."""
     with database_errors():
         async with engine.connect() as connection:
-            rows.escape(encoding_of(connection))
-            sender = Sender(connection)
-            statements = target.statements(sender, rows, None)
-            return await RowWriter(sender, statements, rows, 1, attempt).run(None)
+            encoding = encoding_of(connection)
+            rows.escape(encoding)
+            logged = log.begin(batch, target.name, attempt, encoding) if log and batch else None
+            sender = Sender(connection, logged)
+            statements = target.statements(sender, rows, batch)
+            check = partial(expect_unchanged, connection, target)
+            writer = RowWriter(sender, statements, rows, rows_per_statement, attempt, check)
+            try:
+                result = await writer.run(batch, look_first=batch is not None and attempt > 1)
+            except (SQLAlchemyError, DatabaseFailedError) as error:
+                if _is_operators(error):
+                    # A table that has changed explains it better.
+                    await check()
+                raise
+    if log and logged:
+        log.end(logged, result.codes)
+    return result
+
+
+def _is_operators(error: SQLAlchemyError | DatabaseFailedError) -> bool:
+    failure = error.failure if isinstance(error, DatabaseFailedError) else classify(error)
+    return failure.kind is FailureKind.OPERATOR

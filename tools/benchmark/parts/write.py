@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from batching_demo.database.targets.records_sql import INSERT_ROW, INSERT_ROWS, 
 from batching_demo.database.writing.rows import RECORD_VALUES, BatchInfo, Rows
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
+from tools.benchmark.parts.own_table import measure_own
 from tools.benchmark.results.spread import Spread, ratios
 
 SIZES = (1, 10, 100, 1_000)
@@ -113,9 +115,11 @@ async def measure_write(url: str, rounds: int) -> Section:
         writers = Writers(engine, connection)
         try:
             times = await _measure(writers, rounds)
-            return _section(times, rounds, await _replay_wal(engine, writers))
+            section = _section(times, rounds, await _replay_wal(engine, writers))
         finally:
             await writers.close()
+        own = await measure_own(engine, connection, rounds)
+        return replace(section, tables=[*section.tables, own])
     finally:
         await connection.close()
         await engine.dispose()

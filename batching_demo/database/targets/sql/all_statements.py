@@ -47,6 +47,15 @@ class OwnSql:
         self.may_change_keys = bool(target.before_triggers)
         """Whether a trigger may store a row under another key."""
 
+    def used(self) -> dict[str, Sql]:
+        """Return the statements that the rules of the target need, by what they do."""
+        return {
+            "insert new keys": self.insert,
+            **({"change stored rows": self.change} if self.changes_rows else {}),
+            **({"compare with stored rows": self.compare} if self.compares_rows else {}),
+            **({"look up receipts": self.receipts} if self.has_receipts else {}),
+        }
+
     @cached_property
     def insert(self) -> Sql:
         """The INSERT of new keys."""

@@ -16,6 +16,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -75,7 +76,7 @@ def _verdict(target: "OwnTarget", sent: CTE) -> ColumnElement[Any]:
     """Return the verdict of a record, by the row that is stored under its key."""
     if target.declaration.on_conflict is OnConflict.UPDATE:
         return cast(null(), Text)
-    same = and_(*(_is_same(target, one, sent) for one in target.compared))
+    same = and_(true(), *(_is_same(target, one, sent) for one in target.compared))
     compared = (same, sql_text(DUPLICATE))
     if target.newest_by is None:
         return case(compared, else_=sql_text(CONFLICT))
