@@ -14,6 +14,7 @@ from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import (
     database_failures_reported,
+    log_failure,
     lost_activity_reported,
 )
 from batching_demo.batcher_service.identity.guard import IdentityGuard
@@ -33,6 +34,8 @@ from batching_demo.contracts.messages import (
 )
 from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.batch_log.log import BatchLog
+from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.targets.registry import Targets
 
 HEARTBEATS_IN_TIMEOUT = 3
@@ -52,6 +55,7 @@ class WriteActivities:
         connections: Connections of the engine, and so writes at a time.
         coalescing: When the calls of the coalesced path are written.
         targets: The tables that records may go to; by default only the built-in one.
+        log: The log of batches; None writes none.
     """
 
     def __init__(
@@ -61,12 +65,13 @@ class WriteActivities:
         connections: int,
         coalescing: BatcherSettings,
         targets: Targets | None = None,
+        log: BatchLog | None = None,
     ) -> None:
         self._client = client
         self._metrics = WorkerMetrics.of(client)
         self.guard = IdentityGuard(engine, client)
         self._writer = BatchWriter(
-            engine, targets or Targets(), self._metrics, self.guard, connections
+            engine, targets or Targets(), self._metrics, self.guard, connections, log
         )
         self._coalescing = coalescing
         self._coalescers: dict[str, Coalescer] = {}
@@ -145,7 +150,7 @@ class WriteActivities:
         if not submissions:
             return []
         coalescer = self._coalescer(submissions[0].header.target)
-        async with _watched():
+        async with _watched(logged=True):
             answers = await coalescer.submit(submissions, attempt=activity.info().attempt)
         return in_one_result(answers)
 
@@ -162,7 +167,12 @@ class WriteActivities:
         self, batch: BatchHeader, submissions: Sequence[Submission]
     ) -> list[Verdicts]:
         written = await self._writer.write(batch, submissions, WritePath.COALESCED)
-        written.raise_failure()
+        try:
+            written.raise_failure()
+        except DatabaseFailedError as error:
+            # Once for the batch, not for each of its calls.
+            log_failure(error)
+            raise
         return written.in_order()
 
     async def _drain_at_shutdown(self) -> None:
@@ -173,11 +183,15 @@ class WriteActivities:
 
 
 @asynccontextmanager
-async def _watched() -> AsyncIterator[None]:
-    """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database."""
+async def _watched(*, logged: bool = False) -> AsyncIterator[None]:
+    """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database.
+
+    Args:
+        logged: As of `database_failures_reported`.
+    """
     heartbeat = asyncio.create_task(_heartbeat())
     try:
-        with lost_activity_reported(), database_failures_reported():
+        with lost_activity_reported(), database_failures_reported(logged=logged):
             yield
     finally:
         heartbeat.cancel()

@@ -16,6 +16,7 @@ from batching_demo.contracts.batches import UNKNOWN_TARGET, BatchHeader, BatchRe
 from batching_demo.contracts.messages import Submission, Verdict, Verdicts, shown_verdicts
 from batching_demo.contracts.names import LOG_FIELDS, WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.targets.registry import Targets
@@ -61,6 +62,7 @@ class BatchWriter:
         metrics: Count what is written.
         guard: Lets nothing be written to another database than that of the namespace.
         connections: Writes at a time.
+        log: The log of batches; None writes none.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class BatchWriter:
         metrics: WorkerMetrics,
         guard: IdentityGuard,
         connections: int,
+        log: BatchLog | None = None,
     ) -> None:
         self._engine = engine
+        self._log = log
         self._targets = targets
         self._metrics = metrics
         self._guard = guard
@@ -94,7 +98,7 @@ class BatchWriter:
             submissions: Those of the batch.
             path: How they came.
         """
-        info = BatchInfo(UUID(batch.batch_id), path, batch.shard)
+        info = BatchInfo(UUID(batch.batch_id), path, batch.shard, batch.reason)
         written = Written()
 
         async def write_rows(rows: Rows, target: Target) -> WriteResult:
@@ -105,6 +109,7 @@ class BatchWriter:
                 target,
                 attempt=batch.attempt,
                 rows_per_statement=batch.rows_per_statement,
+                log=self._log,
             )
 
         with self._metrics.flushed(batch, path) as flush:

@@ -14,10 +14,13 @@ from uuid import uuid4
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.core.buffer import Identity, identity_of
+from batching_demo.core.buffer import Identity, attempt_after, identity_of
 from batching_demo.core.flusher import Batch, Flusher
+from batching_demo.core.health import is_about_rows
 from batching_demo.database.errors import DatabaseFailedError
 
+MOST_REMEMBERED = 10_000
+"""Submissions whose failed attempts are known. Their calls may go to another worker."""
 Write = Callable[[BatchHeader, Sequence[Submission]], Awaitable[list[Verdicts]]]
 """Writes a batch, and returns the verdicts of each of its submissions."""
 
@@ -37,6 +40,9 @@ class Coalescer:
         self._write_batch = write
         self._flusher = Flusher(settings)
         self._answers: dict[Identity, asyncio.Future[Verdicts]] = {}
+        self._attempts: dict[Identity, int] = {}
+        """By submission whose write has failed here, which attempt the next one is. The server
+        counts the attempts of a call, those of an outage included."""
         self._writes: set[asyncio.Task[None]] = set()
         self._wake_up: asyncio.TimerHandle | None = None
 
@@ -68,6 +74,7 @@ class Coalescer:
     def _park(self, submission: Submission, attempt: int) -> asyncio.Future[Verdicts]:
         """Buffer a submission unless it is known, and return the future of its answer."""
         identity = identity_of(submission)
+        attempt = self._attempts.get(identity, min(attempt, 2))
         if self._flusher.buffer.add(submission, attempt):
             self._answers[identity] = asyncio.get_running_loop().create_future()
         return self._answers[identity]
@@ -117,11 +124,17 @@ class Coalescer:
             self._flusher.wrote(batch, time.time(), all_refused=all_refused)
             for future, answer in zip(waiting, answers, strict=True):
                 future.set_result(answer)
+            for identity in identities:
+                self._attempts.pop(identity, None)
         for identity in identities:
             del self._answers[identity]
 
     def _failed(self, batch: Batch, error: Exception) -> None:
         """Note that a write has failed, and forget its batch."""
         sqlstate = error.failure.sqlstate if isinstance(error, DatabaseFailedError) else None
+        if len(self._attempts) > MOST_REMEMBERED:
+            self._attempts.clear()
+        after = attempt_after(batch.header.attempt, counts=is_about_rows(sqlstate))
+        self._attempts |= dict.fromkeys(map(identity_of, batch.submissions), after)
         # Not requeued: the server retries each of the calls.
         self._flusher.failed(batch, str(error), sqlstate, time.time(), requeue=False)

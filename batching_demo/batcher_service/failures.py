@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
 
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 
@@ -14,13 +15,18 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def database_failures_reported() -> Iterator[None]:
-    """Log a failure in one line, and raise it with its kind, advice and SQLSTATE."""
+def database_failures_reported(*, logged: bool = False) -> Iterator[None]:
+    """Raise a failure with its kind, advice and SQLSTATE.
+
+    Args:
+        logged: Whether it is in the log already, as of a batch that several calls wait for.
+    """
     try:
         yield
     except DatabaseFailedError as error:
         failure = error.failure
-        logger.warning("database failed (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
+        if not logged:
+            log_failure(error)
         kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"
         # Benign, so that the SDK adds no traceback to the line above.
         raise ApplicationError(
@@ -29,6 +35,18 @@ def database_failures_reported() -> Iterator[None]:
             type=kind,
             category=ApplicationErrorCategory.BENIGN,
         ) from None
+    except RPCError as error:
+        reason = f"Temporal does not answer as it should: {error.message} ({error.status.name})"
+        logger.warning("%s; the batch is written again", reason)
+        raise ApplicationError(
+            reason, type="Outage", category=ApplicationErrorCategory.BENIGN
+        ) from None
+
+
+def log_failure(error: DatabaseFailedError) -> None:
+    """Log a failure in one line."""
+    failure = error.failure
+    logger.warning("database failed (SQLSTATE %s): %s", failure.sqlstate, failure.reason)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
+from batching_demo.batcher_service.log_plugin import BatchLogPlugin
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
@@ -17,9 +18,10 @@ from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
+from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(
@@ -32,6 +34,8 @@ def build_worker(
     activity_slots: int | None = None,
     pollers: int = DEFAULT_POLLERS,
     identity: str | None = None,
+    batch_log: bool = True,
+    sandbox: bool = False,
 ) -> Worker:
     """Return a worker of the batcher service.
 
@@ -49,10 +53,13 @@ def build_worker(
             share a batch with included. The default is two batches of single records.
         pollers: Requests for work at a time, for workflow tasks and for activities.
         identity: Its name in Temporal; by default the client's.
+        batch_log: Whether its batches have entries in the table `batches`.
+        sandbox: Whether workflows run in the sandbox of the SDK.
     """
     coalescing = coalescing or BatcherSettings()
     known = Targets(targets)
-    writes = WriteActivities(engine, client, pool_size, coalescing, known)
+    log = BatchLog(engine, client.identity) if batch_log else None
+    writes = WriteActivities(engine, client, pool_size, coalescing, known, log)
     retries = RetryActivities(engine, writes.guard)
     return Worker(
         client,
@@ -68,11 +75,13 @@ def build_worker(
             retries.record_retry,
             writes.guard.identify,
         ],
+        workflow_runner=workflow_runner(sandbox=sandbox),
         plugins=[
             # A retry submits like any other workflow.
             BatchingPlugin(),
             OneDatabasePlugin(writes.guard),
             TargetsPlugin(engine, known),
+            *([BatchLogPlugin(log)] if log else []),
         ],
         identity=identity,
         # While one batch of calls is written, the next one gathers.

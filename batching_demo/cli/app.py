@@ -21,6 +21,7 @@ from batching_demo.settings import Settings, SettingsError
 
 COMMANDS = {
     "batcher": "batcher.group.batcher",
+    "batches": "batches.batches",
     "compare": "compare.compare_command",
     "db": "db.db",
     "dead-letters": "dead_letters.group.dead_letters",

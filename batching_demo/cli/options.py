@@ -207,6 +207,12 @@ pollers = option(
     default=DEFAULT_POLLERS,
     help="Requests for work that wait at the server at a time, for each kind of work.",
 )
+sandbox = option(
+    "--sandbox/--no-sandbox",
+    variable="SANDBOX",
+    default=False,
+    help="Run workflows in the sandbox of Temporal's SDK, which takes more CPU time.",
+)
 
 
 def _set_pooler(ctx: click.Context, _param: click.Parameter, value: str) -> None:

@@ -18,6 +18,7 @@ from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import RECORDS_TARGET
+from batching_demo.database.batch_log.queries import count_reasons
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
@@ -122,6 +123,7 @@ async def _measure(
         summary=summary,
         outcomes=outcomes,
         batches=batches,
+        reasons=await count_reasons(engine, batches),
         max_records=comparison.settings.max_records,
         cost=after.since(before),
         main_counts=main_counts,

@@ -1,7 +1,7 @@
 """The cost of one write path, computed from what was measured."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import quantiles
 from uuid import UUID, uuid4
 
@@ -43,6 +43,8 @@ class PathResult:
     tail_seconds: float
     updated: int = 0
     stale: int = 0
+    flush_reasons: Mapping[str, int] = field(default_factory=dict)
+    """Batches by flush reason; empty without a log of batches, and on the unbatched path."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Measured:
     main_counts: TemporalCounts
     """Per main workflow or request."""
     batcher_counts: TemporalCounts
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Batches by flush reason, as far as they are in the log of batches."""
 
 
 def batches_of(outcomes: Sequence[SliceResult]) -> dict[UUID, int]:
@@ -110,6 +114,7 @@ def path_result(measured: Measured) -> PathResult:
         actions_per_record=round(main.actions + batcher.actions, 2),
         tail_records=tail.records,
         tail_seconds=round(summary.seconds - tail.starts_after, 3),
+        flush_reasons=measured.reasons,
     )
 
 

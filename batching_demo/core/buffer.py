@@ -42,6 +42,19 @@ def identity_of(submission: Submission) -> Identity:
     return header.submission_id
 
 
+def attempt_after(attempt: int, *, counts: bool) -> int:
+    """Return which attempt comes after one that has failed.
+
+    A record may be to blame after some attempts. An outage is no reason to blame it, so all
+    attempts that do not count are one attempt together.
+
+    Args:
+        attempt: The one that has failed, from 1.
+        counts: Whether a record may be to blame for the failure.
+    """
+    return attempt + 1 if counts else max(attempt, 2)
+
+
 class Buffer:
     """The submissions that wait, in the order they came. It also knows those in flight.
 
@@ -146,13 +159,19 @@ class Buffer:
         for submission in submissions:
             del self._attempts[identity_of(submission)]
 
-    def requeue(self, submissions: Sequence[Submission]) -> None:
-        """Put back submissions that `take` has returned, for another attempt."""
+    def requeue(self, submissions: Sequence[Submission], *, counts: bool = True) -> None:
+        """Put back submissions that `take` has returned, for another attempt.
+
+        Args:
+            submissions: Those of a batch.
+            counts: Whether the failed attempt counts, as of `attempt_after`.
+        """
         # Sorted, since two batches may fail in either order, and the oldest has to be first.
         waiting = [*submissions, *self._waiting]
         self._waiting = deque(sorted(waiting, key=lambda one: one.received_at))
         for submission in submissions:
-            self._attempts[identity_of(submission)] += 1
+            identity = identity_of(submission)
+            self._attempts[identity] = attempt_after(self._attempts[identity], counts=counts)
             self._count(submission, 1)
 
     def _count(self, submission: Submission, sign: int) -> None:

@@ -6,6 +6,7 @@ of its own clock, and starts the writes itself.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import floor
 
 from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.encoding import join
@@ -13,7 +14,12 @@ from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings, Changes
 from batching_demo.core.buffer import Buffer, FlushReason
 from batching_demo.core.control import Control, apply_changes, describe_changes
-from batching_demo.core.health import Health
+from batching_demo.core.health import Health, is_about_rows
+
+WINDOW_SECONDS = 5
+"""In any window of this length, at most so many times the budget and one write begin."""
+MOST_MADE_UP = 0.5
+"""How much of the delay is made up that the window has room for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +49,8 @@ class FlusherState:
     health: Health = field(default_factory=Health)
     """How earlier writes ended."""
     last_write_at: float = 0.0
-    """When the last write began, in seconds since the epoch."""
+    """When the last write began, in seconds since the epoch. With a write budget, a write that
+    began late counts as if it had begun in time."""
 
 
 class Flusher:
@@ -121,7 +128,7 @@ class Flusher:
             reason: What `due` has returned. Call this only if it has returned one.
             now: Seconds since the epoch.
         """
-        self.state.last_write_at = now
+        self.state.last_write_at = self._planned(now)
         submissions = self.buffer.take()
         headers = [submission.header for submission in submissions]
         records = sum(header.records for header in headers)
@@ -164,7 +171,7 @@ class Flusher:
         """
         self.in_flight.remove(batch)
         if requeue:
-            self.buffer.requeue(batch.submissions)
+            self.buffer.requeue(batch.submissions, counts=is_about_rows(sqlstate))
         else:
             self.buffer.ack(batch.submissions)
         self.health.failed(error, sqlstate, now)
@@ -204,6 +211,22 @@ class Flusher:
     @property
     def _has_budget(self) -> bool:
         return self.buffer.settings.max_writes_per_second > 0
+
+    def _planned(self, now: float) -> float:
+        """Return when a write that begins now counts as begun.
+
+        A timer always fires late. If each write counted from when it really began, the delays
+        would add up, and the budget would not be used. A delay that is too long is not made up.
+        """
+        if not self._has_budget:
+            return now
+        rate = self.buffer.settings.max_writes_per_second
+        # In any window, the writes that are planned at most so much before it are no more than
+        # those that are planned within it, and one.
+        planned_in_window = rate * WINDOW_SECONDS
+        most_late = MOST_MADE_UP * (floor(planned_in_window) + 1 - planned_in_window) / rate
+        due_at = max(self._within_budget_at, self.buffer.oldest_at or now)
+        return max(min(now, due_at), now - most_late)
 
     @property
     def _within_budget_at(self) -> float:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 LONGEST_RETRY_SECONDS = 60.0
 STATEMENT_TIMEOUT = "57014"
 """The SQLSTATE of a statement that has run into its timeout."""
+OF_THE_SERVER = ("08", "28", "3D", "53", "57P")
+"""How SQLSTATEs begin that a server has that is lost, full, starting or stopping, or refuses the
+login."""
 TIMEOUTS_BEFORE_HALVING = 3
 REFUSALS_BEFORE_HOLDING = 10
 """Batches in a row. So many bad ones are rather a mistake in the schema than in the data."""
@@ -13,6 +16,15 @@ SCHEMA_MISTAKE = (
     " or a constraint on it does not fit them. Mend the schema, then retry the dead letters;"
     " until then one batch a minute tries"
 )
+
+
+def is_about_rows(sqlstate: str | None) -> bool:
+    """Return whether Postgres answered a statement with a failure that a row may be to blame for.
+
+    Args:
+        sqlstate: The SQLSTATE of the failure; None if Postgres named none, as if it is away.
+    """
+    return sqlstate is not None and not sqlstate.startswith(OF_THE_SERVER)
 
 
 @dataclass

@@ -70,7 +70,7 @@ BY_SQLSTATE: Mapping[str, Advice] = {
     "42501": Advice(
         "the database role lacks a privilege",
         "grant INSERT and SELECT on records, INSERT, SELECT and UPDATE on"
-        " dead_letters, and USAGE on their schema",
+        " dead_letters and batches, and USAGE on their schema",
     ),
     "42703": Advice("the schema is older than this worker, or a trigger is wrong", UPGRADE),
     "42804": Advice("the type of a column is not that of its value", f"change it back; {CHECK}"),

@@ -79,6 +79,32 @@ dead_letters = Table(
     CheckConstraint("status IN ('open', 'retried', 'discarded')", name="status"),
 )
 
+batches = Table(
+    "batches",
+    metadata,
+    # One index for the newest and for the oldest entries, since each costs every batch some time.
+    Column("written_at", DateTime(timezone=True), primary_key=True, server_default=func.now()),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # Not unique: a batch has an entry for each of its INSERTs.
+    Column("batch_id", Uuid, nullable=False, index=True),
+    # The number of the INSERT in its write, from 1.
+    Column("part", SmallInteger, nullable=False),
+    Column("shard", SmallInteger),
+    Column("target", Text, nullable=False),
+    Column("write_path", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("records", Integer, nullable=False),
+    Column("written", Integer, nullable=False),
+    # Of the whole write, in its first part. They are known only after the INSERT.
+    Column("duplicate", Integer),
+    Column("conflict", Integer),
+    Column("rejected", Integer),
+    Column("milliseconds", Integer),
+    Column("worker", Text, nullable=False),
+    postgresql_with={"fillfactor": 60},
+)
+
 receipts = Table(
     "receipts",
     metadata,

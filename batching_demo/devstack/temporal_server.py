@@ -47,7 +47,7 @@ class TemporalServer:
     @classmethod
     def find_running(cls, directory: Path) -> "TemporalServer | None":
         """Find the server of a directory, whoever started it."""
-        process = cls(directory, 0, 0)._process()
+        process = cls(directory, 0, 0).process()
         if process is None:
             return None
         return cls(
@@ -72,13 +72,13 @@ class TemporalServer:
     @property
     def is_running(self) -> bool:
         """Whether the process of the server is there."""
-        return self._process() is not None
+        return self.process() is not None
 
     def start(self) -> None:
         """Start the server unless it runs, and wait until its default namespace answers."""
         make_directory(self.directory)
         log = Log(self._log)
-        process = self._process()
+        process = self.process()
         pid = process.pid if process else self._launch(log)
         wait_until(self._is_ready, pid, "Temporal", log)
         # The server's own option registers nothing in a database that it has opened before.
@@ -98,7 +98,8 @@ class TemporalServer:
         command = [find_temporal(), "server", "start-dev", "--db-filename", str(self._database)]
         return launch([*command, *addresses, *SQLITE, "--log-level", "error"], log)
 
-    def _process(self) -> psutil.Process | None:
+    def process(self) -> psutil.Process | None:
+        """Return the process of the server; None if it does not run."""
         return next(iter(find_servers(self._database)), None)
 
     def _is_ready(self) -> bool:

@@ -10,7 +10,7 @@ from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.main_service.activities import load_records, prepare_records
 from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
+from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
 
 DEFAULT_THREADS = 8
 DEFAULT_WORKFLOW_SLOTS = 100
@@ -24,6 +24,7 @@ def build_worker(
     threads: int = DEFAULT_THREADS,
     workflow_slots: int = DEFAULT_WORKFLOW_SLOTS,
     pollers: int = DEFAULT_POLLERS,
+    sandbox: bool = False,
 ) -> Worker:
     """Build a worker whose activities run in threads: they read files and burn CPU.
 
@@ -34,12 +35,14 @@ def build_worker(
         threads: That load and prepare.
         workflow_slots: Workflow tasks at a time; each may load, prepare or submit.
         pollers: Requests for work at a time.
+        sandbox: Whether workflows run in the sandbox of the SDK.
     """
     return Worker(
         client,
         task_queue=task_queue,
         workflows=workflows,
         activities=[load_records, prepare_records],
+        workflow_runner=workflow_runner(sandbox=sandbox),
         plugins=[BatchingPlugin()],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_workflow_tasks=workflow_slots,

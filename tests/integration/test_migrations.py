@@ -52,8 +52,9 @@ async def test_up_check_down_up(empty_database_url: str, monkeypatch: pytest.Mon
         "records",
         "write_counts",
         "dead_letters",
-        "database_identity",
         "receipts",
+        "batches",
+        "database_identity",
     }
     await asyncio.to_thread(command.check, project)
     await asyncio.to_thread(command.downgrade, project, "base")

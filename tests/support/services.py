@@ -27,7 +27,9 @@ async def batcher_service(
     targets: Sequence[TargetDeclaration] = (),
 ) -> AsyncIterator[None]:
     """Run a worker of the batcher service, and wait until it polls."""
-    async with batcher_worker.build_worker(client, engine, 5, coalescing, targets=targets):
+    async with batcher_worker.build_worker(
+        client, engine, 5, coalescing, targets=targets, sandbox=True
+    ):
         await wait_for_pollers(client, BATCHER_TASK_QUEUE)
         yield
 
@@ -35,7 +37,7 @@ async def batcher_service(
 @asynccontextmanager
 async def main_service(client: Client) -> AsyncIterator[None]:
     """Run a worker of the main service, and wait until it polls."""
-    async with main_worker.build_worker(client):
+    async with main_worker.build_worker(client, sandbox=True):
         await wait_for_pollers(client, MAIN_TASK_QUEUE)
         yield
 

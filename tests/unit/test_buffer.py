@@ -88,6 +88,14 @@ def test_a_batch_that_is_requeued_counts_as_tried() -> None:
     assert buffer.attempt(taken[0]) == 2
 
 
+def test_an_outage_is_one_attempt_however_long_it_lasts() -> None:
+    buffer = filled([waiting("a")])
+    for counts, attempt in ((False, 2), (False, 2), (True, 3), (False, 3), (True, 4)):
+        taken = buffer.take()
+        buffer.requeue(taken, counts=counts)
+        assert buffer.attempt(taken[0]) == attempt
+
+
 def test_batches_that_fail_together_come_back_oldest_first() -> None:
     submissions = [waiting(str(number), records=10, at=float(number)) for number in range(3)]
     buffer = filled(submissions)

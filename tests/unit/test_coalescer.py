@@ -186,3 +186,15 @@ async def test_malformed_calls_of_one_name_each_hear_their_answer() -> None:
     async with asyncio.timeout(5):
         answers = await asyncio.gather(*calls)
     assert [codes for (codes,) in answers] == [Verdicts("a", "w")] * 2
+
+
+async def test_attempts_of_an_outage_do_not_count() -> None:
+    writer = Writer()
+    conflict = DatabaseFailedError(Failure(FailureKind.OUTAGE, "in the way", "40001"))
+    writer.failures = [conflict, OUTAGE]
+    coalescer = Coalescer(BatcherSettings(linger_seconds=0), writer)
+    for attempt in (7, 8, 9):
+        coalescer.drain()  # which does not wait until a failing database is tried again
+        await asyncio.gather(call(coalescer, "a", attempt=attempt), return_exceptions=True)
+    await call(coalescer, "b", attempt=9)
+    assert [batch.attempt for batch in writer.batches] == [2, 2, 3, 2]

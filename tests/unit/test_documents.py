@@ -153,14 +153,21 @@ def test_every_command_is_in_a_page(pages: list[Page]) -> None:
 
 
 Configured = tuple[tuple[str, ...], click.Option]
-"""A command, and one of its options that takes a value."""
+"""A command, and one of its options that takes a value or has an environment variable."""
 
 
 def configured() -> Iterator[Configured]:
     for path, command in ((("all",), app), *COMMANDS.items()):
         for one in command.params:
-            if isinstance(one, click.Option) and not one.is_flag and not one.is_eager:
+            if not isinstance(one, click.Option) or one.is_eager:
+                continue
+            if not one.is_flag or variable_of(one):
                 yield path, one
+
+
+def shown(one: click.Option) -> str:
+    """Return the names of an option, as the tables have them."""
+    return ", ".join([one.opts[0], *one.secondary_opts])
 
 
 def variable_of(one: click.Option) -> str | None:
@@ -177,19 +184,21 @@ ROWS = [row for row in (*WITH_VARIABLE, *WITHOUT_VARIABLE) if row[1] != "option"
 def test_every_option_is_in_a_table_with_its_default(
     path: tuple[str, ...], one: click.Option
 ) -> None:
-    named = (variable_of(one) or "", one.opts[0])
+    named = (variable_of(one) or "", shown(one))
     rows = [row for row in ROWS if row[:2] == named and " ".join(path) in row[4].split(", ")]
     ((_, _, default, _, _),) = rows
-    if isinstance(one.default, int | float):
+    if isinstance(one.default, bool):
+        assert default == ("on" if one.default else "off")
+    elif isinstance(one.default, int | float):
         assert float(default) == float(one.default)
     elif isinstance(one.default, str):
         assert default.partition(";")[0] == one.default
 
 
 def test_the_tables_have_no_option_that_does_not_exist() -> None:
-    known = {(variable_of(one) or "", one.opts[0], " ".join(path)) for path, one in configured()}
-    shown = {(row[0], row[1], command) for row in ROWS for command in row[4].split(", ")}
-    assert shown == known
+    known = {(variable_of(one) or "", shown(one), " ".join(path)) for path, one in configured()}
+    named = {(row[0], row[1], command) for row in ROWS for command in row[4].split(", ")}
+    assert named == known
 
 
 def test_only_workers_batchers_and_logs_are_configured_by_the_environment() -> None:

@@ -26,11 +26,12 @@ from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES, measure_paths
 from tools.benchmark.parts.peers import measure_peers
 from tools.benchmark.parts.pooler import measure_pooler
 from tools.benchmark.parts.shards import SHARDED_SIZE, measure_shards
+from tools.benchmark.parts.trials import measure_trials
 from tools.benchmark.parts.write import measure_write
 from tools.benchmark.request import Request
 from tools.benchmark.results.files import write_json, write_plots
 
-PEERS, POOLER = NAMED = ("peers", "pooler")
+PEERS, POOLER, TRIALS = NAMED = ("peers", "pooler", "trials")
 """Need what may be missing, so only whoever names them gets them."""
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", *NAMED)
 SIZES = ("1", "10", "100", "200", "500")
@@ -165,6 +166,8 @@ async def _measure_part(
             return await measure_budget(
                 on, source, request.slices, rounds, report, request.arrival_seconds
             )
+        if part == TRIALS:
+            return await measure_trials(on, source, request.slices, rounds, report)
         if part == PEERS:
             counts = request.workflows(FAR_SIZES)
             return await measure_peers(on, source, counts, rounds, report)

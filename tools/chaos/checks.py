@@ -1,11 +1,12 @@
 """Compare what was submitted with the verdicts and with the tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.contracts.targets import RECORDS_TARGET
 from tools.chaos.load import Results
 from tools.chaos.records import Expected
 
@@ -22,9 +23,15 @@ class Tables:
     """Records with a dead letter for another reason. They may have several: a record that is
     written again may be refused in another way."""
     reasons: Sequence[str]
+    in_batches: int | None = None
+    """Rows that were written in batches; None of an own table, which does not say how."""
+    in_log: int | None = None
+    """Rows that the log of batches has."""
 
 
 ROWS = "SELECT count(*), count(DISTINCT {key}) FROM {table}"
+IN_BATCHES = "SELECT count(*) FROM records WHERE write_path <> 'unbatched'"
+IN_LOG = "SELECT coalesce(sum(written), 0) FROM batches WHERE target = 'records'"
 DEAD_LETTERS = """
 SELECT count(DISTINCT (source, line)) FILTER (WHERE reason = 'conflict'),
        count(DISTINCT (source, line)) FILTER (WHERE reason <> 'conflict'),
@@ -54,7 +61,12 @@ async def read_tables(engine: AsyncEngine, target: str, table: str, key: str) ->
         rows, keys = counted.one()
         letters = await connection.execute(text(DEAD_LETTERS), {"target": target})
         conflicts, rejected, reasons = letters.one()
-    return Tables(rows, keys, conflicts, rejected, reasons or [])
+        found = Tables(rows, keys, conflicts, rejected, reasons or [])
+        if target != RECORDS_TARGET:
+            return found
+        in_batches = (await connection.execute(text(IN_BATCHES))).scalar_one()
+        in_log = (await connection.execute(text(IN_LOG))).scalar_one()
+    return replace(found, in_batches=in_batches, in_log=in_log)
 
 
 def check(
@@ -63,6 +75,7 @@ def check(
     """Return all comparisons that have to hold."""
     verdicts = results.verdicts
     unexpected = sorted(set(tables.reasons) - set(expected.reasons))
+    log = Check("rows in the log of batches", tables.in_batches, tables.in_log)
     return [
         Check("workflows and requests that completed", loads, results.completed),
         Check("those without all verdicts", 0, len(results.unfinished)),
@@ -70,6 +83,7 @@ def check(
         Check("workers that ended by themselves", 0, workers_died),
         Check("rows are distinct keys", tables.distinct_keys, tables.rows),
         Check("rows", expected.written, tables.rows),
+        *([log] if tables.in_log is not None else []),
         Check("verdict written", expected.written, verdicts["written"]),
         Check("verdict duplicate", expected.duplicate, verdicts["duplicate"]),
         Check("verdict conflict", expected.conflict, verdicts["conflict"]),

@@ -46,7 +46,14 @@ logger = logging.getLogger(__name__)
     help="Activities at a time, waiting ones included. [default: twice --max-records, at least"
     " --pool-size]",
 )
+@options.option(
+    "--batch-log/--no-batch-log",
+    variable="BATCH_LOG",
+    default=True,
+    help="Write an entry in the table batches with every INSERT of a batch.",
+)
 @options.pollers
+@options.sandbox
 @options.batcher_settings("coalescing")
 @options.targets
 @options.pooler
@@ -57,7 +64,9 @@ def worker(
     settings: Settings,
     pool_size: int,
     activity_slots: int | None,
+    batch_log: bool,
     pollers: int,
+    sandbox: bool,
     coalescing: BatcherSettings,
     targets: Sequence[TargetDeclaration],
     metrics_bind: str | None,
@@ -75,7 +84,17 @@ def worker(
     start_runtime(metrics_bind)
     is_measured = metrics_bind is not None
     asyncio.run(
-        _work(settings, pool_size, coalescing, targets, activity_slots, pollers, is_measured)
+        _work(
+            settings,
+            pool_size,
+            coalescing,
+            targets,
+            activity_slots,
+            pollers,
+            is_measured,
+            batch_log,
+            sandbox,
+        )
     )
 
 
@@ -87,6 +106,8 @@ async def _work(
     activity_slots: int | None,
     pollers: int,
     is_measured: bool,
+    batch_log: bool,
+    sandbox: bool,
 ) -> None:
     url = settings.required_database_url
     logger.info("%s", database_line(settings))
@@ -113,6 +134,8 @@ async def _work(
                 activity_slots=activity_slots,
                 pollers=pollers,
                 identity=name,
+                batch_log=batch_log,
+                sandbox=sandbox,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )

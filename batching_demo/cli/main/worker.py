@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
     help="Workflow tasks at a time; twice as many local activities.",
 )
 @options.pollers
+@options.sandbox
 @options.metrics_bind
 @options.quiet_logs
 @click.pass_obj
@@ -44,6 +45,7 @@ def worker(
     threads: int,
     workflow_slots: int,
     pollers: int,
+    sandbox: bool,
     metrics_bind: str | None,
 ) -> None:
     """Run a worker of the main service until it is told to stop.
@@ -55,13 +57,21 @@ def worker(
     Example: batching-demo main worker --threads 4
     """
     start_runtime(metrics_bind)
-    asyncio.run(_work(settings, threads, workflow_slots, pollers))
+    asyncio.run(_work(settings, threads, workflow_slots, pollers, sandbox))
 
 
-async def _work(settings: Settings, threads: int, workflow_slots: int, pollers: int) -> None:
+async def _work(
+    settings: Settings, threads: int, workflow_slots: int, pollers: int, sandbox: bool
+) -> None:
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
     await run_until_stopped(
-        build_worker(client, threads=threads, workflow_slots=workflow_slots, pollers=pollers),
+        build_worker(
+            client,
+            threads=threads,
+            workflow_slots=workflow_slots,
+            pollers=pollers,
+            sandbox=sandbox,
+        ),
         started=lambda: logger.info("main worker polls %s", MAIN_TASK_QUEUE),
     )

@@ -35,6 +35,10 @@ UPDATE_ROWS: Sequence[tuple[str, Cell]] = (
     ("updated", lambda path: str(path.updated)),
     ("stale", lambda path: str(path.stale)),
 )
+REASONS_ROW: tuple[str, Cell] = (
+    "flush reasons",
+    lambda path: ", ".join(f"{number:,} {name}" for name, number in path.flush_reasons.items()),
+)
 TAIL_ROW: tuple[str, Cell] = (
     "tail, waits for its linger",
     lambda path: f"{path.tail_records} in {path.tail_seconds:.1f} s",
@@ -84,6 +88,8 @@ def _rows(results: Sequence[PathResult]) -> list[tuple[str, Cell]]:
         rows += PROBLEM_ROWS
     if any(path.updated + path.stale for path in results):
         rows += UPDATE_ROWS
+    if any(path.flush_reasons for path in results):
+        rows.append(REASONS_ROW)
     if any(path.tail_records for path in results):
         rows.append(TAIL_ROW)
     return rows

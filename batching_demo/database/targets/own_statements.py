@@ -55,13 +55,15 @@ class OwnStatements:
 
     async def insert(self, rows: Sequence[int]) -> Answers:
         """Insert rows whose keys are not stored yet, and write their receipts."""
-        return await self._store(self._sql.insert, rows)
+        log = self._sender.log
+        return await self._store(self._sql.insert_logged if log else self._sql.insert, rows)
 
     async def change(self, rows: Sequence[int]) -> Answers:
         """Have rows replace what is stored, under the rules newest and update."""
         if not self._sql.changes_rows:
             return Answers()
-        return await self._store(self._sql.change, rows)
+        log = self._sender.log
+        return await self._store(self._sql.change_logged if log else self._sql.change, rows)
 
     async def look_up(self, rows: Sequence[int]) -> Answers:
         """Find receipts, and compare rows without any with what is stored."""
@@ -120,6 +122,8 @@ class OwnStatements:
             others = [row for row in rows if row not in before.codes]
             before.tried = [*before.codes]
             return Answers.joined([before, await self._store(sql, others)]) if others else before
+        if self._sender.log:
+            self._sender.log.committed(len(rows))
         answers = self._read(found, rows)
         if answers.codes:
             self._sender.committed()
@@ -163,7 +167,11 @@ class OwnStatements:
         return answers
 
     def _parameters(self, sql: Sql, rows: Sequence[int]) -> tuple[object, ...]:
-        return tuple(self._parameter(name, rows) for name in sql.parameters)
+        log = self._sender.log
+        entry = log.parameters(len(rows)) if log else {}
+        return tuple(
+            entry[name] if name in entry else self._parameter(name, rows) for name in sql.parameters
+        )
 
     def _parameter(self, name: str, rows: Sequence[int]) -> object:
         """Return a parameter of a statement for some rows."""

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
+from batching_demo.database.batch_log.entries import with_entry
 from batching_demo.database.targets.records_sql import (
     INSERT_COPY,
     INSERT_ROW,
@@ -15,7 +16,7 @@ from batching_demo.database.targets.records_sql import (
 )
 from batching_demo.database.writing.answers import CONFLICT, DUPLICATE, WRITTEN, Answers
 from batching_demo.database.writing.rows import BatchInfo, Rows
-from batching_demo.database.writing.sender import Sender
+from batching_demo.database.writing.sender import Result, Sender
 from batching_demo.database.writing.target import Refusal
 
 NO_NUL = "22021"
@@ -76,8 +77,7 @@ class RecordsStatements:
     async def insert(self, rows: Sequence[int]) -> Answers:
         """Insert rows whose keys are not stored yet."""
         if self._batch or not rows:
-            batch = self._batch or _batch_of_one()
-            found = await self._sender.send(INSERT_ROWS, arrays(self._rows, rows, batch))
+            found = await self._insert_rows(rows, self._batch or _batch_of_one())
         else:
             found = await self._sender.send(
                 INSERT_ROW, scalars(self._rows, rows[0], _batch_of_one())
@@ -88,6 +88,16 @@ class RecordsStatements:
         keys = self._rows.keys
         written = {row: WRITTEN for row in rows if keys[row] in inserted}
         return Answers(written, tried=rows, keys_change=len(written) < len(inserted))
+
+    async def _insert_rows(self, rows: Sequence[int], batch: BatchInfo) -> Result:
+        parameters = arrays(self._rows, rows, batch)
+        log = self._sender.log
+        if log is None:
+            return await self._sender.send(INSERT_ROWS, parameters)
+        entry = log.parameters(len(rows))
+        found = await self._sender.send(with_entry(INSERT_ROWS), {**parameters, **entry})
+        log.committed(len(rows))
+        return found
 
     async def change(self, rows: Sequence[int]) -> Answers:
         """Do nothing: a stored row stays as it is."""

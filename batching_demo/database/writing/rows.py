@@ -47,6 +47,8 @@ class BatchInfo:
     write_path: WritePath
     shard: int | None = None
     """The shard of the batcher; None on the paths without one."""
+    reason: str = ""
+    """Why the batch is written: a `FlushReason`. Only the log of batches has it."""
 
 
 class Rows:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, CursorResult, Executable, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from batching_demo.database.batch_log.log import LoggedWrite
 from batching_demo.database.dead_letters.storing import DeadLetter, insert_dead_letters
 from batching_demo.database.errors import (
     DatabaseFailedError,
@@ -37,9 +38,11 @@ class Sender:
 
     Args:
         connection: Commits every statement by itself.
+        log: Has the entries of the write in the log of batches; None writes no log.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, log: LoggedWrite | None = None) -> None:
+        self.log = log
         self._connection = connection
         self._warnings = _warnings_of(connection)
         self._is_unsure = False

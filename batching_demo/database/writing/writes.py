@@ -5,6 +5,7 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.encoding import encoding_of
 from batching_demo.database.errors import (
     DatabaseFailedError,
@@ -28,6 +29,7 @@ async def write_batch(
     *,
     attempt: int = 1,
     rows_per_statement: int | None = None,
+    log: BatchLog | None = None,
 ) -> WriteResult:
     """Write rows with one bulk INSERT, and return the verdict of each.
 
@@ -43,12 +45,13 @@ async def write_batch(
             first: most of them may be stored, and this takes a quarter of the time. After the third
             a record may be at fault even if the SQLSTATE speaks of the server.
         rows_per_statement: Cuts the INSERT into smaller ones, for a batch that takes too long.
+        log: Gets an entry for each INSERT that commits.
 
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
     at_once = rows_per_statement or max(1, len(rows))
-    return await _write(engine, rows, batch, target, at_once, attempt)
+    return await _write(engine, rows, batch, target, at_once, attempt, log)
 
 
 async def write_unbatched(
@@ -75,22 +78,28 @@ async def _write(
     target: Target,
     rows_per_statement: int,
     attempt: int,
+    log: BatchLog | None = None,
 ) -> WriteResult:
     """Write rows. Each is a batch of its own if there is no batch."""
     with database_errors():
         async with engine.connect() as connection:
-            rows.escape(encoding_of(connection))
-            sender = Sender(connection)
+            encoding = encoding_of(connection)
+            rows.escape(encoding)
+            logged = log.begin(batch, target.name, attempt, encoding) if log and batch else None
+            sender = Sender(connection, logged)
             statements = target.statements(sender, rows, batch)
             check = partial(expect_unchanged, connection, target)
             writer = RowWriter(sender, statements, rows, rows_per_statement, attempt, check)
             try:
-                return await writer.run(batch, look_first=batch is not None and attempt > 1)
+                result = await writer.run(batch, look_first=batch is not None and attempt > 1)
             except (SQLAlchemyError, DatabaseFailedError) as error:
                 if _is_operators(error):
                     # A table that has changed explains it better.
                     await check()
                 raise
+    if log and logged:
+        log.end(logged, result.codes)
+    return result
 
 
 def _is_operators(error: SQLAlchemyError | DatabaseFailedError) -> bool:

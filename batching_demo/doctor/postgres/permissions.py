@@ -6,15 +6,23 @@ from sqlalchemy import ClauseElement, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from batching_demo.database.batch_log.entries import with_entry
+from batching_demo.database.batch_log.log import ADD_RESULTS
 from batching_demo.database.dead_letters.storing import INSERT
 from batching_demo.database.errors import classify
 from batching_demo.database.targets.records_sql import INSERT_ROWS, SELECT_STORED
 from batching_demo.doctor.check import Check, ok, problem
 
 PERMISSIONS = "permissions"
-STATEMENTS: tuple[ClauseElement, ...] = (INSERT_ROWS, SELECT_STORED, INSERT)
+STATEMENTS: tuple[ClauseElement, ...] = (
+    with_entry(INSERT_ROWS),
+    SELECT_STORED,
+    ADD_RESULTS,
+    INSERT,
+)
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "records": ("INSERT", "SELECT"),
+    "batches": ("INSERT", "SELECT", "UPDATE"),
     "dead_letters": ("INSERT", "SELECT", "UPDATE"),
 }
 """The privileges that these statements need, by table."""

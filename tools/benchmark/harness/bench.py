@@ -84,7 +84,7 @@ class Bench:
             options,
             max_open=cell.max_open,
             on_result=outcomes.append,
-            task_queue=MAIN_TASK_QUEUE if cell.path else FLOOR_TASK_QUEUE,
+            task_queue=cell.task_queue or (MAIN_TASK_QUEUE if cell.path else FLOOR_TASK_QUEUE),
         )
         async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(
@@ -159,7 +159,7 @@ class Bench:
     async def empty_tables(self) -> None:
         """Empty the tables, so that stored keys are new again."""
         async with self.engine.begin() as connection:
-            await connection.execute(text("TRUNCATE records, dead_letters"))
+            await connection.execute(text("TRUNCATE records, batches, dead_letters"))
 
     def _processes(self, cell: Cell) -> dict[str, psutil.Process]:
         """Return the processes to watch. On the floor, its worker takes the place of main's."""

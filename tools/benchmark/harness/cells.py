@@ -19,6 +19,8 @@ class Cell:
     linger_seconds: float = 20.0
     max_open: int | None = None
     max_writes_per_second: float = 0.0
+    task_queue: str = ""
+    """Of the workers that run it; empty for those of the main service, or of the floor."""
 
     @property
     def name(self) -> str:

@@ -6,9 +6,6 @@ import subprocess
 import sys
 
 import psutil
-from temporalio.client import Client
-from temporalio.plugin import SimplePlugin
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from batching_demo.devstack.system import System
 from batching_demo.devstack.workers import MALLOC
@@ -33,20 +30,8 @@ def start_floor_worker(system: System) -> None:
         )
 
 
-def _with_passthrough(client: Client) -> Client:
-    """Return a client whose workers import `floor` once, and not for every workflow.
-
-    That takes 1.2 ms of the 15 that a workflow needs, and other main workflows do without it.
-    """
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("tools")
-    runner = SandboxedWorkflowRunner(restrictions=restrictions)
-    config = client.config()
-    config["plugins"] = [SimplePlugin(FLOOR_WORKER, workflow_runner=runner)]
-    return Client(**config)
-
-
 async def _work() -> None:
-    client = _with_passthrough(await connect(Settings.from_environment(os.environ)))
+    client = await connect(Settings.from_environment(os.environ))
     worker = build_worker(client, workflows=[FloorWorkflow], task_queue=FLOOR_TASK_QUEUE)
     await run_until_stopped(worker, started=lambda: None)
 

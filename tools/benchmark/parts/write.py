@@ -17,6 +17,7 @@ from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.engine import SESSION_SETTINGS, create_engine
 from batching_demo.database.targets.records_sql import INSERT_ROW, INSERT_ROWS, arrays, scalars
 from batching_demo.database.writing.rows import RECORD_VALUES, BatchInfo, Rows
@@ -27,6 +28,7 @@ from tools.benchmark.results.spread import Spread, ratios
 
 SIZES = (1, 10, 100, 1_000)
 OURS, RAW, COPY = "write_batch", "raw asyncpg", "COPY"
+WITHOUT_LOG = "without the log of batches"
 ROW_BY_ROW, UNBATCHED = "a transaction a row", "unbatched path"
 HALF, REPLAY = "half stored already", "all stored already"
 COLUMNS = (
@@ -51,17 +53,26 @@ class Writers:
     def __init__(self, engine: AsyncEngine, connection: asyncpg.Connection) -> None:
         self._engine = engine
         self._connection = connection
+        self._log = BatchLog(engine, "benchmark")
         compiled = INSERT_ROWS.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
         self._sql = str(compiled)
         self._parameters: Sequence[str] = compiled.positiontup or ()
 
     async def ours(self, rows: Rows) -> object:
         """Write a batch as a batcher worker does."""
+        return await write_batch(self._engine, rows, self._batch(), log=self._log)
+
+    async def without_log(self, rows: Rows) -> object:
+        """Write a batch as a batcher worker with --no-batch-log does."""
         return await write_batch(self._engine, rows, self._batch())
 
     async def again(self, rows: Rows) -> object:
         """Write a batch as a batcher worker does when it repeats one."""
-        return await write_batch(self._engine, rows, self._batch(), attempt=2)
+        return await write_batch(self._engine, rows, self._batch(), attempt=2, log=self._log)
+
+    async def close(self) -> None:
+        """Finish the log of batches."""
+        await self._log.close()
 
     async def row_by_row(self, rows: Rows) -> object:
         """Write each row in a transaction: BEGIN, INSERT, COMMIT."""
@@ -102,12 +113,13 @@ async def measure_write(url: str, rounds: int) -> Section:
     connection = await asyncpg.connect(plain, server_settings=dict(SESSION_SETTINGS))
     try:
         writers = Writers(engine, connection)
-        section = _section(
-            await _measure(writers, rounds), rounds, await _replay_wal(engine, writers)
-        )
-        return replace(
-            section, tables=[*section.tables, await measure_own(engine, connection, rounds)]
-        )
+        try:
+            times = await _measure(writers, rounds)
+            section = _section(times, rounds, await _replay_wal(engine, writers))
+        finally:
+            await writers.close()
+        own = await measure_own(engine, connection, rounds)
+        return replace(section, tables=[*section.tables, own])
     finally:
         await connection.close()
         await engine.dispose()
@@ -119,6 +131,7 @@ Times = dict[tuple[str, int], list[float]]
 async def _measure(writers: Writers, rounds: int) -> Times:
     methods: dict[str, Method] = {
         OURS: writers.ours,
+        WITHOUT_LOG: writers.without_log,
         ROW_BY_ROW: writers.row_by_row,
         UNBATCHED: writers.unbatched,
         RAW: writers.raw,
@@ -174,6 +187,7 @@ def make_rows(numbers: Sequence[int]) -> Rows:
 COMPARED = (
     (ROW_BY_ROW, OURS),
     (UNBATCHED, OURS),
+    (OURS, WITHOUT_LOG),
     (OURS, RAW),
     (OURS, COPY),
     (HALF, OURS),

@@ -67,6 +67,16 @@ class OwnSql:
         return Sql.of(change_rows(self._target))
 
     @cached_property
+    def insert_logged(self) -> Sql:
+        """The INSERT with an entry in the log of batches."""
+        return Sql.of(insert_rows(self._target, logged=True))
+
+    @cached_property
+    def change_logged(self) -> Sql:
+        """The UPDATE with an entry in the log of batches."""
+        return Sql.of(change_rows(self._target, logged=True))
+
+    @cached_property
     def compare(self) -> Sql:
         """The look-up of stored keys, for the targets that compare rows."""
         return Sql.of(compare_rows(self._target))

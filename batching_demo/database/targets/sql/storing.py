@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON, insert
 
 from batching_demo.contracts.targets import OnConflict
+from batching_demo.database.batch_log.entries import entry_of
 from batching_demo.database.models import receipts
 from batching_demo.database.targets.sql.sent import (
     has_field,
@@ -46,8 +47,13 @@ if TYPE_CHECKING:
     from batching_demo.database.targets.own_target import OwnTarget
 
 
-def insert_rows(target: "OwnTarget") -> Select[Any]:
-    """Return the INSERT of the winner of each key that is not stored yet."""
+def insert_rows(target: "OwnTarget", *, logged: bool = False) -> Select[Any]:
+    """Return the INSERT of the winner of each key that is not stored yet.
+
+    Args:
+        target: Where they go.
+        logged: Whether it writes an entry in the log of batches too.
+    """
     ranked = ranked_rows(target, with_defaults=True)
     names = [one.name for one in target.filled]
     chosen = (
@@ -67,13 +73,18 @@ def insert_rows(target: "OwnTarget") -> Select[Any]:
     )
     on = and_(*same_keys(target, ranked, stored))
     is_stored = stored.c[target.key[0].name].is_not(None)
-    return _answered(target, ranked, stored, on, is_stored, WRITTEN)
+    answered = _answered(target, ranked, stored, on, is_stored, WRITTEN)
+    return answered.add_cte(entry_of(stored)) if logged else answered
 
 
-def change_rows(target: "OwnTarget") -> Select[Any]:
+def change_rows(target: "OwnTarget", *, logged: bool = False) -> Select[Any]:
     """Return the change of stored rows by the winner of each key.
 
     Under `OnConflict.NEWEST` it must be newer.
+
+    Args:
+        target: Where they are.
+        logged: As of `insert_rows`.
     """
     ranked = ranked_rows(target, with_defaults=False)
     present = target.present
@@ -94,9 +105,9 @@ def change_rows(target: "OwnTarget") -> Select[Any]:
         .cte("stored")
     )
     on = ranked.c[target.helpers.winner] == stored.c[target.helpers.place]
-    return _answered(
-        target, ranked, stored, on, stored.c[target.helpers.place].is_not(None), UPDATED
-    )
+    is_stored = stored.c[target.helpers.place].is_not(None)
+    answered = _answered(target, ranked, stored, on, is_stored, UPDATED)
+    return answered.add_cte(entry_of(stored)) if logged else answered
 
 
 def _wins(target: "OwnTarget", ranked: CTE) -> list[ColumnElement[bool]]:

@@ -1,0 +1,1 @@
+"""The log of batches: which INSERTs have committed, with what reason and result."""
