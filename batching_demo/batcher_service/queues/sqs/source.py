@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from itertools import batched
-from typing import Any
+from typing import Any, TypeVar
 
 from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message
 from batching_demo.batcher_service.queues.sqs.address import SqsAddress
@@ -19,6 +18,8 @@ WAIT_SECONDS = 5
 """How long SQS waits for the first message."""
 REQUESTS_AT_ONCE = 10
 ATTEMPTS = 3
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
@@ -70,9 +71,7 @@ class SqsSource:
         found = await self._receive(min(wanted, BATCH), WAIT_SECONDS)
         if len(found) == BATCH < wanted:
             # The queue is long: it has more at once.
-            sizes = [len(part) for part in batched(range(wanted - BATCH), BATCH)]
-            more = await _at_once([self._receive(size, 0) for size in sizes[:REQUESTS_AT_ONCE]])
-            found += [message for part in more for message in part]
+            found += await self._receive_more(wanted - BATCH)
         self._suspects = [one for one in found if one.deliveries > DELIVERIES_TOGETHER]
         if found:
             self._is_careful = bool(self._suspects)
@@ -86,12 +85,12 @@ class SqsSource:
         """Delete messages. One that SQS does not delete is delivered again, and is written then."""
         ids = [message.id for message in messages if message.id in self._handles]
         for _ in range(ATTEMPTS):
-            parts = [list(part) for part in batched(ids, BATCH)]
-            failed = await _at_once([self._delete(part) for part in parts])
+            failed = await _at_once([self._delete(part) for part in _parts(ids)])
             ids = [one for part in failed for one in part]
-            if not ids:
-                return
-        logger.warning("%s: %d messages are not deleted, and come again", self._address, len(ids))
+        for one in ids:
+            del self._handles[one]
+        if ids:
+            logger.warning("%s: %d messages not deleted, they come again", self._address, len(ids))
 
     async def keep_alive(self) -> None:
         """Extend the visibility timeout of all held messages."""
@@ -143,6 +142,13 @@ class SqsSource:
             deliveries=int(received["Attributes"]["ApproximateReceiveCount"]),
         )
 
+    async def _receive_more(self, at_most: int) -> list[Message]:
+        """Receive what SQS has at once. An error is left to the next call: what came is held."""
+        sizes = [len(part) for part in _parts(range(at_most))][:REQUESTS_AT_ONCE]
+        requests = [self._receive(size, 0) for size in sizes]
+        answers = await asyncio.gather(*requests, return_exceptions=True)
+        return [one for part in answers if isinstance(part, list) for one in part]
+
     async def _delete(self, ids: Sequence[str]) -> list[str]:
         """Delete messages, and return those for which that is worth another try."""
         client = await self._connected()
@@ -161,39 +167,46 @@ class SqsSource:
         return [ids[number] for number in sorted(failed)]
 
     async def _change_visibility(self, seconds: int) -> None:
-        parts = [list(part) for part in batched(list(self._handles.items()), BATCH)]
-        await _at_once([self._change_part(part, seconds) for part in parts])
+        parts = _parts(list(self._handles.values()))
+        failed = await _at_once([self._change_part(part, seconds) for part in parts])
+        if codes := [code for part in failed for code in part]:
+            logger.warning(
+                "%s: %d messages may be delivered to others (%s)",
+                self._address,
+                len(codes),
+                ", ".join(sorted(set(codes))),
+            )
 
-    async def _change_part(self, handles: Sequence[tuple[str, str]], seconds: int) -> None:
+    async def _change_part(self, handles: Sequence[str], seconds: int) -> list[str]:
+        """Change the visibility timeout of messages, and return the codes of those that failed."""
         client = await self._connected()
         entries = [
             {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for number, (_, handle) in enumerate(handles)
+            for number, handle in enumerate(handles)
         ]
         with sqs_errors(self._address):
             answer = await client.change_message_visibility_batch(
                 QueueUrl=self._address.url, Entries=entries
             )
-        if failed := answer.get("Failed", []):
-            codes = sorted({str(one.get("Code", "")).rpartition(".")[2] for one in failed})
-            logger.warning(
-                "%s: %d messages may be delivered to others (%s)",
-                self._address,
-                len(failed),
-                ", ".join(codes),
-            )
+        return [one.get("Code", "").rpartition(".")[2] for one in answer.get("Failed", [])]
 
 
-async def _at_once(work: Sequence[Any]) -> list[Any]:
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yield items in parts of the size of one request."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+async def _at_once(requests: Sequence[Awaitable[Result]]) -> list[Result]:
     """Await requests, some at a time. All end before the first error is raised."""
     turn = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
-    async def one(request: Any) -> Any:
+    async def one(request: Awaitable[Result]) -> Result:
         async with turn:
             return await request
 
-    results = await asyncio.gather(*map(one, work), return_exceptions=True)
+    results = await asyncio.gather(*map(one, requests), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return results
+    return [result for result in results if not isinstance(result, BaseException)]
