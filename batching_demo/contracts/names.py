@@ -36,6 +36,8 @@ class WritePath(StrEnum):
     """An activity writes each record with its own INSERT and commit. This is the baseline."""
     COALESCED = "coalesced"
     """An activity takes them to a batcher worker, which writes many calls together."""
+    QUEUED = "queued"
+    """A queue takes them to a batcher worker, which writes many messages together."""
 
 
 WRITE_ACTIVITIES = {
