@@ -37,6 +37,8 @@ class DevStackAddresses(BaseModel):
     database_url: str
     temporal_address: str
     ui_url: str
+    queue_url: str | None = None
+    """The URL of Valkey's first database; None if no Valkey runs."""
 
     def workflow_page(self, workflow_id: str) -> str:
         """Return the address of a workflow in the Web UI, which shows its latest run."""

@@ -225,7 +225,7 @@ class Consumer:
 
     async def _ack(self, written: Sequence[Submission]) -> None:
         messages = self._held.written(written)
-        if await self._patiently(lambda: self._source.ack(messages)):
+        if messages and await self._patiently(lambda: self._source.ack(messages)):
             self._held.forget(messages)
 
     async def _keep_alive(self) -> None:

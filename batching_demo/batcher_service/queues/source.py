@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from batching_demo.batcher_service.queues.status import QueueStatus
 from batching_demo.contracts.errors import UserError
 
 DELIVERIES_TOGETHER = 2
@@ -61,6 +62,10 @@ class Source(Protocol):
     def has_suspects(self) -> bool:
         """Whether a suspect waits. `receive` may return nothing until it has been received."""
 
+    @property
+    def claimed(self) -> int:
+        """How many messages it has taken over from other consumers so far."""
+
     async def receive(self, at_most: int) -> Sequence[Message]:
         """Return messages that were delivered `DELIVERIES_TOGETHER` times at most.
 
@@ -83,6 +88,9 @@ class Source(Protocol):
 
     async def keep_alive(self) -> None:
         """Keep all held messages from being delivered to others. It counts as no delivery."""
+
+    async def status(self) -> QueueStatus:
+        """Return what is on the queue."""
 
     async def give_up(self) -> None:
         """Let others have the held messages at once: this consumer ends without writing them."""

@@ -1,0 +1,93 @@
+"""Read messages of others as records: each is one JSON object."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+
+from batching_demo.batcher_service.queues.source import Message
+from batching_demo.batcher_service.verdicts import Gathered
+from batching_demo.contracts.encoding import PreparedRecord, RecordColumns
+from batching_demo.contracts.messages import Submission, SubmissionHeader
+from batching_demo.records.columns_key import key_of
+from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.key import check_key
+from batching_demo.records.preparing import Content, prepare_record
+from batching_demo.records.rejection import RejectionError
+
+WHITE_SPACE = " \t\r\n"
+"""What JSON calls white space."""
+
+
+@dataclass(frozen=True)
+class IntakeOptions:
+    """What the messages of a queue are."""
+
+    key_columns: Sequence[str] = ()
+    """Members of each object whose texts are its key; without any, the key is the identity of the
+    message."""
+
+
+def submissions_of(message: Message, received_at: float) -> list[Submission]:
+    """Return the submission of a message: one record, which is its body as it came.
+
+    The record is prepared when it is written. So a body that ends its consumer does that in a write
+    of its own in the end.
+    """
+    header = SubmissionHeader(
+        submission_id=message.identity,
+        requester="",
+        records=1,
+        length=len(message.body),
+        source=message.queue,
+        malformed=message.problem,
+    )
+    return [Submission(header, message.body, received_at)]
+
+
+def gather_messages(submissions: Iterable[Submission], options: IntakeOptions) -> Gathered:
+    """Prepare the records of a batch, and join them into the rows of one write."""
+    gathered = Gathered()
+    for submission in submissions:
+        record = prepare_message(submission.header, submission.records, options)
+        gathered.rows.append(submission.header, _columns(record))
+        gathered.owners.append((submission.header, 1))
+    return gathered
+
+
+def prepare_message(
+    header: SubmissionHeader, body: bytes, options: IntakeOptions
+) -> PreparedRecord:
+    """Return the record of a message, ready to be stored, or rejected with its reason."""
+    identity = header.submission_id
+    text = body.decode(errors="backslashreplace").strip(WHITE_SPACE)
+    # If only the object knows its key, a dead letter has none until it is known.
+    rejected_key = "" if options.key_columns else identity
+    if header.malformed:
+        rejection = f"{header.malformed}"
+        return PreparedRecord(rejected_key, 0, text, b"", rejection)
+    read = partial(_content, identity, body, text, options)
+    return prepare_record(0, text, read, rejected_key=rejected_key)
+
+
+def _content(identity: str, body: bytes, text: str, options: IntakeOptions) -> Content:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise RejectionError("invalid_json", "not UTF-8", error.start) from None
+    members = parse_object(text)
+    if options.key_columns:
+        key = key_of(members, options.key_columns)
+    else:
+        check_key(key := identity)
+    return Content(key, text, canonical(members))
+
+
+def _columns(record: PreparedRecord) -> RecordColumns:
+    hashed = record.content_hash
+    if not hashed and not record.rejection:
+        # The payload is canonical as it stands.
+        hashed = sha256(record.payload.encode()).digest()
+    return RecordColumns(
+        [record.key], [record.line], [record.payload], [hashed], [record.rejection]
+    )
