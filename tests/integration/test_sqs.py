@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from batching_demo.batcher_service.queues.source import Message, QueueAwayError, QueueError
-from batching_demo.batcher_service.queues.sqs.address import SqsAddress
+from batching_demo.batcher_service.queues.source import Message
 from batching_demo.batcher_service.queues.sqs.source import SqsSource
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError
+from batching_demo.queue_servers.sqs_address import SqsAddress
 from tests.support.sqs import ENVIRONMENT, SqsQueue, new_queue, running_sqs
 
 

@@ -10,8 +10,8 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from batching_demo.batcher_service.queues.sqs.address import SqsAddress
-from batching_demo.batcher_service.queues.sqs.client import open_client
+from batching_demo.queue_servers.sqs_address import SqsAddress
+from batching_demo.queue_servers.sqs_client import open_client
 from tests.support.waiting import eventually
 
 ENVIRONMENT = {

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message
-from batching_demo.batcher_service.queues.sqs.address import SqsAddress
-from batching_demo.batcher_service.queues.sqs.client import BATCH, open_client, sqs_errors
+from batching_demo.queue_servers.sqs_address import SqsAddress
+from batching_demo.queue_servers.sqs_client import BATCH, open_client, sqs_errors
 
 VISIBILITY_SECONDS = 60
 """How long a message stays with a consumer that has died."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from batching_demo.batcher_service.queues.redis_streams.address import (
+from batching_demo.contracts.errors import UserError
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError
+from batching_demo.queue_servers.stream_address import (
     StreamAddress,
     StreamAddressError,
 )
-from batching_demo.batcher_service.queues.source import QueueAwayError, QueueError
-from batching_demo.contracts.errors import UserError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from batching_demo.batcher_service.queues.source import QueueAwayError, QueueError
-from batching_demo.batcher_service.queues.sqs.address import SqsAddress
 from batching_demo.contracts.errors import UserError
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError
+from batching_demo.queue_servers.sqs_address import SqsAddress
 
 BATCH = 10
 """Messages in one request to SQS, at most."""
