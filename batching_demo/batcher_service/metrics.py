@@ -11,7 +11,7 @@ from temporalio.runtime import Runtime
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.messages import Verdict
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import BUSY_ANSWERS, WritePath
 
 FLUSHES = "batching_flushes"
 BATCH_RECORDS = "batching_batch_records"
@@ -21,7 +21,6 @@ WRITE_SECONDS = "batching_write_seconds"
 RECORDS = "batching_records"
 BISECT_STATEMENTS = "batching_bisect_statements"
 CONFIRMATIONS = "batching_confirmations"
-BUSY_ANSWERS = "batching_busy_answers"
 
 DATABASE_UP = "batching_database_up"
 DEAD_LETTERS = "batching_dead_letters"

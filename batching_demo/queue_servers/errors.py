@@ -9,3 +9,7 @@ class QueueError(UserError):
 
 class QueueAwayError(QueueError):
     """The server of the queue does not answer, or not yet. The same may be asked again."""
+
+
+class QueueFullError(QueueAwayError):
+    """The server of the queue has no memory left for what was sent."""
