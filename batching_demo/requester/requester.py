@@ -154,9 +154,7 @@ class Requester:
                 verdict.
         """
         if self._write_path in (WritePath.BATCHED, WritePath.QUEUED):
-            return await self._until_answered.write(
-                submissions, deadline_seconds=deadline_seconds
-            )
+            return await self._until_answered.write(submissions, deadline_seconds=deadline_seconds)
         return await write_by_activity(
             self._write_path,
             submissions,
