@@ -15,7 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.batcher_service.workflow import BatcherWorkflow
-from batching_demo.comparison.temporal_counts import batcher_events_since, batcher_runs
+from batching_demo.comparison.temporal_counts import batcher_counts_since, batcher_runs
 from batching_demo.contracts.encoding import PreparedRecord, encode_records
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
@@ -59,9 +59,9 @@ async def measure(client: Client, url: str) -> float:
             "rejected": 0,
         }:
             await asyncio.sleep(0.1)
-        events = await batcher_events_since(client, before)
+        counts = await batcher_counts_since(client, before)
     await engine.dispose()
-    return events / RECORDS
+    return counts.events / RECORDS
 
 
 async def run(directory: Path) -> float:

@@ -27,8 +27,10 @@ COMMANDS = {
     "demo": "demo.demo",
     "dev": "dev.dev",
     "doctor": "doctor.doctor",
+    "intake": "intake.group.intake",
     "main": "main.group.main_group",
     "psql": "psql.psql",
+    "submit": "submit.submit",
 }
 """Where each command is. It is loaded when it is used: a main worker needs no SQLAlchemy."""
 

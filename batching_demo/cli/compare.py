@@ -28,7 +28,6 @@ from batching_demo.comparison.report.paths import comparison_section, describe
 from batching_demo.comparison.report.sections import Section
 from batching_demo.comparison.report.terminal import on_terminal
 from batching_demo.comparison.results import PathResult
-from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import database_errors
 from batching_demo.main_service.summary import Summary
@@ -128,11 +127,11 @@ def _progress(comparison: Comparison, *, shown: bool) -> Iterator[OnChange]:
     console = Console(stderr=True)
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not shown) as progress:
         tasks = {
-            path: progress.add_task(path.value, total=comparison.records, start=False)
+            path: progress.add_task(str(path), total=comparison.records, start=False)
             for path in comparison.paths
         }
 
-        def on_change(path: WritePath, summary: Summary) -> None:
+        def on_change(path: str, summary: Summary) -> None:
             progress.start_task(tasks[path])
             progress.update(tasks[path], completed=summary.read - summary.pending)
 

@@ -16,10 +16,11 @@ from batching_demo.cli.running_batchers import (
 )
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.counts import count
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import DIRECT
 from batching_demo.settings import Settings
 
 DEFAULT_RECORDS = 400
+COMPARED_PATHS = [*options.WRITE_PATHS, DIRECT]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,12 @@ comparison_options = options.as_one(
         default=DEFAULT_RECORDS,
         help="Records on each path.",
     ),
-    options.write_path(multiple=True, default=options.WRITE_PATHS),
+    options.write_path(
+        COMPARED_PATHS,
+        multiple=True,
+        default=COMPARED_PATHS,
+        help="How records reach Postgres; direct is without a workflow. Given again, several.",
+    ),
     options.records_per_workflow,
     input_options,
     compared_batcher_options,
@@ -90,7 +96,7 @@ def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison
         source=inspected.source,
         key_columns=keys,
         records=chosen.records,
-        paths=[WritePath(path) for path in dict.fromkeys(chosen.write_path)],
+        paths=list(dict.fromkeys(chosen.write_path)),
         records_per_workflow=chosen.records_per_workflow,
         max_open=chosen.max_open,
         settings=batchers.settings,

@@ -28,17 +28,7 @@ class InputOptions:
     allow_bad_records: bool
 
 
-input_options = options.as_one(
-    "file",
-    InputOptions,
-    options.option(
-        "--input",
-        "paths",
-        multiple=True,
-        metavar="FILE",
-        help="CSV file with a header, or NDJSON file, either also gzipped, or a directory of them;"
-        " - is standard input. Given again, `main start` loads all. [default: the bundled flights]",
-    ),
+_how_to_read = (
     options.option(
         "--format",
         type=click.Choice(["csv", "ndjson"]),
@@ -69,6 +59,26 @@ input_options = options.as_one(
         help="Load a file even if its first 1,000 records are all bad.",
     ),
 )
+input_options = options.as_one(
+    "file",
+    InputOptions,
+    options.option(
+        "--input",
+        "paths",
+        multiple=True,
+        metavar="FILE",
+        help="CSV file with a header, or NDJSON file, either also gzipped, or a directory of them;"
+        " - is standard input. Given again, `main start` loads all. [default: the bundled flights]",
+    ),
+    *_how_to_read,
+)
+input_arguments = options.as_one(
+    "file",
+    InputOptions,
+    click.argument("paths", metavar="[FILE]...", nargs=-1),
+    *_how_to_read,
+)
+"""For a command that is about files, and names them first."""
 
 
 def read_inputs(chosen: InputOptions, state_directory: Path) -> tuple[list[Inspected], list[str]]:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import wraps
 from typing import Any, TypeVar
@@ -151,14 +151,14 @@ def batcher_settings(name: str) -> Decorator[Any]:
     )
 
 
-def write_path(**attributes: Any) -> Decorator[Any]:
+def write_path(
+    paths: Sequence[str] = WRITE_PATHS,
+    *,
+    help: str = "How prepared records reach Postgres.",
+    **attributes: Any,
+) -> Decorator[Any]:
     """Declare --write-path, for one path or for several."""
-    return option(
-        "--write-path",
-        type=click.Choice(WRITE_PATHS),
-        help="How prepared records reach Postgres.",
-        **attributes,
-    )
+    return option("--write-path", type=click.Choice(paths), help=help, **attributes)
 
 
 records_per_workflow = option(

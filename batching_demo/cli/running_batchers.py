@@ -112,7 +112,7 @@ def differences(given: BatcherOptions, running: Sequence[Described]) -> Iterator
 
 
 async def choose_for_paths(
-    client: Client, given: BatcherOptions, paths: Collection[WritePath]
+    client: Client, given: BatcherOptions, paths: Collection[str]
 ) -> Batchers:
     """Choose for runs on these write paths; only the batched path asks what runs.
 

@@ -11,22 +11,19 @@ from temporalio.client import Client
 
 from batching_demo.comparison.postgres_counts import batch_rows, checkpoint, read_counters
 from batching_demo.comparison.results import Measured, PathResult, path_result
-from batching_demo.comparison.temporal_counts import (
-    batcher_events_since,
-    batcher_runs,
-    events_per_workflow,
-)
+from batching_demo.comparison.starting import mean_counts, options_on, starter_on
+from batching_demo.comparison.temporal_counts import batcher_counts_since, batcher_runs
 from batching_demo.contracts.counts import first_of
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
-from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult, Summary
 
-OnChange = Callable[[WritePath, Summary], None]
+OnChange = Callable[[str, Summary], None]
+"""Takes the name of a path, and what is known of its records."""
 
 
 class ComparisonError(UserError):
@@ -40,8 +37,10 @@ class Comparison:
     source: Source
     key_columns: list[str]
     records: int
-    paths: Sequence[WritePath]
+    paths: Sequence[str]
+    """Write paths, and `DIRECT`."""
     records_per_workflow: int
+    """Or per request, on the direct path."""
     settings: BatcherSettings
     """The batchers'."""
     shards: int
@@ -67,36 +66,38 @@ async def _measure(
     client: Client,
     engine: AsyncEngine,
     comparison: Comparison,
-    path: WritePath,
+    path: str,
     run_label: str,
     on_change: OnChange,
 ) -> Measured:
     await checkpoint(engine)
     before = await read_counters(engine)
     # The other paths use no batcher, and none need run.
-    shards = comparison.shards if path is WritePath.BATCHED else 0
+    shards = comparison.shards if path == WritePath.BATCHED else 0
     runs = await batcher_runs(client, shards)
-    options = _options(comparison, path, run_label)
+    options = options_on(path, _options(comparison, run_label))
     outcomes: list[SliceResult] = []
-    starter = Starter(
+    starter = starter_on(
+        path,
         client,
         comparison.source,
         options,
-        max_open=comparison.max_open or choose_max_open(options, comparison.source),
+        max_open=comparison.max_open,
         on_change=lambda summary: on_change(path, summary),
         on_result=outcomes.append,
     )
-    planned = slices(comparison.source, comparison.records_per_workflow, limit=comparison.records)
+    planned = slices(comparison.source, options.records_per_workflow, limit=comparison.records)
     try:
         summary = await starter.run(planned)
     except asyncio.CancelledError:
-        await starter.terminate_open("the comparison was interrupted")
+        # A request ends by itself, and needs nothing but a batcher worker.
+        if isinstance(starter, Starter):
+            await starter.terminate_open("the comparison was interrupted")
         raise
     if summary.failures:
         raise ComparisonError(f"{path}: {first_of(summary.failures, 1)}")
-    workflow_ids = [outcome.workflow_id for outcome in outcomes]
-    main_events = await events_per_workflow(client, workflow_ids)
-    batcher_events = await batcher_events_since(client, runs)
+    main_counts = await mean_counts(client, path, outcomes)
+    batcher_counts = await batcher_counts_since(client, runs)
     batches = await batch_rows(engine, run_label)
     after = await read_counters(engine, inserted=before.inserted + sum(batches.values()))
     return Measured(
@@ -107,18 +108,17 @@ async def _measure(
         batches=batches,
         max_records=comparison.settings.max_records,
         cost=after.since(before),
-        main_events=main_events,
-        batcher_events=batcher_events,
+        main_counts=main_counts,
+        batcher_counts=batcher_counts,
     )
 
 
-def _options(comparison: Comparison, path: WritePath, run_label: str) -> RunOptions:
+def _options(comparison: Comparison, run_label: str) -> RunOptions:
     return RunOptions(
         key_columns=comparison.key_columns,
         records_per_workflow=comparison.records_per_workflow,
         settings=comparison.settings,
         shards=comparison.shards,
-        write_path=path,
         run_label=run_label,
         key_prefix=f"{run_label}:",
     )

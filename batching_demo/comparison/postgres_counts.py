@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.database.models import records
@@ -26,7 +26,8 @@ _COUNTERS = text(
 )
 _BATCHES = (
     select(records.c.batch_id, func.count())
-    .where(records.c.run_label == bindparam("label"))
+    # Requests without a workflow have no run label, but name their source.
+    .where(or_(records.c.run_label == bindparam("label"), records.c.source == bindparam("label")))
     .group_by(records.c.batch_id)
     .order_by(func.min(records.c.id))
 )

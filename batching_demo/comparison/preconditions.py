@@ -10,6 +10,7 @@ from temporalio.client import Client
 from batching_demo.comparison.compare import Comparison, ComparisonError
 from batching_demo.contracts.names import (
     BATCHER_TASK_QUEUE,
+    DIRECT,
     MAIN_TASK_QUEUE,
     WritePath,
     batcher_workflow_id,
@@ -36,7 +37,10 @@ async def check_preconditions(
     """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT FROM write_counts LIMIT 0"))
-    for queue, service in ((MAIN_TASK_QUEUE, "main"), (BATCHER_TASK_QUEUE, "batcher")):
+    services = {BATCHER_TASK_QUEUE: "batcher"}
+    if set(comparison.paths) != {DIRECT}:
+        services[MAIN_TASK_QUEUE] = "main"
+    for queue, service in services.items():
         if not await _polled_within(client, queue, seconds):
             raise ComparisonError(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"

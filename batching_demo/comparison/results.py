@@ -6,6 +6,7 @@ from statistics import quantiles
 from uuid import UUID
 
 from batching_demo.comparison.postgres_counts import Counters
+from batching_demo.comparison.temporal_counts import TemporalCounts
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.summary import SliceResult, Summary
 
@@ -29,12 +30,14 @@ class PathResult:
     """From the first start to the last verdict, without the tail."""
     records_per_second: float
     verdict_p50_seconds: float
-    """From submission to verdict, over main workflows."""
+    """From submission to verdict, over main workflows or requests."""
     verdict_p95_seconds: float
     history_events_per_record: float
     """Main workflows and batchers together."""
     main_events_per_record: float
     batcher_events_per_record: float
+    actions_per_record: float
+    """That Temporal Cloud bills, of main workflows or requests, and of batchers."""
     tail_records: int
     """Records of a last partial batch, which waits for its linger."""
     tail_seconds: float
@@ -44,7 +47,7 @@ class PathResult:
 class Measured:
     """All readings of one run on one path."""
 
-    path: WritePath
+    path: str
     run_label: str
     summary: Summary
     outcomes: Sequence[SliceResult]
@@ -52,21 +55,21 @@ class Measured:
     """Rows of each batch, in the order they were written."""
     max_records: int
     cost: Counters
-    main_events: float
-    """Per main workflow."""
-    batcher_events: int
+    main_counts: TemporalCounts
+    """Per main workflow or request."""
+    batcher_counts: TemporalCounts
 
 
 def path_result(measured: Measured) -> PathResult:
     """Compute the cost of a run from its readings, much of it per record."""
     summary, tail = measured.summary, _tail(measured)
     records = max(1, summary.read)
-    main_events = measured.main_events * summary.workflows / records
-    batcher_events = measured.batcher_events / records
+    main = measured.main_counts * ((summary.workflows or summary.requests) / records)
+    batcher = measured.batcher_counts * (1 / records)
     verdict_seconds = [outcome.result.verdict_seconds for outcome in measured.outcomes]
     rows = sum(measured.batches.values())
     return PathResult(
-        write_path=measured.path.value,
+        write_path=str(measured.path),
         run_label=measured.run_label,
         records=summary.read,
         written=summary.written,
@@ -81,9 +84,10 @@ def path_result(measured: Measured) -> PathResult:
         records_per_second=round((summary.read - tail.records) / tail.starts_after, 1),
         verdict_p50_seconds=round(percentile(verdict_seconds, 50), 3),
         verdict_p95_seconds=round(percentile(verdict_seconds, 95), 3),
-        history_events_per_record=round(main_events + batcher_events, 2),
-        main_events_per_record=round(main_events, 2),
-        batcher_events_per_record=round(batcher_events, 2),
+        history_events_per_record=round(main.events + batcher.events, 2),
+        main_events_per_record=round(main.events, 2),
+        batcher_events_per_record=round(batcher.events, 2),
+        actions_per_record=round(main.actions + batcher.actions, 2),
         tail_records=tail.records,
         tail_seconds=round(summary.seconds - tail.starts_after, 3),
     )
@@ -99,7 +103,7 @@ class _Tail:
 def _tail(measured: Measured) -> _Tail:
     """Find the last batch, if it is a partial one that came after others."""
     outcomes, whole = measured.outcomes, _Tail(0, max(1e-9, measured.summary.seconds))
-    if measured.path is WritePath.UNBATCHED or len(measured.batches) < 2:
+    if measured.path == WritePath.UNBATCHED or len(measured.batches) < 2:
         return whole
     last, rows = list(measured.batches.items())[-1]
     if rows >= measured.max_records:

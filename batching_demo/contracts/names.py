@@ -42,6 +42,10 @@ class WritePath(StrEnum):
     """A queue takes them to a batcher worker, which writes many messages together."""
 
 
+DIRECT = "direct"
+"""The path of clients without a workflow: an activity that they run takes records to a batcher
+worker, which writes those of many together. No workflow can take it, so it is no `WritePath`."""
+
 WRITE_ACTIVITIES = {
     WritePath.UNBATCHED: "write_unbatched",
     WritePath.COALESCED: "write_coalesced",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
 from batching_demo.contracts.counts import count
@@ -13,7 +13,7 @@ from batching_demo.contracts.messages import json_size
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices
-from batching_demo.main_service.messages import RunOptions, Source
+from batching_demo.main_service.messages import RunOptions, Slice, Source
 from batching_demo.main_service.preparation import prepare
 
 MOST_OPEN = 1_000
@@ -99,3 +99,15 @@ def run_id(source: Source, options: RunOptions) -> str:
         records_per_slice(options),
     )
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+
+
+def with_run_ids(
+    work: Iterable[tuple[Source, Slice]], options: RunOptions
+) -> Iterator[tuple[str, Source, Slice]]:
+    """Yield the id of its run with each slice, of several sources one after the other."""
+    run = ""
+    of: Source | None = None
+    for source, slice_ in work:
+        if source is not of:
+            run, of = run_id(source, options), source
+        yield run, source, slice_

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ from temporalio.service import RPCError
 from batching_demo.contracts.names import MAIN_TASK_QUEUE, MAIN_WORKFLOW
 from batching_demo.executions import COMPLETED, describe_execution
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions, Slice, Source
-from batching_demo.main_service.run_options import MOST_OPEN, run_id
+from batching_demo.main_service.run_options import MOST_OPEN, with_run_ids
 from batching_demo.main_service.summary import SliceResult, Summary
 from batching_demo.search_attributes import (
     RUN_LABEL,
@@ -105,26 +105,18 @@ class Starter:
         try:
             async with asyncio.TaskGroup() as waits:
                 async with asyncio.TaskGroup() as starts:
-                    for workflow_id, source, slice_ in self._named(work):
+                    for run, source, slice_ in with_run_ids(work, self._options):
                         await turn.acquire()
+                        workflow_id = f"main-{run}-{slice_.position}"
                         main_input = MainInput(source, slice_, self._options)
                         starts.create_task(self._take(workflow_id, main_input, turn, waits))
                 if not self._waits:
                     for task in self._waiting:
                         task.cancel()
         except BaseExceptionGroup as errors:
-            raise _first(errors) from None
+            raise first_error(errors) from None
         self.summary.seconds = self._elapsed()
         return self.summary
-
-    def _named(self, work: Iterable[tuple[Source, Slice]]) -> Iterator[tuple[str, Source, Slice]]:
-        """Yield the workflow id of each slice with it."""
-        run = ""
-        of: Source | None = None
-        for source, slice_ in work:
-            if source is not of:
-                run, of = run_id(source, self._options), source
-            yield f"main-{run}-{slice_.position}", source, slice_
 
     async def _take(
         self,
@@ -207,7 +199,7 @@ def _reason(cause: BaseException) -> str:
     return str(cause.__cause__ or cause)
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the first of errors that task groups have wrapped."""
     error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return first_error(error) if isinstance(error, BaseExceptionGroup) else error

@@ -16,10 +16,12 @@ class Summary:
     rejected: int = 0
     already_done: int = 0
     pending: int = 0
-    """Records without a verdict: still running, or their workflow failed."""
+    """Records without a verdict: still running, or their workflow or request failed."""
     workflows: int = 0
     started: int = 0
     attached: int = 0
+    requests: int = 0
+    """Those of a run without workflows."""
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
 
@@ -34,9 +36,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class SliceResult:
-    """What became of one main workflow that this run started or attached to."""
+    """What became of one main workflow that this run started or attached to, or of one request."""
 
     workflow_id: str
+    """Or the id of the request."""
     records: int
     result: MainResult
     finished_at: float

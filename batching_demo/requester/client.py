@@ -19,6 +19,7 @@ from batching_demo.contracts.direct import (
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.namespace_database import find_database
+from batching_demo.requester.look_ups import LookUps
 from batching_demo.requester.records import (
     Record,
     RecordError,
@@ -48,6 +49,7 @@ class BatchingClient:
     def __init__(self, client: Client, *, source: str = DEFAULT_SOURCE) -> None:
         self._client = client
         self._source = source
+        self._databases = LookUps(lambda: find_database(client))
 
     async def write(
         self, records: Sequence[Record], *, request_id: str | None = None
@@ -92,17 +94,11 @@ class BatchingClient:
         """
         if request_id is None:
             return (made := str(uuid4())), made
-        database = await find_database(self._client)
-        return request_id, f"{request_id} in {database}" if database else request_id
+        return request_id, activity_id_of(request_id, await self._databases.look_up())
 
     async def _run(self, request_id: str, activity_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
-        pairs = zip(texts.keys, texts.payloads, strict=True)
-        request = {
-            "request_id": request_id,
-            "source": self._source,
-            "records": [{"key": key, "payload": payload} for key, payload in pairs],
-        }
+        request = {"request_id": request_id, "source": self._source, "records": _records(texts)}
         try:
             handle = await self._client.start_activity(
                 WRITE_RECORDS,
@@ -128,6 +124,11 @@ class BatchingClient:
         return answer
 
 
+def activity_id_of(request_id: str, database: str | None) -> str:
+    """Return the id of the activity of a request, which another database does not share."""
+    return f"{request_id} in {database}" if database else request_id
+
+
 async def _result_of(handle: ActivityHandle[Any]) -> Any:
     """Wait for the result of an activity, however often the server does not answer in time."""
     while True:
@@ -139,6 +140,17 @@ async def _result_of(handle: ActivityHandle[Any]) -> Any:
             if task is None or task.cancelling():
                 raise
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _records(texts: RecordTexts) -> list[dict[str, object]]:
+    """Return records as a request has them. Few have more than a key and a payload."""
+    pairs = zip(texts.keys, texts.payloads, strict=True)
+    records: list[dict[str, object]] = [{"key": key, "payload": payload} for key, payload in pairs]
+    for name, values in (("line", texts.lines), ("rejection", texts.rejections)):
+        for record, value in zip(records, values, strict=False):
+            if value:
+                record[name] = value
+    return records
 
 
 def _result(position: int, record: Mapping[str, Any]) -> RecordResult:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,10 @@ from batching_demo.records.preparing import Content, prepare_record
 from batching_demo.records.rejection import RejectionError
 from batching_demo.requester.submissions import cut
 
+LAST_LINE = 2**63 - 1
+REJECTION = re.compile(r"[a-z_]{1,40}: [\x20-\ud7ff\ue000-\U0010ffff]{1,1000}")
+"""Of a record that is known to be bad."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -30,10 +35,16 @@ class Record:
     Attributes:
         key: Decides what is the same record. Take one that your business knows, not a random one.
         payload: A JSON object, or its text. Numbers of a text keep all their digits.
+        line: Its line in the source, which its row and its dead letter name. The default is its
+            place in the call.
+        rejection: Why it cannot be stored, if that is known already: a code, a colon and a detail.
+            It is then kept as a dead letter, and its payload may be any text.
     """
 
     key: str
     payload: Mapping[str, Any] | str
+    line: int | None = None
+    rejection: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,10 @@ class RecordTexts:
     """What the headers of their submissions have in common."""
     max_records: int
     """The most records of one submission."""
+    lines: list[int] = field(default_factory=list)
+    """Their lines in the source; empty if these are their places in the call."""
+    rejections: list[str] = field(default_factory=list)
+    """Why each is bad, and an empty text for the others; empty if none is known to be bad."""
 
     @property
     def size(self) -> int:
@@ -93,16 +108,45 @@ def record_texts(
         max_records: The most records of one submission.
 
     Raises:
-        RecordError: A key is no text, or a payload is neither a text nor a mapping of what JSON
-            knows.
+        RecordError: A key is no text, a payload is neither a text nor a mapping of what JSON
+            knows, or a line or a rejection is none.
     """
     keys = [record.key for record in records]
     payloads = [_payload_text(index, record) for index, record in enumerate(records)]
+    lines, rejections = _lines(records), _rejections(records)
     # `max_records` decides which records are in which submission, so it decides their ids too.
-    decides = json.dumps([keys, payloads, max_records])
+    decides = json.dumps([keys, payloads, max_records, *([rejections] if rejections else [])])
     digest = hashlib.sha256(decides.encode()).hexdigest()[:16]
     named = replace(template, submission_id=f"{template.submission_id}/{digest}")
-    return RecordTexts(keys, payloads, named, max_records)
+    return RecordTexts(keys, payloads, named, max_records, lines, rejections)
+
+
+def _lines(records: Sequence[Record]) -> list[int]:
+    if all(record.line is None for record in records):
+        return []
+    for index, record in enumerate(records):
+        if not _is_line(record.line):
+            raise RecordError(f"records[{index}].line: an integer from 1 is needed")
+    return [record.line or place for place, record in enumerate(records, 1)]
+
+
+def _is_line(line: object) -> bool:
+    if line is None:
+        return True
+    return isinstance(line, int) and not isinstance(line, bool) and 1 <= line <= LAST_LINE
+
+
+def _rejections(records: Sequence[Record]) -> list[str]:
+    rejections = [record.rejection for record in records]
+    if not any(rejections):
+        return []
+    for index, rejection in enumerate(rejections):
+        if rejection and not (isinstance(rejection, str) and REJECTION.fullmatch(rejection)):
+            raise RecordError(
+                f"records[{index}].rejection: a code in small letters, a colon and a detail of one"
+                " line are needed"
+            )
+    return rejections
 
 
 def _payload_text(index: int, record: Record) -> str:
@@ -140,18 +184,22 @@ def _utf8(text: str) -> str:
 
 def prepare_submissions(texts: RecordTexts) -> list[Submission]:
     """Return the submissions of records, in their order. Bad records are in them, as rejected."""
-    pairs = zip(texts.keys, texts.payloads, strict=True)
-    prepared = [_prepared(line, key, payload) for line, (key, payload) in enumerate(pairs, 1)]
+    lines = texts.lines or range(1, len(texts.keys) + 1)
+    rejections = texts.rejections or [""] * len(texts.keys)
+    prepared = list(map(_prepared, lines, texts.keys, texts.payloads, rejections))
     return cut({texts.template.shard: prepared}, texts.template, texts.max_records)
 
 
-def _prepared(line: int, key: str, payload: str) -> PreparedRecord:
+def _prepared(line: int, key: str, payload: str, rejection: str) -> PreparedRecord:
+    code, _, detail = rejection.partition(": ")
+    known = RejectionError(code, detail) if rejection else None
     # A rejected record keeps its key, for its dead letter, unless the key itself is bad.
     try:
         check_key(key)
-    except RejectionError as rejection:
-        return prepare_record(line, payload, partial(_reject, rejection))
-    return prepare_record(line, payload, partial(_content, key, payload), rejected_key=key)
+    except RejectionError as found:
+        return prepare_record(line, payload, partial(_reject, known or found))
+    read = partial(_reject, known) if known else partial(_content, key, payload)
+    return prepare_record(line, payload, read, rejected_key=key)
 
 
 def _reject(rejection: RejectionError) -> Content:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batching_demo.comparison.postgres_counts import Counters
 from batching_demo.comparison.report.paths import comparison_section
 from batching_demo.comparison.results import Measured, PathResult, path_result, percentile
+from batching_demo.comparison.temporal_counts import TemporalCounts
 from batching_demo.contracts.names import WritePath
 from batching_demo.main_service.messages import MainResult
 from batching_demo.main_service.summary import SliceResult, Summary
@@ -38,8 +39,8 @@ def measured(
         batches=batches,
         max_records=10,
         cost=Counters(commits=4, wal_bytes=5_000, inserted=records),
-        main_events=12,
-        batcher_events=30,
+        main_counts=TemporalCounts(events=12, actions=3),
+        batcher_counts=TemporalCounts(events=30, actions=10),
     )
 
 
@@ -72,12 +73,13 @@ def test_full_batches_single_batches_and_single_rows_have_no_tail(
     assert (result.tail_records, result.tail_seconds, result.seconds) == (0, 0.0, 10.0)
 
 
-def test_events_are_counted_by_the_record() -> None:
+def test_events_and_actions_are_counted_by_the_record() -> None:
     outcomes = [finished(1.0, FULL), finished(2.0, FULL)]
     result = path_result(measured(outcomes, {FULL: 10}))
     assert result.main_events_per_record == 2.4
     assert result.batcher_events_per_record == 3.0
     assert result.history_events_per_record == 5.4
+    assert result.actions_per_record == 1.6
     assert (result.commits, result.wal_bytes, result.written) == (4, 5_000, 10)
 
 

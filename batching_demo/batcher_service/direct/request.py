@@ -21,7 +21,7 @@ from batching_demo.requester.records import (
 )
 
 FIELDS = ("records", "request_id", "source", "target")
-RECORD_FIELDS = ("key", "payload")
+RECORD_FIELDS = ("key", "payload", "line", "rejection")
 
 
 class RequestError(ValueError):
@@ -105,7 +105,8 @@ def _record(place: str, value: object) -> Record:
         raise RequestError(f"{place}.key: a text is needed")
     if not isinstance(payload, dict | str):
         raise RequestError(f"{place}.payload: an object is needed, or its JSON text")
-    return Record(key, payload)
+    line, rejection = members.get("line"), members.get("rejection", "")
+    return Record(key, payload, line, rejection)  # type: ignore[arg-type]  # checked with others
 
 
 def _object(value: object, place: str, names: Sequence[str]) -> Mapping[str, object]:

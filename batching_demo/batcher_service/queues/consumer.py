@@ -16,7 +16,7 @@ from uuid import uuid4
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.holding import Holding
 from batching_demo.batcher_service.queues.outage import PAUSE_SECONDS, QueueOutage
-from batching_demo.batcher_service.queues.source import Message, Source
+from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message, Source
 from batching_demo.contracts.batches import BatchResult
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
@@ -27,6 +27,9 @@ from batching_demo.queue_servers.errors import QueueAwayError
 
 DELIVERED_TOO_OFTEN = "delivered_too_often"
 """The reason of a message that has been delivered often, and never had a verdict."""
+LEAST_MAX_DELIVERIES = DELIVERIES_TOGETHER + 2
+"""So each message is written alone at least once before it is given up."""
+DEFAULT_MAX_DELIVERIES = 5
 FIRST_GUESS_BYTES = 1024
 """The size of a message before the first one."""
 Read = Callable[[Message, float], Sequence[Submission]]

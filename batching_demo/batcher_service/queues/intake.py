@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from batching_demo.batcher_service.queues.source import Message
 from batching_demo.batcher_service.verdicts import Gathered
+from batching_demo.contracts.direct import RECORDS_TARGET
 from batching_demo.contracts.encoding import PreparedRecord, RecordColumns
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.records.columns_key import key_of
@@ -26,6 +27,8 @@ class IntakeOptions:
     key_columns: Sequence[str] = ()
     """Members of each object whose texts are its key; without any, the key is the identity of the
     message."""
+    target: str = RECORDS_TARGET
+    """The name of the target that the records go to."""
 
 
 def submissions_of(message: Message, received_at: float) -> list[Submission]:

@@ -43,7 +43,11 @@ class Source(Protocol):
 
     @property
     def queue(self) -> str:
-        """The name of the queue, without user and password. It is part of every identity."""
+        """The name of the queue. It is part of every identity."""
+
+    @property
+    def place(self) -> str:
+        """Where the queue is, for people. It holds no secrets."""
 
     @property
     def keep_alive_seconds(self) -> float:

@@ -63,5 +63,18 @@ class IntakeWriter:
         counted = BatchResult.of(answers)
         self._metrics.batch_written(batch, path, time.time())
         self._metrics.decided(batch.shard, path, counted, result.bisect_statements)
-        log_batch(batch, path, counted, time.monotonic() - started)
+        _log(batch, counted, time.monotonic() - started)
         return answers
+
+
+def _log(batch: BatchHeader, result: BatchResult, seconds: float) -> None:
+    logger.info(
+        "batch %s reason %s: %d written, %d duplicate, %d conflict, %d rejected, %.0f ms",
+        batch.batch_id,
+        batch.reason,
+        result.written,
+        result.duplicate,
+        result.conflict,
+        result.rejected,
+        seconds * 1000,
+    )

@@ -1,4 +1,4 @@
-"""The progress bar of `main start`."""
+"""The progress bar of `main start` and `submit`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

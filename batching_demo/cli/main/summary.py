@@ -1,4 +1,4 @@
-"""The summary that `batching-demo main start` prints, and its exit code."""
+"""The summary that `main start` and `submit` print, and their exit code."""
 
 import json
 from collections.abc import Iterator
@@ -36,8 +36,11 @@ def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
         )
     if summary.attached:
         yield f"{count(summary.attached, 'workflow')} already under way; attached"
-    workflows = count(summary.workflows, "workflow")
-    yield f"{workflows}, {summary.started:,} new, {summary.seconds:.1f} s"
+    if summary.requests:
+        yield f"{count(summary.requests, 'request')}, {summary.seconds:.1f} s"
+    else:
+        workflows = count(summary.workflows, "workflow")
+        yield f"{workflows}, {summary.started:,} new, {summary.seconds:.1f} s"
     if waited:
         yield (
             f"{count(summary.read, 'record')}: {summary.written:,} written,"

@@ -7,6 +7,9 @@ from html import escape
 from batching_demo.comparison.report.numbers import short
 from batching_demo.comparison.report.sections import Chart
 
+SERIES = 5
+"""That have a colour of their own."""
+
 
 def bars(chart: Chart) -> str:
     """Return a chart as HTML: each label has a row for every series, with its bar and its value."""
@@ -21,7 +24,7 @@ def _rows(chart: Chart) -> Iterator[str]:
     for at, label in enumerate(chart.labels):
         for number, (name, series) in enumerate(chart.series.items()):
             head = "" if number else f"<th rowspan={len(chart.series)}>{escape(label)}"
-            style = f'class="bar series-{number % 4}" style="width:{percent(series[at]):.2f}%"'
+            style = f'class="bar series-{number % SERIES}" style="width:{percent(series[at]):.2f}%"'
             value = f"{_text(series[at])} {escape(chart.unit)}"
             yield f"<tr>{head}<td>{escape(name)}<td><div {style}></div><td>{value}"
 

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from batching_demo.comparison.report.bars import bars
+from batching_demo.comparison.report.bars import SERIES, bars
 from batching_demo.comparison.report.sections import Section, Table
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --page: #fff; --line: #d0d7de; --dim: #59636e;
-  --series-0: #3465a4; --series-1: #d95f02; --series-2: #1b9e77; --series-3: #7f7f7f }
+  --series-0: #3465a4; --series-1: #d95f02; --series-2: #1b9e77; --series-3: #7f7f7f; --series-4: #8e5ea2 }
 @media (prefers-color-scheme: dark) {
   :root { --text: #e6edf3; --page: #14181d; --line: #3d444d; --dim: #9da7b1;
-    --series-0: #6ea8fe; --series-1: #ff9a4d; --series-2: #4fd1a5; --series-3: #a8a8a8 } }
+    --series-0: #6ea8fe; --series-1: #ff9a4d; --series-2: #4fd1a5; --series-3: #a8a8a8;
+    --series-4: #c39bd3 } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
   color: var(--text); background: var(--page); overflow-wrap: break-word }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
@@ -31,7 +32,9 @@ table.chart td:has(.bar) { width: 100%; min-width: 4rem }
 table.chart td:last-child { padding-right: 0 }
 .bar { height: 1.1rem; min-width: 1px; border-radius: 2px; print-color-adjust: exact;
   forced-color-adjust: none }
-""" + "\n".join(f".series-{number} {{ background: var(--series-{number}) }}" for number in range(4))
+""" + "\n".join(
+    f".series-{number} {{ background: var(--series-{number}) }}" for number in range(SERIES)
+)
 
 
 def write_page(path: Path, title: str, about: str, sections: Sequence[Section]) -> None:

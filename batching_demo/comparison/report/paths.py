@@ -7,6 +7,7 @@ from batching_demo.comparison.postgres_counts import VIEWS
 from batching_demo.comparison.report.sections import Chart, Section, Table
 from batching_demo.comparison.results import PathResult
 from batching_demo.contracts.counts import count
+from batching_demo.contracts.names import DIRECT
 
 Cell = Callable[[PathResult], str]
 
@@ -23,6 +24,7 @@ ROWS: Sequence[tuple[str, Cell]] = (
     ("events per record, main", lambda path: f"{path.main_events_per_record:.2f}"),
     ("events per record, batcher", lambda path: f"{path.batcher_events_per_record:.2f}"),
     ("events per record, both", lambda path: f"{path.history_events_per_record:.2f}"),
+    ("billable actions per record", lambda path: f"{path.actions_per_record:.2f}"),
 )
 PROBLEM_ROWS: Sequence[tuple[str, Cell]] = (
     ("duplicate", lambda path: str(path.duplicate)),
@@ -63,9 +65,10 @@ def describe(comparison: Comparison) -> str:
     settings = comparison.settings
     rate = settings.max_writes_per_second
     budget = f" a write budget of {rate:g} a second," if rate else ""
+    per = "workflow" if DIRECT not in comparison.paths else "workflow or request"
     return (
         f"{count(comparison.records, 'record')} of {comparison.source.name} on each path,"
-        f" {comparison.records_per_workflow:,} per workflow, in batches of at most"
+        f" {comparison.records_per_workflow:,} per {per}, in batches of at most"
         f" {count(settings.max_records, 'record')}; linger {settings.linger_seconds:g} s,{budget}"
         f" {count(comparison.shards, 'shard')}."
     )

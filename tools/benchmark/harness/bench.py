@@ -14,10 +14,11 @@ from temporalio.service import GrpcCompression
 
 from batching_demo.comparison.postgres_counts import batch_rows, checkpoint
 from batching_demo.comparison.results import percentile
+from batching_demo.comparison.starting import mean_counts, options_on, starter_on
 from batching_demo.comparison.temporal_counts import (
-    batcher_events_since,
+    TemporalCounts,
+    batcher_counts_since,
     batcher_runs,
-    events_per_workflow,
 )
 from batching_demo.contracts.names import (
     BATCHER_TASK_QUEUE,
@@ -31,17 +32,12 @@ from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
-from batching_demo.main_service.run_options import choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.start import start_batchers
 from batching_demo.temporal import wait_for_pollers
 from tools.benchmark.harness.cells import Arrivals, Cell, Sample
-from tools.benchmark.harness.counters import (
-    count_workflow_tasks,
-    read_batches,
-    read_written,
-)
+from tools.benchmark.harness.counters import read_batches, read_written
 from tools.benchmark.harness.flights import SERIAL
 from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE
 from tools.benchmark.harness.floor_worker import FLOOR_WORKER, start_floor_worker
@@ -80,33 +76,38 @@ class Bench:
         before = await read_written(self.engine)
         outcomes: list[SliceResult] = []
         options = _options(cell, label)
-        starter = Starter(
+        starter = starter_on(
+            # The floor ignores its path, which only limits the workflows under way.
+            cell.path or WritePath.UNBATCHED,
             self.client,
             source,
             options,
-            max_open=cell.max_open or choose_max_open(options, source),
+            max_open=cell.max_open,
             on_result=outcomes.append,
             task_queue=MAIN_TASK_QUEUE if cell.path else FLOOR_TASK_QUEUE,
         )
         async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(
-                slices(source, cell.records_per_workflow, limit=cell.records)
+                slices(source, options.records_per_workflow, limit=cell.records)
             )
         if summary.failures or summary.written != (cell.records if cell.path else 0):
             raise BenchmarkError(f"{cell}: {summary.written} written {summary.failures[:1]}")
         cost = (await read_written(self.engine)).since(before)
         verdict_seconds = sorted(outcome.result.verdict_seconds for outcome in outcomes)
-        ids = [outcome.workflow_id for outcome in outcomes] if counted else []
-        batcher_events = await batcher_events_since(self.client, runs)
-        workflows_per_record = cell.workflows / cell.records
+        main, batcher = TemporalCounts(), TemporalCounts()
+        if counted:
+            mean = await mean_counts(self.client, cell.name, outcomes)
+            main = mean * (len(outcomes) / cell.records)
+            batcher = await batcher_counts_since(self.client, runs) * (1 / cell.records)
         return Sample(
             records_per_second=cell.records / summary.seconds,
             batches=len(await batch_rows(self.engine, label)),
             commits=cost.transactions,
             wal_bytes=cost.wal_bytes,
-            main_events=await events_per_workflow(self.client, ids) * workflows_per_record,
-            batcher_events=batcher_events / cell.records,
-            workflow_tasks=await count_workflow_tasks(self.client, ids) * workflows_per_record,
+            main_events=main.events,
+            batcher_events=batcher.events,
+            workflow_tasks=main.workflow_tasks,
+            actions=main.actions + batcher.actions,
             p50_seconds=percentile(verdict_seconds, 50),
             p99_seconds=percentile(verdict_seconds, 99),
             peak_mib=memory,
@@ -180,16 +181,15 @@ class Bench:
 
 
 def _options(cell: Cell, label: str) -> RunOptions:
-    return RunOptions(
+    options = RunOptions(
         key_columns=[SERIAL],
         records_per_workflow=cell.records_per_workflow,
         settings=cell.settings,
         shards=cell.shards,
-        # The floor ignores its path, which only limits the workflows under way.
-        write_path=cell.path or WritePath.UNBATCHED,
         run_label=label,
         key_prefix=f"{label}:",
     )
+    return options_on(cell.path or WritePath.UNBATCHED, options)
 
 
 @asynccontextmanager

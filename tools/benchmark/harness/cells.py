@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of write path, load and settings."""
+    """One combination of path, load and settings."""
 
-    path: WritePath | None
-    """None is the floor: the same workflows without a write."""
+    path: str | None
+    """A write path, or `DIRECT`. None is the floor: the same workflows without a write."""
     workflows: int
+    """Or requests, on the direct path."""
     records_per_workflow: int
     max_records: int = 100
     shards: int = 1
@@ -23,7 +23,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The name of the path in reports."""
-        return self.path.value if self.path else "nothing"
+        return str(self.path) if self.path else "nothing"
 
     @property
     def records(self) -> int:
@@ -42,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sample:
-    """The figures of one run of a cell. Events and workflow tasks are per record."""
+    """The figures of one run of a cell. Events, workflow tasks and actions are per record."""
 
     records_per_second: float
     """Measured from the first start to the last verdict."""
@@ -54,6 +54,8 @@ class Sample:
     batcher_events: float
     workflow_tasks: float
     """Workflow tasks of main workflows."""
+    actions: float
+    """That Temporal Cloud bills."""
     p50_seconds: float
     """Time from submission to verdict, over main workflows."""
     p99_seconds: float

@@ -1,18 +1,12 @@
-"""Counters of Postgres and Temporal that can be read without waiting."""
+"""Counters of Postgres that can be read without waiting."""
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
 
 from tools.benchmark.harness.cells import BegunBatch
 
-AT_ONCE = 20
-SAMPLE = 50
 # The statistics views lag by up to 10 s. The next transaction id and the end of the WAL do not.
 _READ = text(
     "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint,"
@@ -49,18 +43,3 @@ async def read_batches(engine: AsyncEngine, label: str) -> list[BegunBatch]:
     async with engine.connect() as connection:
         found = await connection.execute(_BATCHES, {"label": label})
         return [BegunBatch(began_at, records) for began_at, records in found]
-
-
-async def count_workflow_tasks(client: Client, workflow_ids: Sequence[str]) -> float:
-    """Return the mean number of workflow tasks, of an even sample if there are many workflows."""
-    chosen = workflow_ids[:: max(1, len(workflow_ids) // SAMPLE)]
-    turn = asyncio.Semaphore(AT_ONCE)
-
-    async def count(workflow_id: str) -> int:
-        async with turn:
-            history = await client.get_workflow_handle(workflow_id).fetch_history()
-        completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-        return sum(event.event_type == completed for event in history.events)
-
-    counts = await asyncio.gather(*(count(workflow_id) for workflow_id in chosen))
-    return sum(counts) / max(1, len(counts))

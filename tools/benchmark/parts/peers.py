@@ -2,13 +2,13 @@
 
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batching_demo.comparison.postgres_counts import checkpoint
 from batching_demo.comparison.report.numbers import short
 from batching_demo.comparison.report.sections import Section, Table
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import DIRECT, WritePath
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench
@@ -20,11 +20,46 @@ from tools.benchmark.peers.dbos import Dbos, dbos
 from tools.benchmark.peers.job import Job
 from tools.benchmark.results.spread import Spread, ratios
 
-AT_ONCE = 50
-PATHS = (WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
 DBOS = "DBOS"
 FEW_RECORDS = 100
-BUDGET = 5.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """Paths that run beside the peer, in the same rounds."""
+
+    paths: Sequence[str]
+    records: int
+    """Of a workflow or a request."""
+    at_once: int
+    """Workflows or requests under way, on all sides."""
+    budget: float = 0.0
+    """Writes a second. So few records under way fill no batch."""
+
+    def cell(self, path: str, count: int) -> Cell:
+        """Return the cell of a path, with so many workflows or requests."""
+        if self.records < FEW_RECORDS:
+            budget = self.budget
+            return Cell(
+                path, count, self.records, max_open=self.at_once, max_writes_per_second=budget
+            )
+        return Cell(
+            path,
+            count,
+            self.records,
+            SLICES_MAX_RECORDS,
+            linger_seconds=SLICES_LINGER,
+            max_open=self.at_once,
+        )
+
+
+WITH_WORKFLOWS = (WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
+LINES = (
+    Line((WritePath.UNBATCHED, DIRECT), records=1, at_once=200, budget=2.0),
+    Line(WITH_WORKFLOWS, records=1, at_once=50, budget=5.0),
+    Line(WITH_WORKFLOWS, records=200, at_once=50),
+    Line(WITH_WORKFLOWS, records=500, at_once=50),
+)
 
 
 @dataclass(frozen=True)
@@ -42,27 +77,38 @@ Runs = dict[str, list[Run]]
 async def measure_peers(
     bench: Bench, source: Source, workflows: Mapping[int, int], rounds: int, report: Report
 ) -> Section:
-    """Run every path and the peer in each round, 50 workflows under way on both sides.
+    """Run the paths of every line and the peer in each round, equally many under way.
 
     Raises:
         BenchmarkError: DBOS is not installed.
     """
     rows = []
     async with dbos(bench.system.postgres.url) as peer:
-        for each, count in workflows.items():
-            runs = await _interleaved(bench, peer, source, each, count, rounds, report)
-            rows += _rows(each, runs)
+        for line in LINES:
+            if line.records in workflows:
+                count = workflows[line.records]
+                runs = await _interleaved(bench, peer, source, line, count, rounds, report)
+                rows += _rows(line, runs)
+    budgets = ", ".join(f"{line.budget:g} with {line.at_once} under way" for line in LINES[:2])
     return Section(
         "peers",
         [
             Table(
-                f"Beside DBOS: {AT_ONCE} workflows under way",
-                ["records a workflow", "path", "records/s", "x DBOS", "commits a record"],
+                "Beside DBOS",
+                [
+                    "records each",
+                    "under way",
+                    "path",
+                    "records/s",
+                    "x unbatched",
+                    "x DBOS",
+                    "commits a record",
+                ],
                 rows,
-                f"medians of {rounds} interleaved rounds, lowest and highest in brackets; workflows"
-                f" of one record have a write budget of {BUDGET:g}; commits are those of all"
-                " databases in Postgres, where DBOS keeps its own state too; Temporal's dev server"
-                " keeps its state in SQLite",
+                f"medians of {rounds} interleaved rounds, lowest and highest in brackets; direct has"
+                " requests in place of workflows; those of one record have a write budget of"
+                f" {budgets}; commits are those of all databases in Postgres, where DBOS keeps its"
+                " own state too; Temporal's dev server keeps its state in SQLite",
             )
         ],
     )
@@ -72,35 +118,26 @@ async def _interleaved(
     bench: Bench,
     peer: Dbos,
     source: Source,
-    each: int,
+    line: Line,
     count: int,
     rounds: int,
     report: Report,
 ) -> Runs:
-    ours = {path.value: _cell(path, count, each) for path in PATHS}
-    await bench.restart_workers(coalescing_by(ours[WritePath.COALESCED].settings))
+    ours = {str(path): line.cell(path, count) for path in line.paths}
+    await bench.restart_workers(coalescing_by(next(iter(ours.values())).settings))
     runs: Runs = {name: [] for name in (*ours, DBOS)}
     for number in range(rounds):
         for name in random.sample(list(runs), len(runs)):
             if name == DBOS:
-                run = await _run_peer(bench, peer, source, each, count)
+                run = await _run_peer(bench, peer, source, line, count)
             else:
                 run = await _run_path(bench, ours[name], source)
             runs[name].append(run)
             report(
-                f"round {number + 1} of {rounds}: {name} {count} x {each}:"
+                f"round {number + 1} of {rounds}: {name} {count} x {line.records}:"
                 f" {run.records_per_second:,.0f} records/s"
             )
     return runs
-
-
-def _cell(path: WritePath, count: int, each: int) -> Cell:
-    """Return a cell; so few records under way fill no batch, and need a write budget."""
-    if each < FEW_RECORDS:
-        return Cell(path, count, each, max_open=AT_ONCE, max_writes_per_second=BUDGET)
-    return Cell(
-        path, count, each, SLICES_MAX_RECORDS, linger_seconds=SLICES_LINGER, max_open=AT_ONCE
-    )
 
 
 async def _run_path(bench: Bench, cell: Cell, source: Source) -> Run:
@@ -108,9 +145,10 @@ async def _run_path(bench: Bench, cell: Cell, source: Source) -> Run:
     return Run(sample.records_per_second, sample.commits / cell.records)
 
 
-async def _run_peer(bench: Bench, peer: Dbos, source: Source, each: int, count: int) -> Run:
-    records = each * count
-    job = Job(source.path, each, records, f"{DBOS}-{secrets.token_hex(4)}", AT_ONCE)
+async def _run_peer(bench: Bench, peer: Dbos, source: Source, line: Line, count: int) -> Run:
+    records = line.records * count
+    label = f"{DBOS}-{secrets.token_hex(4)}"
+    job = Job(source.path, line.records, records, label, line.at_once)
     await checkpoint(bench.engine)
     before = await read_written(bench.engine)
     seconds = await peer.run(job)
@@ -118,13 +156,15 @@ async def _run_peer(bench: Bench, peer: Dbos, source: Source, each: int, count: 
     return Run(records / seconds, commits / records)
 
 
-def _rows(each: int, runs: Runs) -> list[list[str]]:
+def _rows(line: Line, runs: Runs) -> list[list[str]]:
     speeds = {name: [run.records_per_second for run in found] for name, found in runs.items()}
     return [
         [
-            str(each),
+            str(line.records),
+            str(line.at_once),
             name,
             str(Spread.of(speeds[name])),
+            str(ratios(speeds[name], speeds[WritePath.UNBATCHED])),
             str(ratios(speeds[name], speeds[DBOS])),
             short(Spread.of([run.commits_per_record for run in found]).median),
         ]

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from batching_demo.comparison.report.sections import Chart, Section
 
-COLOURS = ("#7f7f7f", "#d95f02", "#1b9e77", "#3465a4")
+COLOURS = ("#7f7f7f", "#d95f02", "#1b9e77", "#3465a4", "#8e5ea2")
 
 
 def write_json(path: Path, sections: Sequence[Section], machine: str) -> None:
@@ -37,7 +37,7 @@ def plot(chart: Chart) -> str:
         width = 0.8 / len(chart.series)
         for number, (name, values) in enumerate(chart.series.items()):
             places = [at + (number + 0.5) * width - 0.4 for at in range(len(chart.labels))]
-            bars = axes.bar(places, values, width, label=name, color=COLOURS[number % 4])
+            bars = axes.bar(places, values, width, label=name, color=COLOURS[number % len(COLOURS)])
             axes.bar_label(bars, [_short(value) for value in values], fontsize=7, padding=1)
         axes.set_xticks(range(len(chart.labels)), chart.labels)
         axes.set_title(chart.title, loc="left")

@@ -37,9 +37,9 @@ logger = logging.getLogger(__name__)
 class StreamOptions:
     """How a stream is read."""
 
-    group: str
+    group: str = "batching-demo"
     """The consumer group, which is made if there is none."""
-    body_field: str
+    body_field: str = "body"
     """The field of an entry that is its body."""
     claim_after_seconds: float = 60.0
     """How long an entry stays with a consumer that has died."""
@@ -78,6 +78,11 @@ class StreamSource:
     def queue(self) -> str:
         """The number of the database, and the name of the stream."""
         return self._address.queue
+
+    @property
+    def place(self) -> str:
+        """The address without user and password."""
+        return self._address.place
 
     @property
     def keep_alive_seconds(self) -> float:

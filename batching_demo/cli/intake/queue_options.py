@@ -1,0 +1,37 @@
+"""The options that say which queue."""
+
+from typing import Any
+
+from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions
+from batching_demo.cli import options
+
+ADDRESS = "redis://HOST:PORT/DB/STREAM"
+
+
+def queue(name: str, **attributes: Any) -> options.Decorator[Any]:
+    """Declare the option that names the queue."""
+    return options.option(
+        name,
+        "queue",
+        required=True,
+        metavar=ADDRESS,
+        help="The queue, with USER:PASSWORD@ before the host if need be; rediss:// for TLS.",
+        **attributes,
+    )
+
+
+from_queue = queue("--from", variable="INTAKE_FROM")
+group = options.option(
+    "--group",
+    variable="INTAKE_GROUP",
+    default=StreamOptions.group,
+    help="The consumer group. All workers of a group share the messages.",
+)
+body = options.option(
+    "--body",
+    "body_field",
+    variable="INTAKE_BODY",
+    metavar="FIELD",
+    default=StreamOptions.body_field,
+    help="The field of an entry that holds the JSON object.",
+)
