@@ -63,19 +63,6 @@ async def test_no_more_are_received_than_there_is_room_for(
     assert (await queue.counts())[1] == 24
 
 
-async def test_what_is_kept_alive_is_delivered_once(queue: SqsQueue, source: SqsSource) -> None:
-    await queue.send(*(["{}"] * 12))
-    held = await receive_all(source, 12)
-    for _ in range(4):
-        await asyncio.sleep(1)
-        await source.keep_alive()
-    assert await queue.counts() == (0, 12)
-    assert await source.receive(100) == []
-    assert set(queue.receive_counts()) == {1}
-    await source.ack(held)
-    await queue.expect_empty()
-
-
 async def test_what_is_given_up_is_delivered_to_another(queue: SqsQueue, source: SqsSource) -> None:
     await queue.send("{}")
     await receive_all(source, 1)

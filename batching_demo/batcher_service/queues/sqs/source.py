@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message
+from batching_demo.batcher_service.queues.sqs.status import max_receive_count, queue_status
+from batching_demo.batcher_service.queues.status import QueueStatus
 from batching_demo.queue_servers.sqs_address import SqsAddress
 from batching_demo.queue_servers.sqs_client import BATCH, open_client, sqs_errors
 
@@ -18,6 +20,9 @@ WAIT_SECONDS = 5
 """How long SQS waits for the first message."""
 REQUESTS_AT_ONCE = 10
 ATTEMPTS = 3
+FEWEST_RECEIVES = 10
+"""A message may be received twice together with one that ends its consumers, and some times more
+until it is written alone. A queue should not give it up before."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
@@ -45,13 +50,19 @@ class SqsSource:
         self._handles: dict[str, str] = {}
         """The newest receipt of each held message, by its id."""
         self._suspects: list[Message] = []
+        self._received_again = 0
         self._is_careful = True
         """Whether to receive one message at a time."""
 
     @property
     def queue(self) -> str:
-        """The address of the queue without its scheme."""
-        return f"{self._address.host}{self._address.path}"
+        """The number of the account, and the name of the queue."""
+        return self._address.path.strip("/")
+
+    @property
+    def place(self) -> str:
+        """The address of the queue."""
+        return str(self._address)
 
     @property
     def keep_alive_seconds(self) -> float:
@@ -62,6 +73,11 @@ class SqsSource:
     def has_suspects(self) -> bool:
         """Whether a suspect waits here."""
         return bool(self._suspects)
+
+    @property
+    def claimed(self) -> int:
+        """How many messages were received that another consumer, or this one, had before."""
+        return self._received_again
 
     async def receive(self, at_most: int) -> Sequence[Message]:
         """Return messages, and set suspects aside. It waits for a few seconds for the first one."""
@@ -96,6 +112,10 @@ class SqsSource:
         """Extend the visibility timeout of all held messages."""
         await self._change_visibility(self._visibility_seconds)
 
+    async def status(self) -> QueueStatus:
+        """Return what is on the queue."""
+        return await queue_status(await self._connected(), self._address)
+
     async def give_up(self) -> None:
         """Make all held messages visible to others."""
         await self._change_visibility(0)
@@ -110,6 +130,16 @@ class SqsSource:
     async def _connected(self) -> Any:
         if self._client is None:
             self._client = await self._stack.enter_async_context(open_client(self._address))
+            most = await max_receive_count(self._client, self._address)
+            if most is not None and most < FEWEST_RECEIVES:
+                logger.warning(
+                    "%s gives messages up that were received %d times: set maxReceiveCount of its"
+                    " redrive policy to %d or more, since workers that die receive good messages"
+                    " again",
+                    self._address,
+                    most,
+                    FEWEST_RECEIVES,
+                )
         return self._client
 
     async def _receive(self, at_most: int, wait_seconds: int) -> list[Message]:
@@ -135,12 +165,9 @@ class SqsSource:
         self._handles[message_id] = received["ReceiptHandle"]
         if is_held:
             return None
-        return Message(
-            queue=self.queue,
-            id=message_id,
-            body=received["Body"].encode(),
-            deliveries=int(received["Attributes"]["ApproximateReceiveCount"]),
-        )
+        deliveries = int(received["Attributes"]["ApproximateReceiveCount"])
+        self._received_again += deliveries > 1
+        return Message(self.queue, message_id, received["Body"].encode(), deliveries)
 
     async def _receive_more(self, at_most: int) -> list[Message]:
         """Receive what SQS has at once. An error is left to the next call: what came is held."""
