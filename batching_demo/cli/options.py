@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.settings import POOLERS, read_pooler
+from batching_demo.target_files import read_targets
 from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -220,6 +222,14 @@ pooler = option(
     callback=_set_pooler,
     help="What is between this command and Postgres: auto finds out, transaction is a pooler that"
     " gives each transaction another session.",
+)
+targets = option(
+    "--targets",
+    variable="TARGETS",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    callback=lambda _ctx, _param, path: read_targets(path) if path else (),
+    help="TOML file that declares tables of your own. [default: none]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 _QUIET = f"{__name__}.quiet"

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import suppress
 
 from temporalio.common import MetricMeter
 from temporalio.plugin import SimplePlugin
@@ -12,12 +12,11 @@ from temporalio.worker import Worker
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.consumer import DEFAULT_MAX_DELIVERIES, Consumer
 from batching_demo.batcher_service.queues.metrics import QueueMetrics, sample_queue
-from batching_demo.batcher_service.queues.outage import PAUSE_SECONDS, QueueOutage
 from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions, StreamSource
 from batching_demo.batcher_service.queues.submissions import submissions_of
 from batching_demo.contracts.names import COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.queue_servers.errors import QueueAwayError, QueueError
+from batching_demo.queue_servers.errors import QueueAwayError
 from batching_demo.queue_servers.stream_client import open_client, redis_errors
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
@@ -71,28 +70,26 @@ class SubmissionConsumers:
             QueueError: The server refuses what is asked.
         """
         consumed: set[int] = set()
-        async with asyncio.TaskGroup() as consumers:
-            async for shard in self._shards(stop):
-                if shard not in consumed:
-                    consumed.add(shard)
-                    consumers.create_task(self._consume(shard, stop))
+        try:
+            async with asyncio.TaskGroup() as consumers:
+                async for shard in self._shards(stop):
+                    if shard not in consumed:
+                        consumed.add(shard)
+                        consumers.create_task(self._consume(shard, stop))
+        except BaseExceptionGroup as errors:
+            # All of them have met the same server.
+            raise errors.exceptions[0] from None
 
     async def _shards(self, stop: asyncio.Event) -> AsyncIterator[int]:
         """Yield the shards that anything was submitted to, again and again until `stop` is set."""
         yield COMMON_SHARD
-        outage = QueueOutage(str(self._address))
         client = open_client(self._address)
         try:
             while not stop.is_set():
-                try:
-                    with redis_errors(self._address):
-                        found = await client.smembers(shards_key(self._namespace))
-                except QueueAwayError:
-                    # The consumer of the common shard reports it.
-                    pass
-                else:
-                    for shard in sorted(map(int, filter(bytes.isdigit, found))):
-                        yield shard
+                # If it is away, the consumer of the common shard reports it.
+                with suppress(QueueAwayError), redis_errors(self._address):
+                    for shard in sorted(await client.smembers(shards_key(self._namespace))):
+                        yield int(shard)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
         finally:
@@ -110,10 +107,43 @@ class SubmissionConsumers:
             shard=shard,
         )
         logger.info("consuming %s", source.place)
-        sampling = asyncio.create_task(sample_queue(source, QueueMetrics(self._meter, source.queue)))
+        sampling = asyncio.create_task(
+            sample_queue(source, QueueMetrics(self._meter, source.queue))
+        )
         try:
             await consumer.run(stop)
         finally:
             sampling.cancel()
             with suppress(QueueAwayError):
                 await source.close()
+
+
+class SubmissionsPlugin(SimplePlugin):
+    """Has a worker consume the submissions of a queue, too. An error of the queue ends the worker.
+
+    Args:
+        consumers: Of the queue.
+    """
+
+    def __init__(self, consumers: SubmissionConsumers) -> None:
+        super().__init__("batching_demo submissions")
+        self._consumers = consumers
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        """Run the worker. When it ends, write what is held.
+
+        Raises:
+            QueueError: The server refuses what is asked.
+        """
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(next(worker))
+        consuming = asyncio.create_task(self._consumers.run(stop))
+        try:
+            await asyncio.wait((running, consuming), return_when=asyncio.FIRST_COMPLETED)
+            if consuming.done():
+                consuming.result()
+            await running
+        finally:
+            stop.set()
+            running.cancel()
+            await asyncio.gather(running, consuming, return_exceptions=True)
