@@ -44,7 +44,8 @@ def _lines(status: QueueStatus) -> Iterator[str]:
     for consumer in status.consumers or ():
         yield _line(
             "consumer",
-            f"{consumer.name}: {consumer.pending:,} pending, idle for {consumer.idle_seconds:,.1f} s",
+            f"{consumer.name}: {consumer.pending:,} pending,"
+            f" idle for {consumer.idle_seconds:,.1f} s",
         )
 
 
