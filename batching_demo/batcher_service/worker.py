@@ -11,6 +11,7 @@ from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.metrics import meter_of
+from batching_demo.batcher_service.queues.consumers import SubmissionConsumers, SubmissionsPlugin
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
@@ -60,12 +61,6 @@ def build_worker(
     retries = RetryActivities(engine, writes.guard)
     consuming = []
     if queue_url:
-        # Imported here, since only those with a queue have a client of it.
-        from batching_demo.batcher_service.queues.consumers import (
-            SubmissionConsumers,
-            SubmissionsPlugin,
-        )
-
         meter, namespace = meter_of(client), client.namespace
         write = writes.write_queued
         consumers = SubmissionConsumers(queue_url, namespace, coalescing, write, meter)

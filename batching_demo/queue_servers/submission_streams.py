@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.queue_servers.stream_address import SCHEMES, StreamAddress, StreamAddressError
+from batching_demo.settings import QUEUE_URL
 
-QUEUE_URL = "BATCHING_DEMO_QUEUE_URL"
 EXAMPLE = "redis://127.0.0.1:6379/0"
 GROUP = "batcher-workers"
 BODY_FIELD = "submissions"

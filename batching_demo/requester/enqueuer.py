@@ -18,11 +18,11 @@ from batching_demo.queue_servers.errors import QueueFullError
 from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
-    QUEUE_URL,
     shards_key,
     stream_address,
 )
 from batching_demo.requester.messages import ENQUEUE_ACTIVITY, Enqueued, EnqueueInput
+from batching_demo.settings import QUEUE_URL
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -49,6 +49,7 @@ logger = logging.getLogger(__name__)
 @options.pollers
 @options.batcher_settings("coalescing")
 @options.targets
+@options.queue_url
 @options.pooler
 @options.metrics_bind
 @options.quiet_logs
@@ -64,10 +65,11 @@ def worker(
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
-    --max-records, --max-bytes, --linger and --max-writes-per-second are for the coalesced write
-    path, whose calls this worker gathers itself; `batcher start` takes those of batchers. --targets
-    is read once: start workers again after a change of the file, or of a table in it. The first
-    SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends it at once.
+    --max-records, --max-bytes, --linger and --max-writes-per-second are for the write paths
+    coalesced and queued, whose records this worker gathers itself; `batcher start` takes those of
+    batchers. --targets is read once: start workers again after a change of the file, or of a table
+    in it. The first SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends
+    it at once.
 
     \b
     Example: batching-demo batcher worker --pool-size 4
@@ -113,6 +115,7 @@ async def _work(
                 activity_slots=activity_slots,
                 pollers=pollers,
                 identity=name,
+                queue_url=settings.queue_url,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )
