@@ -1,6 +1,5 @@
 """SQS as moto emulates it: what a consumer receives, holds and deletes."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
