@@ -103,7 +103,7 @@ async def test_a_queue_that_forgets_loses_no_record(
     monkeypatch.setattr(until_answered, "SHORTEST_ACK_TIMEOUT_SECONDS", 2.0)
     path = write(tmp_path / "in.ndjson", 60)
     async with main_service(client, queue_url=valkey.url):
-        work = loading(client, path, records_per_workflow=10)
+        work = loading(client, path, records_per_workflow=10, settings=QUICK)
         await expect_entries(redis, client, 6)
         async with batcher_service(client, engine, queue_url=valkey.url):
             # It has received them, and lingers.
@@ -126,11 +126,12 @@ async def test_what_is_still_queued_is_not_added_again(
     monkeypatch.setattr(until_answered, "SHORTEST_ACK_TIMEOUT_SECONDS", 0.2)
     path = write(tmp_path / "in.ndjson", 3)
     async with main_service(client, queue_url=valkey.url):
-        work = loading(client, path, records_per_workflow=3)
+        work = loading(client, path, records_per_workflow=3, settings=QUICK)
 
         async def looked_three_times() -> None:
-            (one,) = [one.id async for one in client.list_workflows()]
-            history = await client.get_workflow_handle(one).fetch_history()
+            found = [one.id async for one in client.list_workflows("WorkflowType = 'MainWorkflow'")]
+            assert len(found) == 1
+            history = await client.get_workflow_handle(found[0]).fetch_history()
             kinds = [event.event_type for event in history.events]
             # Two are those that load and prepare.
             assert kinds.count(EventType.EVENT_TYPE_MARKER_RECORDED) >= 5
