@@ -43,15 +43,15 @@ class StreamAddress:
         scheme, separator, rest = text.partition("://")
         if scheme not in SCHEMES:
             _refuse_other_scheme(scheme if separator else "")
+        if "," in rest.rpartition("@")[2].partition("/")[0]:
+            raise StreamAddressError(
+                "several hosts are named, as for a cluster or for Sentinel: name one server"
+            )
         try:
             parts = urlsplit(text)
             host, port = parts.hostname or "", parts.port or DEFAULT_PORT
         except ValueError:
             raise _malformed("the host or the port cannot be read") from None
-        if "," in rest.rpartition("@")[2].partition("/")[0]:
-            raise StreamAddressError(
-                "several hosts are named, as for a cluster or for Sentinel: name one server"
-            )
         found = _PATH.fullmatch(parts.path)
         if not host or parts.fragment or found is None:
             raise _malformed("host, number of the database and name of the stream are needed")

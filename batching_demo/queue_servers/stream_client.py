@@ -44,15 +44,20 @@ def open_client(address: StreamAddress) -> Any:
             "queues of Redis need redis-py: install it with `pip install 'batching-demo[redis]'`"
         ) from None
     try:
-        return Redis.from_url(
+        client = Redis.from_url(
             address.server_url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             # Whoever calls tries again: a read that is repeated here would be given other messages.
             retry=Retry(NoBackoff(), 0),
         )
+        # Options are checked only when a connection is made. This opens none.
+        client.connection_pool.make_connection()
+        return client
     except (TypeError, ValueError) as error:
-        raise StreamAddressError(f"{address}: an option is wrong ({error})") from None
+        raise StreamAddressError(
+            f"{address}: an option after the ? is wrong ({_unknown(error)})"
+        ) from None
 
 
 async def check_server(client: Any, address: StreamAddress) -> None:
@@ -145,3 +150,8 @@ def _shortened(error: Exception) -> str:
     """Return the message of the server, without arguments of the command that it may repeat."""
     text = str(error).partition(", with args")[0].splitlines()
     return text[0][:LONGEST_ANSWER] if text else type(error).__name__
+
+
+def _unknown(error: Exception) -> str:
+    """Return what is wrong about an option, without the value that a message may repeat."""
+    return str(error).partition("argument ")[2] or type(error).__name__

@@ -34,16 +34,18 @@ def chosen_redis(config: pytest.Config) -> Path | None:
 
 @contextmanager
 def running_valkey(
-    program: Path | None = None, options: Sequence[str] = ALWAYS
+    program: Path | None = None, options: Sequence[str] = ALWAYS, highest_port: int = 65_535
 ) -> Iterator[ValkeyServer]:
     """Run a server without data."""
+    while (port := find_free_port()) > highest_port:
+        pass
     with open_directory() as directory:
         if program:
             # Servers are found by the name of their program.
             link = directory / "valkey-server"
             link.symlink_to(program)
             program = link
-        server = ValkeyServer(directory / "data", find_free_port(), options, program)
+        server = ValkeyServer(directory / "data", port, options, program)
         server.start()
         try:
             yield server

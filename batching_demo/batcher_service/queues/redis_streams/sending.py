@@ -33,7 +33,11 @@ class StreamSender:
             async with self._client.pipeline(transaction=False) as together:
                 for body in bodies:
                     together.xadd(self._address.stream, {self._body_field: body})
-                await together.execute()
+                # redis-py's own errors of a pipeline repeat the body.
+                answers = await together.execute(raise_on_error=False)
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
 
     async def close(self) -> None:
         """Close the connection."""
