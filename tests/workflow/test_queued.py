@@ -1,6 +1,7 @@
 """The write path `queued`: submissions travel through a stream of a real Valkey."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,11 +14,14 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 
+from batching_demo.comparison import postgres_counts
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.submission_streams import BODY_FIELD, stream_name
 from batching_demo.requester import until_answered
+from batching_demo.settings import QUEUE_URL
+from tests.support.commands import aside, assert_one_line
 from tests.support.database import expect_dead_letters, fetch, rows
 from tests.support.loading import load, write_ndjson
 from tests.support.services import batcher_service, main_service
@@ -165,6 +169,37 @@ async def test_what_is_no_submission_becomes_a_dead_letter(
         await redis.xadd(stream, {"another": b"field"})
         await expect_dead_letters(engine, 2)
         await expect_entries(redis, client, 0)
+
+
+@pytest.mark.usefixtures("on_servers")
+async def test_compare_and_the_doctor_look_for_a_worker_that_consumes(
+    client: Client,
+    engine: AsyncEngine,
+    valkey: ValkeyServer,
+    redis: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(postgres_counts, "LONGEST_LAG_SECONDS", 0.0)  # Nobody reads the counters.
+    compare = ("compare", "--write-path", "queued", "--records", "5", "--quiet")
+    async with main_service(client, queue_url=valkey.url):
+        async with batcher_service(client, engine):
+            assert_one_line(await aside(*compare), 1, "the path queued needs a queue: set BATCHING")
+            monkeypatch.setenv(QUEUE_URL, valkey.url)
+            assert_one_line(await aside(*compare), 1, "no batcher worker consumes redis://127")
+            checks = (await aside("doctor")).stdout
+            assert "0 messages, and no batcher worker consumes: start `batching-demo" in checks
+        async with batcher_service(client, engine, QUICK, queue_url=valkey.url):
+            result = await aside(*compare)
+            assert (result.exit_code, result.stderr) == (0, ""), result.output
+            assert "queued" in result.stdout
+            checks = (await aside("doctor")).stdout
+            assert re.search(
+                r"ok +queue +redis://.*/0: 0 messages, 1 stream$", checks, re.MULTILINE
+            )
+            await redis.config_set("maxmemory-policy", "allkeys-lru")
+            checks = (await aside("doctor")).stdout
+            await redis.config_set("maxmemory-policy", "noeviction")
+            assert "drops what it holds by allkeys-lru: set its maxmemory-policy" in checks
 
 
 async def test_a_worker_without_a_queue_is_named(
