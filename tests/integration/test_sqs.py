@@ -1,13 +1,29 @@
 """SQS as moto emulates it: what a consumer receives, holds and deletes."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.common import MetricMeter
 
+from batching_demo.batcher_service.metrics import WorkerMetrics
+from batching_demo.batcher_service.queues.consumer import DEFAULT_MAX_DELIVERIES, Consumer
+from batching_demo.batcher_service.queues.intake import IntakeOptions, submissions_of
 from batching_demo.batcher_service.queues.source import Message
+from batching_demo.batcher_service.queues.sqs import source as source_module
 from batching_demo.batcher_service.queues.sqs.source import SqsSource
+from batching_demo.batcher_service.queues.writer import IntakeWriter
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.queue_servers.errors import QueueAwayError, QueueError
 from batching_demo.queue_servers.sqs_address import SqsAddress
+from tests.support.commands import aside
+from tests.support.database import expect_dead_letters, expect_rows, fetch
+from tests.support.loading import write_ndjson
+from tests.support.postgres import ChosenPostgres, stopped
 from tests.support.sqs import ENVIRONMENT, SqsQueue, new_queue, running_sqs
 
 
@@ -21,6 +37,8 @@ def server() -> Iterator[str]:
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    # A consumer that stops waits for its poll.
+    monkeypatch.setattr(source_module, "WAIT_SECONDS", 1)
 
 
 @pytest.fixture
@@ -114,3 +132,77 @@ async def test_a_server_that_is_away() -> None:
     with pytest.raises(QueueAwayError, match="does not answer"):
         await source.receive(1)
     await source.close()
+
+
+@asynccontextmanager
+async def consuming(
+    engine: AsyncEngine, queue: SqsQueue, *, visibility_seconds: int = 30
+) -> AsyncIterator[None]:
+    """Have an intake worker write what is on a queue."""
+    source = SqsSource(queue.address, visibility_seconds=visibility_seconds)
+    settings = BatcherSettings(max_records=50, linger_seconds=0.2)
+    writer = IntakeWriter(engine, WorkerMetrics(MetricMeter.noop), IntakeOptions())
+    consumer = Consumer(
+        source, settings, submissions_of, writer.write, max_deliveries=DEFAULT_MAX_DELIVERIES
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(consumer.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
+        await source.close()
+
+
+async def test_an_outage_fills_no_dead_letter_queue(
+    engine: AsyncEngine, queue: SqsQueue, postgres: ChosenPostgres
+) -> None:
+    await queue.send(*(f'{{"n": {number}}}' for number in range(30)))
+    visibility_seconds = 5
+    async with consuming(engine, queue, visibility_seconds=visibility_seconds):
+        async with stopped(postgres):
+            await queue.send(*(f'{{"n": {number}}}' for number in range(30, 60)))
+            await asyncio.sleep(1.5 * visibility_seconds)
+            # Those that the consumer holds were received once, the others never.
+            assert set(queue.receive_counts()) <= {0, 1}
+        await expect_rows(engine, 60)
+        await queue.expect_empty()
+    assert await queue.dead_letters() == 0
+    assert await fetch(engine, "SELECT count(*), min(write_path) FROM records") == [(60, "queued")]
+
+
+async def test_poison_becomes_dead_letters_and_its_neighbours_rows(
+    engine: AsyncEngine, queue: SqsQueue
+) -> None:
+    await queue.send(*(f'{{"n": {number}}}' for number in range(97)))
+    await queue.send("no object", '{"n": "\\u0000"}', "[1]")
+    async with consuming(engine, queue):
+        await expect_rows(engine, 97)
+        await expect_dead_letters(engine, 3)
+        await queue.expect_empty()
+    assert await queue.dead_letters() == 0
+
+
+async def test_the_groups_of_a_fifo_queue_are_read(server: str, engine: AsyncEngine) -> None:
+    async with new_queue(server, fifo=True) as queue:
+        await queue.send(*(f'{{"n": {number}}}' for number in range(40)))
+        async with consuming(engine, queue):
+            await expect_rows(engine, 40)
+            await queue.expect_empty()
+
+
+@pytest.mark.usefixtures("on_servers")
+async def test_the_commands_of_the_intake(
+    server: str, engine: AsyncEngine, queue: SqsQueue, tmp_path: Path
+) -> None:
+    file = write_ndjson(tmp_path / "some.ndjson", ({"n": number} for number in range(25)))
+    there = ("--endpoint-url", server)
+    sent = await aside("intake", "send", str(file), "--to", str(queue.address), *there)
+    assert (sent.exit_code, sent.stdout) == (0, "25 messages sent\n"), sent.output
+    status = await aside("intake", "status", "--from", str(queue.address), *there, "--json")
+    found = json.loads(status.stdout)
+    assert (found["length"], found["pending"], found["oldest_seconds"]) == (25, 0, None)
+    async with consuming(engine, queue):
+        await expect_rows(engine, 25)
+        await queue.expect_empty()

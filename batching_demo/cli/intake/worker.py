@@ -77,6 +77,7 @@ target = options.option(
 
 @click.command()
 @queue_options.from_queue
+@queue_options.endpoint_url
 @options.as_one(
     "stream",
     StreamOptions,
@@ -102,6 +103,7 @@ target = options.option(
 def worker(
     settings: Settings,
     queue: str,
+    endpoint_url: str | None,
     stream: StreamOptions,
     intake: IntakeOptions,
     max_deliveries: int,
@@ -120,10 +122,11 @@ def worker(
     Examples:
       batching-demo intake worker --from redis://127.0.0.1:6379/0/orders
       batching-demo intake worker --from redis://127.0.0.1:6379/0/orders --key order_id --linger 1
+      batching-demo intake worker --from sqs://sqs.eu-central-1.amazonaws.com/123456789012/orders
     """
     if not stream.deletes and stream.deletes_from_others:
         raise click.UsageError("--keep and --delete exclude each other: give one of them")
-    source = open_source(queue, stream)
+    source = open_source(queue, stream, endpoint_url)
     start_runtime(metrics_bind)
     is_measured = metrics_bind is not None
     asyncio.run(_work(settings, source, intake, max_deliveries, gathering, is_measured))
