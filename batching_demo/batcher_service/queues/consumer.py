@@ -145,7 +145,7 @@ class Consumer:
 
     def _next_call(self, now: float) -> Any:
         """Return the call that receives; None if nothing should be received now."""
-        if self._is_stopping or now < self._receive_at or self._flusher.health.is_failing:
+        if self._is_stopping or now < self._receive_at or self._has_to_wait:
             return None
         if self._source.has_suspects:
             # One is received once nothing else is held.
@@ -153,6 +153,11 @@ class Consumer:
             return None if len(self._held) else self._receive_suspect()
         room = self._room()
         return self._receive(room) if room else None
+
+    @property
+    def _has_to_wait(self) -> bool:
+        """Whether the database has to take what is held first."""
+        return self._flusher.health.is_failing and not self._flusher.is_idle
 
     def _room(self) -> int:
         """Return how many messages may be received.
