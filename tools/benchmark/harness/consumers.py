@@ -82,12 +82,7 @@ class Stream:
     @asynccontextmanager
     async def consumed_by(self, commands: Sequence[Sequence[str]]) -> AsyncIterator[list[Any]]:
         """Run processes that consume the stream, from when all of them wait for messages."""
-        log = (self._bench.system.directory / "consumers.log").open("ab")
-        environment = self._bench.system.environment()
-        processes = [
-            subprocess.Popen([sys.executable, *command], env=environment, stdout=log, stderr=log)
-            for command in commands
-        ]
+        processes = [self._start(command) for command in commands]
         try:
             await self._wait_for_consumers(processes)
             yield processes
@@ -97,7 +92,6 @@ class Stream:
                 process.terminate()
             for process in processes:
                 await asyncio.to_thread(process.wait)
-            log.close()
 
     async def drained_by(
         self, commands: Sequence[Sequence[str]], messages: Sequence[bytes]
@@ -135,6 +129,13 @@ class Stream:
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
             raise BenchmarkError(f"{self.name}: not all messages were written") from None
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        system = self._bench.system
+        with (system.directory / "consumers.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *command], env=system.environment(), stdout=log, stderr=log
+            )
 
     async def _wait_for_consumers(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
         """Wait until each process is a consumer of the stream."""

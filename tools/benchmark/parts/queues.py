@@ -16,6 +16,7 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench, BenchmarkError
+from tools.benchmark.harness.cells import Cell
 from tools.benchmark.harness.consumers import (
     Drained,
     Stream,
@@ -26,11 +27,12 @@ from tools.benchmark.harness.consumers import (
 )
 from tools.benchmark.harness.flights import SERIAL
 from tools.benchmark.harness.rounds import Report, Samples, interleaved, relative, speed
-from tools.benchmark.parts.paths import cells
+from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES_LINGER, SLICES_MAX_RECORDS
 from tools.benchmark.results.spread import Spread, ratios
 
 BATCH = 500
 LINGER = 0.1
+SHORT_LINGER = 1.0
 PER_SECOND = 500
 INTAKE, TWO, FASTSTREAM = "intake", "intake, 2 workers", "FastStream"
 PATHS = (WritePath.BATCHED, WritePath.QUEUED)
@@ -71,11 +73,18 @@ async def measure_queues(
         waits = [await _latencies(bench, redis, seconds) for _ in range(rounds)]
     tables = [_drained(drained, messages, rounds), _waited(waits, seconds)]
     samples: Samples = {}
-    for size, count in workflows.items():
-        chosen = cells({size: count}, PATHS)
-        await bench.restart_workers(coalescing_by(chosen[0].settings), batcher_workers=2)
+    for each, count in workflows.items():
+        chosen = [_cell(path, count, each) for path in PATHS]
+        await bench.restart_workers(coalescing_by(chosen[0].settings))
         samples |= await interleaved(bench, source, chosen, rounds, report)
     return Section("queues", [*tables, _paths(samples, rounds)])
+
+
+def _cell(path: WritePath, count: int, each: int) -> Cell:
+    """Return a cell; so few records fill no batch, and must not wait for a long linger."""
+    if each in ONE_BY_ONE:
+        return Cell(path, count, each, linger_seconds=SHORT_LINGER)
+    return Cell(path, count, each, SLICES_MAX_RECORDS, linger_seconds=SLICES_LINGER)
 
 
 async def _drain_in_turns(
@@ -170,7 +179,7 @@ def _paths(samples: Samples, rounds: int) -> Table:
             ]
         )
     return Table(
-        "Workflows that submit by signal and through a queue, two batcher workers",
+        "Workflows that submit by signal, and through a queue",
         ["records a workflow", "path", "records/s", "x batched", "records a batch",
          "events a record", "p50 s"],
         rows,

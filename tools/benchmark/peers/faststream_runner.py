@@ -39,7 +39,7 @@ async def main(stream: str, batch: int) -> None:
         polling_interval=POLL_MILLISECONDS,
     )
 
-    @broker.subscriber(stream=subscription)
+    @broker.subscriber(stream=subscription)  # type: ignore[untyped-decorator]  # not in dev
     async def store(flights: list[dict[str, str]]) -> None:
         keys = [flight[SERIAL] for flight in flights]
         payloads = [json.dumps(flight) for flight in flights]
