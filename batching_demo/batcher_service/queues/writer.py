@@ -12,8 +12,9 @@ from batching_demo.batcher_service.queues.intake import IntakeOptions, gather_me
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.rows import BatchInfo
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import write_batch
 
 logger = logging.getLogger(__name__)
