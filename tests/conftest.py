@@ -15,9 +15,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.valkey import ValkeyServer
+from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
 from tests.support.database import execute_at
 from tests.support.postgres import (

@@ -1,16 +1,16 @@
 """The activities that write records and send the answers."""
 
 import asyncio
-import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.service import RPCError
 
+from batching_demo.batcher_service.answer_sizes import in_one_result
+from batching_demo.batcher_service.batch_writer import BatchWriter, Written
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import (
@@ -19,7 +19,6 @@ from batching_demo.batcher_service.failures import (
 )
 from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.batches import (
     ANSWER_BUSY,
     WRITE_BATCH,
@@ -28,18 +27,20 @@ from batching_demo.contracts.batches import (
     BusyAnswer,
 )
 from batching_demo.contracts.encoding import split
-from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdict, Verdicts
-from batching_demo.contracts.names import BUSY_SIGNAL, LOG_FIELDS, WRITE_ACTIVITIES, WritePath
+from batching_demo.contracts.messages import (
+    Submission,
+    SubmissionHeader,
+    Verdicts,
+)
+from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.writing.rows import BatchInfo
-from batching_demo.database.writing.target import RECORDS, Target
-from batching_demo.database.writing.writes import write_batch, write_unbatched
+from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
+from batching_demo.database.targets.registry import Targets
 
 HEARTBEATS_IN_TIMEOUT = 3
 """So a heartbeat that is late or lost causes no timeout."""
 LONGEST_SILENCE_SECONDS = 10.0
 """Between two heartbeats of an activity without a heartbeat timeout."""
-logger = logging.getLogger(__name__)
 
 
 class WriteActivities:
@@ -52,7 +53,7 @@ class WriteActivities:
         client: Sends verdicts and busy answers.
         connections: Connections of the engine, and so writes at a time.
         coalescing: When the calls of the coalesced path are written.
-        target: The table that records go to.
+        targets: The tables that records may go to; by default only the built-in one.
     """
 
     def __init__(
@@ -61,17 +62,19 @@ class WriteActivities:
         client: Client,
         connections: int,
         coalescing: BatcherSettings,
-        target: Target = RECORDS,
+        targets: Targets | None = None,
     ) -> None:
-        self._engine = engine
         self._client = client
-        self._target = target
         self._metrics = WorkerMetrics.of(client)
-        # There are more activities than connections, since coalesced calls mostly wait for others.
-        self._turn = asyncio.Semaphore(connections)
         self.guard = IdentityGuard(engine, client)
-        self._coalescer = Coalescer(coalescing, self._write_coalesced)
+        self._writer = BatchWriter(
+            engine, targets or Targets(), self._metrics, self.guard, connections
+        )
+        self._coalescing = coalescing
+        self._coalescers: dict[str, Coalescer] = {}
+        """By target: none waits for the writes of another one."""
         self._drains: asyncio.Task[None] | None = None
+        self._is_draining = False
 
     @activity.defn(name=WRITE_BATCH)
     async def write_batch(self, batch: BatchHeader, records: bytes) -> BatchResult:
@@ -83,9 +86,9 @@ class WriteActivities:
         """
         async with _watched():
             submissions = split(batch.submissions, records)
-            answers = await self._write(batch, submissions, WritePath.BATCHED)
-            self._metrics.confirmed(await confirm(self._client, batch.submissions, answers))
-        return BatchResult.of(answers)
+            written = await self._writer.write(batch, submissions, WritePath.BATCHED)
+            await self._confirm(batch, written)
+        return BatchResult.of(written.in_order())
 
     @activity.defn(name=WRITE_ACTIVITIES[WritePath.COALESCED])
     async def write_coalesced(
@@ -109,19 +112,27 @@ class WriteActivities:
             headers: The headers of the submissions of one call.
             records: The joined records.
         """
-        gathered = gather(split(headers, records))
+        submissions = split(headers, records)
         async with _watched():
-            with self._metrics.measured(None, WritePath.UNBATCHED):
-                async with self._turn, self.guard.guarding():
-                    result = await write_unbatched(
-                        self._engine,
-                        gathered.rows,
-                        self._target,
-                        attempt=activity.info().attempt,
-                    )
-        answers = gathered.verdicts(result, None)
-        self._metrics.decided(None, WritePath.UNBATCHED, BatchResult.of(answers), 0)
-        return answers
+            written = await self._writer.write_unbatched(submissions, activity.info().attempt)
+            written.raise_failure()
+        return in_one_result(written.in_order())
+
+    async def write_queued(
+        self, batch: BatchHeader, submissions: Sequence[Submission]
+    ) -> list[Verdicts]:
+        """Write a batch that came through a queue, and send the verdicts to its requesters.
+
+        Raises:
+            DatabaseFailedError: No record is to blame, or the database cannot be told from others.
+        """
+        try:
+            written = await self._writer.write(batch, submissions, WritePath.QUEUED)
+        except RPCError as error:
+            reason = f"Temporal does not say which database is its own ({error.status.name})"
+            raise DatabaseFailedError(Failure(FailureKind.OUTAGE, reason)) from None
+        await self._confirm(batch, written)
+        return written.in_order()
 
     @activity.defn(name=ANSWER_BUSY)
     async def answer_busy(self, answers: list[BusyAnswer], shard: int) -> None:
@@ -132,7 +143,7 @@ class WriteActivities:
             shard: The shard of the batcher that gives them.
         """
         busy = {answer.requester: answer.busy for answer in answers}
-        await send_to_all(self._client, BUSY_SIGNAL, busy)
+        await send_to_all(self._client, BUSY_SIGNAL, busy.items())
         submissions = sum(len(answer.busy.submission_ids) for answer in answers)
         self._metrics.answered_busy(shard, submissions)
 
@@ -140,44 +151,50 @@ class WriteActivities:
         """Wait until the submissions of the running activity are written in batches with others.
 
         Args:
-            submissions: Their ids are the same in every attempt of the activity.
+            submissions: All for the same target. Their ids are the same in every attempt of the
+                activity.
         """
         if self._drains is None:
             self._drains = asyncio.create_task(self._drain_at_shutdown())
+        if not submissions:
+            return []
+        coalescer = self._coalescer(submissions[0].header.target)
         async with _watched():
-            return await self._coalescer.submit(submissions, attempt=activity.info().attempt)
+            answers = await coalescer.submit(submissions, attempt=activity.info().attempt)
+        return in_one_result(answers)
+
+    async def _confirm(self, batch: BatchHeader, written: Written) -> None:
+        """Send the verdicts of the targets that have not failed.
+
+        Raises:
+            DatabaseFailedError: The others have failed, and are to be written again.
+        """
+        headers = [batch.submissions[place] for place in written.answers]
+        answers = list(written.answers.values())
+        self._metrics.confirmed(await confirm(self._client, headers, answers))
+        written.raise_failure()
+
+    def _coalescer(self, target: str) -> Coalescer:
+        """Return the coalescer of a target. Targets that nobody knows share one."""
+        name = target if self._writer.knows(target) else ""
+        if name not in self._coalescers:
+            self._coalescers[name] = Coalescer(self._coalescing, self._write_coalesced)
+            if self._is_draining:
+                self._coalescers[name].drain()
+        return self._coalescers[name]
 
     async def _write_coalesced(
         self, batch: BatchHeader, submissions: Sequence[Submission]
     ) -> list[Verdicts]:
-        return await self._write(batch, submissions, WritePath.COALESCED)
-
-    async def _write(
-        self, batch: BatchHeader, submissions: Sequence[Submission], path: WritePath
-    ) -> list[Verdicts]:
-        """Write a batch, count and log it, and return the verdicts of each submission."""
-        started = time.monotonic()
-        gathered = gather(submissions)
-        with self._metrics.measured(batch.shard, path, batch.reason):
-            async with self._turn, self.guard.guarding():
-                result = await write_batch(
-                    self._engine,
-                    gathered.rows,
-                    BatchInfo(UUID(batch.batch_id), path, batch.shard),
-                    self._target,
-                    attempt=batch.attempt,
-                    rows_per_statement=batch.rows_per_statement,
-                )
-        answers = gathered.verdicts(result, batch.batch_id)
-        counted = BatchResult.of(answers)
-        self._metrics.batch_written(batch, path, time.time())
-        self._metrics.decided(batch.shard, path, counted, result.bisect_statements)
-        _log(batch, path, counted, time.monotonic() - started)
-        return answers
+        written = await self._writer.write(batch, submissions, WritePath.COALESCED)
+        written.raise_failure()
+        return written.in_order()
 
     async def _drain_at_shutdown(self) -> None:
         await activity.wait_for_worker_shutdown()
-        self._coalescer.drain()
+        self._is_draining = True
+        for coalescer in self._coalescers.values():
+            coalescer.drain()
 
 
 @asynccontextmanager
@@ -199,28 +216,3 @@ async def _heartbeat() -> None:
         # result.
         await asyncio.sleep(every)
         activity.heartbeat()
-
-
-def _log(batch: BatchHeader, path: WritePath, result: BatchResult, seconds: float) -> None:
-    fields = {
-        "batch_id": batch.batch_id,
-        "shard": batch.shard,
-        "write_path": path.value,
-        "reason": batch.reason,
-        "attempt": batch.attempt,
-        "records": batch.records,
-        **{verdict.value: getattr(result, verdict.value) for verdict in Verdict},
-        "milliseconds": round(seconds * 1000),
-    }
-    logger.info(
-        "batch %s %s reason %s: %d written, %d duplicate, %d conflict, %d rejected, %.0f ms",
-        batch.batch_id,
-        path.value if batch.shard is None else f"shard {batch.shard}",
-        batch.reason,
-        result.written,
-        result.duplicate,
-        result.conflict,
-        result.rejected,
-        seconds * 1000,
-        extra={LOG_FIELDS: fields},
-    )

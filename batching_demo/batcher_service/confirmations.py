@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from batching_demo.batcher_service.answer_sizes import messages_of
 from batching_demo.contracts.messages import SubmissionHeader, Verdicts
 from batching_demo.contracts.names import VERDICTS_SIGNAL
 
@@ -18,19 +19,27 @@ logger = logging.getLogger(__name__)
 async def confirm(
     client: Client, headers: Sequence[SubmissionHeader], answers: Sequence[Verdicts]
 ) -> Mapping[str, int]:
-    """Signal each requester once, with all its verdicts, and count the signals by result."""
+    """Signal each requester all its verdicts, and count the signals by result.
+
+    One signal is enough, unless the answers are too large for it.
+    """
     by_requester: dict[str, list[Verdicts]] = {}
     for header, answer in zip(headers, answers, strict=True):
         # A malformed signal may have named nobody.
         if header.requester:
             by_requester.setdefault(header.requester, []).append(answer)
-    return await send_to_all(client, VERDICTS_SIGNAL, by_requester)
+    messages = (
+        (requester, message)
+        for requester, mine in by_requester.items()
+        for message in messages_of(mine)
+    )
+    return await send_to_all(client, VERDICTS_SIGNAL, messages)
 
 
 async def send_to_all(
-    client: Client, signal: str, messages: Mapping[str, object]
+    client: Client, signal: str, messages: Iterable[tuple[str, object]]
 ) -> Mapping[str, int]:
-    """Signal many workflows, each its own message, and count the delivered, closed and failed.
+    """Signal workflows, each its own messages, and count the delivered, closed and failed.
 
     One that cannot be reached costs the others nothing: its records are decided, and it asks
     again if it still runs.
@@ -45,7 +54,7 @@ async def send_to_all(
                 return _result_of(workflow_id, error)
         return "delivered"
 
-    return Counter(await asyncio.gather(*(send(*one) for one in messages.items())))
+    return Counter(await asyncio.gather(*(send(*one) for one in messages)))
 
 
 def _result_of(workflow_id: str, error: RPCError) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 
 from temporalio.client import Client
 from temporalio.common import MetricMeter
@@ -10,8 +11,8 @@ from temporalio.runtime import Runtime
 
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.errors import UserError
-from batching_demo.contracts.messages import Verdict
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.messages import shown_verdicts
+from batching_demo.contracts.names import BUSY_ANSWERS, WritePath
 
 FLUSHES = "batching_flushes"
 BATCH_RECORDS = "batching_batch_records"
@@ -21,7 +22,6 @@ WRITE_SECONDS = "batching_write_seconds"
 RECORDS = "batching_records"
 BISECT_STATEMENTS = "batching_bisect_statements"
 CONFIRMATIONS = "batching_confirmations"
-BUSY_ANSWERS = "batching_busy_answers"
 
 DATABASE_UP = "batching_database_up"
 DEAD_LETTERS = "batching_dead_letters"
@@ -33,6 +33,19 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
     RECORD_WAIT: (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600),
     WRITE_SECONDS: (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 }
+
+
+@dataclass
+class Flush:
+    """A flush that is under way."""
+
+    has_failed: bool = False
+
+
+def meter_of(client: Client) -> MetricMeter:
+    """Return the meter of a client's runtime, for its namespace."""
+    runtime = client.service_client.config.runtime or Runtime.default()
+    return runtime.metric_meter.with_additional_attributes({"namespace": client.namespace})
 
 
 class WorkerMetrics:
@@ -63,13 +76,12 @@ class WorkerMetrics:
     @classmethod
     def of(cls, client: Client) -> "WorkerMetrics":
         """Return metrics on a client's runtime; without an endpoint they do nothing."""
-        runtime = client.service_client.config.runtime or Runtime.default()
-        return cls(runtime.metric_meter.with_additional_attributes({"namespace": client.namespace}))
+        return cls(meter_of(client))
 
     @contextmanager
-    def measured(self, shard: int | None, path: WritePath, reason: str = "") -> Iterator[None]:
-        """Measure a write. A batch has a reason, and is counted as a flush too."""
-        labels = _labels(shard, path)
+    def measured(self, shard: int | None, path: WritePath, target: str) -> Iterator[None]:
+        """Measure the write of the records of one target."""
+        labels = _labels(shard, path) | {"target": target}
         started, outcome = time.monotonic(), "cancelled"
         try:
             yield
@@ -82,8 +94,20 @@ class WorkerMetrics:
             raise
         finally:
             self._seconds.record(time.monotonic() - started, labels | {"outcome": outcome})
-            if reason:
-                self._flushes.add(1, labels | {"reason": reason, "outcome": outcome})
+
+    @contextmanager
+    def flushed(self, batch: BatchHeader, path: WritePath) -> Iterator["Flush"]:
+        """Count a flush, by how the writes of its batch end."""
+        labels = _labels(batch.shard, path) | {"reason": batch.reason}
+        flush, outcome = Flush(), "cancelled"
+        try:
+            yield flush
+            outcome = "failed" if flush.has_failed else "written"
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            self._flushes.add(1, labels | {"outcome": outcome})
 
     def batch_written(self, batch: BatchHeader, path: WritePath, now: float) -> None:
         """Measure a written batch, and how long its oldest record had waited."""
@@ -94,14 +118,13 @@ class WorkerMetrics:
             self._wait.record(max(0.0, now - batch.oldest_at), labels)
 
     def decided(
-        self, shard: int | None, path: WritePath, result: BatchResult, bisects: int
+        self, shard: int | None, path: WritePath, target: str, result: BatchResult, bisects: int
     ) -> None:
-        """Count what became of the records of a write."""
-        labels = _labels(shard, path)
+        """Count what became of the records of one target."""
+        labels = _labels(shard, path) | {"target": target}
         self._bisects.add(bisects, labels)
-        for verdict in Verdict:
-            number: int = getattr(result, verdict.value)
-            self._records.add(number, labels | {"verdict": verdict.value})
+        for verdict, number in shown_verdicts(asdict(result)).items():
+            self._records.add(number, labels | {"verdict": verdict})
 
     def confirmed(self, results: Mapping[str, int]) -> None:
         """Count signals with verdicts by what became of them."""

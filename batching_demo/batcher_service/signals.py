@@ -98,7 +98,13 @@ def _check(headers: Sequence[SubmissionHeader]) -> None:
     for header in headers:
         if header.malformed:
             raise EncodingError("malformed is for the batcher to say")
-        texts = (header.submission_id, header.requester, header.source, header.run_label)
+        texts = (
+            header.submission_id,
+            header.requester,
+            header.source,
+            header.run_label,
+            header.target,
+        )
         if not all(map(_is_name, texts)):
             raise EncodingError("a header's text is too long, or no text")
 

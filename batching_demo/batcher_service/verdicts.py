@@ -1,6 +1,6 @@
 """Join submissions into the rows of one write, and cut its verdicts back into theirs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from batching_demo.contracts.counts import count
@@ -53,7 +53,10 @@ class Gathered:
                 codes = Verdict.REJECTED[0] * header.records
             found = (bounded.get(row) for row in range(start, end))
             problems = [problem for problem in found if problem]
-            answers.append(Verdicts(header.submission_id, codes, batch_id, problems))
+            returned = [result.returned.get(row, "") for row in range(start, end)]
+            if not any(returned):
+                returned = []
+            answers.append(Verdicts(header.submission_id, codes, batch_id, problems, returned))
             start = end
         return answers
 
@@ -69,6 +72,14 @@ def _bounded(problems: Mapping[int, Problem]) -> Iterator[tuple[int, Problem]]:
         size += shown.size
         if size <= LARGEST_PROBLEMS_BYTES:
             yield row, shown
+
+
+def by_target(submissions: Sequence[Submission]) -> dict[str, list[int]]:
+    """Return the places of submissions in a batch, by the target that each is for."""
+    places: dict[str, list[int]] = {}
+    for place, submission in enumerate(submissions):
+        places.setdefault(submission.header.target, []).append(place)
+    return places
 
 
 def gather(submissions: Iterable[Submission]) -> Gathered:

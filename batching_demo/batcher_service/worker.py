@@ -1,5 +1,7 @@
 """The worker of the batcher service."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -8,13 +10,16 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
+from batching_demo.batcher_service.metrics import meter_of
+from batching_demo.batcher_service.queues.consumers import SubmissionConsumers, SubmissionsPlugin
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
-from batching_demo.batcher_service.target_check import TargetPlugin
+from batching_demo.batcher_service.target_check import TargetsPlugin
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.contracts.targets import TargetDeclaration
+from batching_demo.database.targets.registry import Targets
 from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN
 
@@ -25,10 +30,11 @@ def build_worker(
     pool_size: int,
     coalescing: BatcherSettings | None = None,
     *,
-    target: Target = RECORDS,
+    targets: Sequence[TargetDeclaration] = (),
     activity_slots: int | None = None,
     pollers: int = DEFAULT_POLLERS,
     identity: str | None = None,
+    queue_url: str = "",
 ) -> Worker:
     """Return a worker of the batcher service.
 
@@ -40,18 +46,25 @@ def build_worker(
         engine: Writes, each statement committed by itself.
         pool_size: Connections of the engine, and writes at a time.
         coalescing: When the calls of the coalesced path are written.
-        target: The table that records go to. If it cannot work, the worker ends with a
-            `TargetError` soon after it has started.
+        targets: Tables of your own that records may go to, beside `records`. If one cannot work,
+            the worker ends with a `TargetError` soon after it has started.
         activity_slots: Activities at a time, those that wait for a connection or for others to
             share a batch with included. The default is two batches of single records.
         pollers: Requests for work at a time, for workflow tasks and for activities.
         identity: Its name in Temporal; by default the client's.
+        queue_url: Of the write path `queued`: the server of Redis or Valkey and the number of its
+            database, such as redis://127.0.0.1:6379/0. Without it, no queue is consumed.
     """
     coalescing = coalescing or BatcherSettings()
-    writes = WriteActivities(engine, client, pool_size, coalescing, target)
+    known = Targets(targets)
+    writes = WriteActivities(engine, client, pool_size, coalescing, known)
     retries = RetryActivities(engine, writes.guard)
-    # Our own table fits, or is not migrated yet, and the writes say so.
-    checks = [] if target is RECORDS else [TargetPlugin(engine, target)]
+    consuming = []
+    if queue_url:
+        meter, namespace = meter_of(client), client.namespace
+        write = writes.write_queued
+        consumers = SubmissionConsumers(queue_url, namespace, coalescing, write, meter)
+        consuming.append(SubmissionsPlugin(consumers))
     return Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
@@ -70,7 +83,8 @@ def build_worker(
             # A retry submits like any other workflow.
             BatchingPlugin(),
             OneDatabasePlugin(writes.guard),
-            *checks,
+            TargetsPlugin(engine, known),
+            *consuming,
         ],
         identity=identity,
         # While one batch of calls is written, the next one gathers.

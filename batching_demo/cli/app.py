@@ -31,6 +31,7 @@ COMMANDS = {
     "main": "main.group.main_group",
     "psql": "psql.psql",
     "submit": "submit.submit",
+    "targets": "targets.group.targets",
 }
 """Where each command is. It is loaded when it is used: a main worker needs no SQLAlchemy."""
 

@@ -2,21 +2,24 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED
+from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.doctor.examine import examine
 from batching_demo.settings import Settings
 
 
 @click.command()
+@options.targets
 @options.pooler
 @options.as_json
 @click.pass_obj
-def doctor(settings: Settings, as_json: bool) -> None:
+def doctor(settings: Settings, targets: Sequence[TargetDeclaration], as_json: bool) -> None:
     """Check servers, workers, batchers and this machine.
 
     It names what to type next, and changes nothing. The exit code is 0 if all is well, else 1. A
@@ -25,7 +28,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
     \b
     Example: batching-demo doctor
     """
-    checks = asyncio.run(examine(settings))
+    checks = asyncio.run(examine(settings, targets))
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:

@@ -45,6 +45,8 @@ class Comparison:
     """The batchers'."""
     shards: int
     max_open: int | None
+    queue_url: str = ""
+    """Of the path `queued`."""
 
 
 async def compare(

@@ -41,6 +41,8 @@ class PathResult:
     tail_records: int
     """Records of a last partial batch, which waits for its linger."""
     tail_seconds: float
+    updated: int = 0
+    stale: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def path_result(measured: Measured) -> PathResult:
         duplicate=summary.duplicate,
         conflict=summary.conflict,
         rejected=summary.rejected,
+        updated=summary.updated,
+        stale=summary.stale,
         batches=len(measured.batches),
         rows_per_batch=round(rows / max(1, len(measured.batches)), 1),
         commits=measured.cost.commits,

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batching_demo.contracts.messages import Busy, SubmissionHeader, Verdicts, count_verdicts
+from batching_demo.contracts.messages import (
+    Busy,
+    SubmissionHeader,
+    Verdicts,
+    count_verdicts,
+)
 
 WRITE_BATCH = "write_batch"
 """Activity that takes a `BatchHeader` and the joined records, and returns a `BatchResult`."""
@@ -11,6 +16,10 @@ REFUSED = "refused_by_postgres"
 """The reason of a record that Postgres refuses with an SQLSTATE."""
 NOT_STORED = "not_stored"
 """The reason of a record that Postgres takes without an error, and stores no row with its key."""
+UNKNOWN_TARGET = "unknown_target"
+"""The reason of a record whose target the batcher worker does not know."""
+RETURNED_TOO_LARGE = "returned_too_large"
+"""The reason of the problem of a record that is stored, and whose returned columns do not fit."""
 ANSWER_BUSY = "answer_busy"
 """Activity that takes a list[BusyAnswer] and the batcher's shard, and returns nothing."""
 
@@ -49,6 +58,8 @@ class BatchResult:
     duplicate: int = 0
     conflict: int = 0
     rejected: int = 0
+    updated: int = 0
+    stale: int = 0
     refused_by_postgres: int = 0
     """Those of the rejected records that preparation had let pass, and Postgres did not store."""
 
@@ -62,8 +73,8 @@ class BatchResult:
     @property
     def all_refused(self) -> bool:
         """Whether Postgres was sent any record, and refused every one."""
-        sent = self.written + self.duplicate + self.conflict + self.refused_by_postgres
-        return self.refused_by_postgres == sent > 0
+        stored = self.written + self.duplicate + self.conflict + self.updated + self.stale
+        return self.refused_by_postgres > 0 == stored
 
 
 @dataclass(frozen=True)

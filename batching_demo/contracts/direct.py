@@ -6,14 +6,13 @@ WRITE_RECORDS = "write_records"
 """Activity of the batcher service that takes a request, and returns the result of each record.
 
 A request is an object. It has `records`, a list of objects with `key` and `payload`. It may have
-`request_id`, `source` and `target`. The answer is an object with `records`, an object for each
-record in the same order, and `digest`, which depends on the records that were sent.
+`request_id`, `source` and `target`. Only records of the target `records` have a key: that of any
+other target is in the payload. The answer is an object with `records`, an object for each record in
+the same order, and `digest`, which depends on the records that were sent.
 """
 INVALID_REQUEST = "InvalidRequest"
 """Type of the error of a request that cannot be read. No repetition would mend it."""
 
-RECORDS_TARGET = "records"
-"""The only target."""
 DEFAULT_SOURCE = "direct"
 """What rows and dead letters name as their source, unless the request names one."""
 RECORDS_PER_SUBMISSION = 100
@@ -23,4 +22,4 @@ MAX_REQUEST_BYTES = 1_024 * KIB
 """Bytes of all keys in JSON, and of all payloads in UTF-8. Temporal takes no argument or result of
 over 2 MiB."""
 LONGEST_NAME_BYTES = 512
-"""UTF-8 bytes of a request id and of a source."""
+"""UTF-8 bytes of a request id, of a source and of a target."""

@@ -12,5 +12,12 @@ MAX_BATCH_RECORDS = 10_000
 MAX_WRITE_BYTES = 1024 * KIB
 """The submissions of one `Requester.write`, headers included. A history takes less than 2 MiB at
 once. Beyond, the server does not fail the workflow: it tries the workflow task for ever."""
+MAX_RETURNED_BYTES = 512 * KIB
+"""Returned columns of one message or result, as JSON. Verdicts and problems come on top of them."""
+MAX_RETURNED_RECORD_BYTES = 256 * KIB
+"""Those of one record."""
+MAX_RETURNING_RECORDS = 1_000
+"""Records of one activity on the paths without a batcher, if they go to a table of the user's own:
+its result has the returned columns of all of them."""
 MAX_SLICE_BYTES = 512 * KIB
 """A slice of an input file, as it is read."""

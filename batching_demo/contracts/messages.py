@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from json.encoder import encode_basestring_ascii
 
 from batching_demo.contracts.names import COMMON_SHARD, DEFAULT_RUN_LABEL
+from batching_demo.contracts.targets import RECORDS_TARGET
 
 LONGEST_PROBLEM_BYTES = 100
 """Of a problem as JSON, without reason and detail."""
@@ -26,15 +27,26 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     REJECTED = "rejected"
+    UPDATED = "updated"
+    """It has replaced the row of its key. Only a target with such a conflict rule has it."""
+    STALE = "stale"
+    """A newer record has the row of its key, and keeps it. Nothing is left to be done."""
 
     @property
     def is_stored(self) -> bool:
         """Whether Postgres has the key with the content of this record."""
-        return self in (Verdict.WRITTEN, Verdict.DUPLICATE)
+        return self in (Verdict.WRITTEN, Verdict.DUPLICATE, Verdict.UPDATED)
+
+    @property
+    def is_dead_letter(self) -> bool:
+        """Whether the record is kept as a dead letter."""
+        return self in (Verdict.CONFLICT, Verdict.REJECTED)
 
 
 VERDICT_BY_CODE = {verdict.value[0]: verdict for verdict in Verdict}
-"""A verdict travels as one character: w, d, c or r."""
+"""A verdict travels as one character: w, d, c, r, u or s."""
+ALWAYS_SHOWN = (Verdict.WRITTEN, Verdict.DUPLICATE, Verdict.CONFLICT, Verdict.REJECTED)
+"""People see the numbers of these verdicts even if they are 0, of the others only if any is."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +70,20 @@ class SubmissionHeader:
     malformed: str = ""
     """Why the batcher refuses all of it; empty if it does not. The bytes of a malformed submission
     are no records, but the beginning of what came."""
+    target: str = RECORDS_TARGET
+    """The name of the target that the records go to."""
 
     @cached_property
     def size(self) -> int:
         """Bytes that it takes as JSON."""
         values = (
             f"{self.submission_id}{self.requester}{self.source}{self.run_label}{self.malformed}"
-            f"{self.records}{self.length}{self.shard}"
+            f"{self.records}{self.length}{self.shard}{self.target}"
         )
         return _NAMES_BYTES + json_size(values)
 
 
-_EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", ""))
+_EMPTY_HEADER = asdict(SubmissionHeader("", "", 0, 0, "", "", target=""))
 _NAMES_BYTES = len(json.dumps(_EMPTY_HEADER, separators=(",", ":"))) - len("000")
 """Bytes of a header as JSON without its texts and numbers."""
 
@@ -120,6 +134,13 @@ class Verdicts:
     problems: list[Problem] = field(default_factory=list)
     """One for each record that is not stored. Of thousands, the last have no details or are left
     out, so that they fit into a signal."""
+    returned: list[str] = field(default_factory=list)
+    """The columns that the target returns, for records in their order: the JSON text of an object,
+    empty for a record that is not stored. There are none if the target returns no columns."""
+    returned_from: int = 0
+    """The position of the record that the first of `returned` is of. It is above 0 in a part of an
+    answer that is too large for one message. All parts have the same codes and batch id, and
+    together the columns of every record."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +153,12 @@ class Busy:
     submission_ids: list[str]
     retry_after_seconds: float
     """How long to wait before they are submitted again."""
+
+
+def shown_verdicts(numbers: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers of records by verdict as people see them: see `ALWAYS_SHOWN`."""
+    shown = {verdict.value: numbers.get(verdict.value, 0) for verdict in Verdict}
+    return {name: number for name, number in shown.items() if number or name in ALWAYS_SHOWN}
 
 
 def count_verdicts(answers: Iterable[Verdicts]) -> dict[str, int]:

@@ -1,12 +1,12 @@
 """What an operator and a batcher send to each other: how it is started, steered and asked."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from batching_demo.contracts.batches import BatchResult
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
-from batching_demo.contracts.messages import Verdict
+from batching_demo.contracts.messages import shown_verdicts
 
 SETTINGS_MEMO = "settings"
 """Memo of a batcher with its `BatcherSettings` in force. Unlike a query, it needs no worker."""
@@ -121,9 +121,8 @@ class Totals:
         """
         self.last_flushes = [*self.last_flushes, flush][-FLUSHES_KEPT:]
         self.batches[flush.reason] = self.batches.get(flush.reason, 0) + 1
-        for verdict in Verdict:
-            before = self.verdicts.get(verdict.value, 0)
-            self.verdicts[verdict.value] = before + getattr(result, verdict.value)
+        for name, number in shown_verdicts(asdict(result)).items():
+            self.verdicts[name] = self.verdicts.get(name, 0) + number
 
     def describe(self) -> str:
         """Return a short text with the verdicts and the number of batches."""

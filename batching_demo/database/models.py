@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from batching_demo.contracts.targets import RECORDS_TARGET
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -71,6 +73,8 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("first_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("last_seen", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # By its name, as submissions have it.
+    Column("target", Text, nullable=False, server_default=RECORDS_TARGET),
     CheckConstraint("status IN ('open', 'retried', 'discarded')", name="status"),
 )
 

@@ -86,3 +86,5 @@ class MainResult:
     verdict_seconds: float = 0.0
     """From the first submission to the last verdict."""
     batch_ids: list[str] = field(default_factory=list)
+    updated: int = 0
+    stale: int = 0

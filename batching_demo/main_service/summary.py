@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 
+from batching_demo.contracts.messages import Verdict, shown_verdicts
 from batching_demo.main_service.messages import MainResult
 
 
@@ -14,6 +15,8 @@ class Summary:
     duplicate: int = 0
     conflict: int = 0
     rejected: int = 0
+    updated: int = 0
+    stale: int = 0
     already_done: int = 0
     pending: int = 0
     """Records without a verdict: still running, or their workflow or request failed."""
@@ -28,10 +31,14 @@ class Summary:
     def add(self, records: int, result: MainResult) -> None:
         """Count the verdicts of a workflow that has ended."""
         self.pending -= records
-        self.written += result.written
-        self.duplicate += result.duplicate
-        self.conflict += result.conflict
-        self.rejected += result.rejected
+        for verdict in Verdict:
+            name = verdict.value
+            setattr(self, name, getattr(self, name) + getattr(result, name))
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """The numbers of records by verdict, as people see them."""
+        return shown_verdicts(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -50,5 +57,5 @@ def counts(summary: Summary, *, waited: bool) -> dict[str, object]:
     """Return what `--json` prints; verdicts are None to those who did not wait."""
     shown = asdict(summary) | {"seconds": round(summary.seconds, 3)}
     if not waited:
-        shown |= dict.fromkeys(("written", "duplicate", "conflict", "rejected"))
+        shown |= dict.fromkeys(verdict.value for verdict in Verdict)
     return shown

@@ -24,6 +24,7 @@ def build_worker(
     threads: int = DEFAULT_THREADS,
     workflow_slots: int = DEFAULT_WORKFLOW_SLOTS,
     pollers: int = DEFAULT_POLLERS,
+    queue_url: str | None = None,
 ) -> Worker:
     """Build a worker whose activities run in threads: they read files and burn CPU.
 
@@ -34,13 +35,14 @@ def build_worker(
         threads: That load and prepare.
         workflow_slots: Workflow tasks at a time; each may load, prepare or submit.
         pollers: Requests for work at a time.
+        queue_url: As of `BatchingPlugin`.
     """
     return Worker(
         client,
         task_queue=task_queue,
         workflows=workflows,
         activities=[load_records, prepare_records],
-        plugins=[BatchingPlugin()],
+        plugins=[BatchingPlugin(queue_url)],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_workflow_tasks=workflow_slots,
         # Those that submit wait for each other, and must not keep others from loading.

@@ -8,7 +8,7 @@ from typing import Any
 from temporalio.client import Client
 
 from batching_demo.contracts.counts import count
-from batching_demo.contracts.messages import Verdict
+from batching_demo.contracts.messages import shown_verdicts
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
 from batching_demo.operator.failing_task import describe_failing_task
@@ -119,7 +119,8 @@ def _work(status: BatcherStatus, now: float) -> Iterator[tuple[str, str]]:
     in_flight = count(status.in_flight, "batch")
     yield "in flight", f"{in_flight}, {count(status.in_flight_records, 'record')}"
     totals = status.totals
-    yield "verdicts", ", ".join(f"{totals.verdicts.get(name, 0):,} {name}" for name in Verdict)
+    verdicts = shown_verdicts(totals.verdicts)
+    yield "verdicts", ", ".join(f"{number:,} {name}" for name, number in verdicts.items())
     batches = (f"{number:,} by {reason}" for reason, number in sorted(totals.batches.items()))
     yield "batches", ", ".join(batches) or "none yet"
     if totals.turned_away:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,11 +17,14 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 class Answers:
     """The verdicts and busy answers that a workflow has received, by submission id.
 
-    An answer that comes twice, or that nobody waits for, changes nothing.
+    An answer that comes twice, or that nobody waits for, changes nothing. One that comes in parts
+    counts once all of them are here.
     """
 
     def __init__(self) -> None:
         self._taken: dict[str, Verdicts] = {}
+        self._parts: dict[tuple[str, str | None], dict[int, Verdicts]] = {}
+        """By submission and batch, the parts of answers that are not complete, by position."""
         self._due_at: dict[str, float] = {}
         """When each submission is to be sent, in seconds since the epoch; infinity while the
         activity that sends it runs."""
@@ -65,9 +69,25 @@ class Answers:
         return None
 
     def take(self, verdicts: Sequence[Verdicts]) -> None:
-        """Keep the first answer to each submission."""
+        """Keep the first complete answer to each submission."""
         for answer in verdicts:
-            self._taken.setdefault(answer.submission_id, answer)
+            if answer.submission_id not in self._taken and (whole := self._completed(answer)):
+                self._taken[answer.submission_id] = whole
+
+    def _completed(self, answer: Verdicts) -> Verdicts | None:
+        """Return an answer with those of its parts that came before; None if some are missing."""
+        if not answer.returned:
+            return answer
+        name = answer.submission_id, answer.batch_id
+        parts = self._parts.setdefault(name, {})
+        parts[answer.returned_from] = answer
+        returned: list[str] = []
+        while part := parts.get(len(returned)):
+            returned += part.returned
+        if len(returned) != len(answer.codes):
+            return None
+        del self._parts[name]
+        return replace(parts[0], returned=returned)
 
     def answer_to(self, submission: Submission) -> Verdicts | None:
         """Return the verdicts of a submission; None if it has none that fit all its records."""

@@ -12,10 +12,12 @@ from temporalio.exceptions import TimeoutError as TimedOutError
 with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.counts import count
     from batching_demo.contracts.encoding import join
+    from batching_demo.contracts.limits import MAX_RETURNING_RECORDS
     from batching_demo.contracts.messages import Submission, Verdicts
     from batching_demo.contracts.names import BATCHER_TASK_QUEUE, WRITE_ACTIVITIES, WritePath
+    from batching_demo.contracts.targets import RECORDS_TARGET
     from batching_demo.requester.grouping import grouped
-    from batching_demo.requester.submissions import Message
+    from batching_demo.requester.submissions import Message, bounded
     from batching_demo.requester.undecided import deadline_passed, show_cancelled
 
 LONGEST_WRITE = timedelta(minutes=10)
@@ -63,7 +65,7 @@ async def write_by_activity(
         return answers
 
     try:
-        answered = await asyncio.gather(*map(write, grouped(submissions)))
+        answered = await asyncio.gather(*map(write, _calls(submissions)))
     except (asyncio.CancelledError, ActivityError) as error:
         if is_cancelled_exception(error):
             show_cancelled(submissions)
@@ -72,6 +74,17 @@ async def write_by_activity(
         raise deadline_passed(submissions) from None
     by_id = {answer.submission_id: answer for answers in answered for answer in answers}
     return [by_id[submission.header.submission_id] for submission in submissions]
+
+
+def _calls(submissions: Sequence[Submission]) -> list[Message]:
+    """Return submissions as the messages of one activity each."""
+    calls: list[Message] = []
+    for message in grouped(submissions):
+        header = message.submissions[0].header
+        # The result of an activity has the returned columns of all its records.
+        is_own = header.target != RECORDS_TARGET
+        calls += bounded(message, MAX_RETURNING_RECORDS) if is_own else [message]
+    return calls
 
 
 def _is_deadline(error: BaseException) -> bool:

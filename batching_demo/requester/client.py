@@ -18,6 +18,7 @@ from batching_demo.contracts.direct import (
 )
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.namespace_database import find_database
 from batching_demo.requester.look_ups import LookUps
 from batching_demo.requester.records import (
@@ -52,7 +53,11 @@ class BatchingClient:
         self._databases = LookUps(lambda: find_database(client))
 
     async def write(
-        self, records: Sequence[Record], *, request_id: str | None = None
+        self,
+        records: Sequence[Record],
+        *,
+        target: str = RECORDS_TARGET,
+        request_id: str | None = None,
     ) -> list[RecordResult]:
         """Have records stored, and return the result of each, in their order.
 
@@ -61,6 +66,7 @@ class BatchingClient:
 
         Args:
             records: Up to 1,000, with up to 1 MiB of keys and payloads.
+            target: The name of the target that they go to.
             request_id: Names the request. A repetition under the same id gives the same results,
                 while the first one runs and after it. Without it every call is another request.
 
@@ -71,7 +77,7 @@ class BatchingClient:
         """
         if not records:
             return []
-        template = SubmissionHeader("", requester="", records=0, length=0)
+        template = SubmissionHeader("", requester="", records=0, length=0, target=target)
         try:
             texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
         except RecordError as error:
@@ -85,7 +91,7 @@ class BatchingClient:
                 type=INVALID_REQUEST,
                 non_retryable=True,
             )
-        return [_result(at, record) for at, record in enumerate(answer["records"])]
+        return [_result(at, texts.keys[at], record) for at, record in enumerate(answer["records"])]
 
     async def _ids(self, request_id: str | None) -> tuple[str, str]:
         """Return the ids of the request and of its activity.
@@ -98,7 +104,12 @@ class BatchingClient:
 
     async def _run(self, request_id: str, activity_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
-        request = {"request_id": request_id, "source": self._source, "records": _records(texts)}
+        request = {
+            "request_id": request_id,
+            "source": self._source,
+            "target": texts.template.target,
+            "records": _records(texts),
+        }
         try:
             handle = await self._client.start_activity(
                 WRITE_RECORDS,
@@ -145,7 +156,11 @@ async def _result_of(handle: ActivityHandle[Any]) -> Any:
 def _records(texts: RecordTexts) -> list[dict[str, object]]:
     """Return records as a request has them. Few have more than a key and a payload."""
     pairs = zip(texts.keys, texts.payloads, strict=True)
-    records: list[dict[str, object]] = [{"key": key, "payload": payload} for key, payload in pairs]
+    has_keys = texts.template.target == RECORDS_TARGET
+    records: list[dict[str, object]] = [
+        {"key": key, "payload": payload} if has_keys else {"payload": payload}
+        for key, payload in pairs
+    ]
     for name, values in (("line", texts.lines), ("rejection", texts.rejections)):
         for record, value in zip(records, values, strict=False):
             if value:
@@ -153,11 +168,12 @@ def _records(texts: RecordTexts) -> list[dict[str, object]]:
     return records
 
 
-def _result(position: int, record: Mapping[str, Any]) -> RecordResult:
+def _result(position: int, key: str, record: Mapping[str, Any]) -> RecordResult:
     problem = record["problem"]
     return RecordResult(
-        key=record["key"],
+        key=key,
         verdict=Verdict(record["verdict"]),
         problem=Problem(position, **problem) if problem else None,
         batch_id=record["batch_id"],
+        returned=record.get("returned", {}),
     )

@@ -17,6 +17,7 @@ from batching_demo.contracts.messages import (
     Verdict,
     Verdicts,
 )
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.records.json_text import canonical, parse_object
 from batching_demo.records.key import check_key
 from batching_demo.records.preparing import Content, prepare_record
@@ -34,6 +35,8 @@ class Record:
 
     Attributes:
         key: Decides what is the same record. Take one that your business knows, not a random one.
+            Records of a table of your own have their key in the payload: there it is a label, which
+            results and dead letters show, and may be left out.
         payload: A JSON object, or its text. Numbers of a text keep all their digits.
         line: Its line in the source, which its row and its dead letter name. The default is its
             place in the call.
@@ -41,8 +44,8 @@ class Record:
             It is then kept as a dead letter, and its payload may be any text.
     """
 
-    key: str
-    payload: Mapping[str, Any] | str
+    key: str | None = None
+    payload: Mapping[str, Any] | str = ""
     line: int | None = None
     rejection: str = ""
 
@@ -52,16 +55,20 @@ class RecordResult:
     """What became of one record.
 
     Attributes:
-        key: The key of the record.
-        verdict: Whether it is written, a duplicate, a conflict or rejected.
-        problem: Why it is a conflict or rejected; None otherwise.
+        key: The key of the record, or its label; empty if it has none.
+        verdict: What became of it.
+        problem: Why it is a conflict or rejected, or why `returned` lacks what it should have; None
+            otherwise.
         batch_id: The batch that it was decided in; None on the unbatched path.
+        returned: The columns that a table of your own returns, by name, as JSON has their values.
+            It is empty for a record that is not stored.
     """
 
     key: str
     verdict: Verdict
     problem: Problem | None = None
     batch_id: str | None = None
+    returned: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RecordError(ValueError):
@@ -111,11 +118,13 @@ def record_texts(
         RecordError: A key is no text, a payload is neither a text nor a mapping of what JSON
             knows, or a line or a rejection is none.
     """
-    keys = [record.key for record in records]
+    is_own = template.target != RECORDS_TARGET
+    keys = [_key_text(index, record, is_own) for index, record in enumerate(records)]
     payloads = [_payload_text(index, record) for index, record in enumerate(records)]
     lines, rejections = _lines(records), _rejections(records)
     # `max_records` decides which records are in which submission, so it decides their ids too.
-    decides = json.dumps([keys, payloads, max_records, *([rejections] if rejections else [])])
+    more = [*([rejections] if rejections else []), *([template.target] if is_own else [])]
+    decides = json.dumps([keys, payloads, max_records, *more])
     digest = hashlib.sha256(decides.encode()).hexdigest()[:16]
     named = replace(template, submission_id=f"{template.submission_id}/{digest}")
     return RecordTexts(keys, payloads, named, max_records, lines, rejections)
@@ -149,12 +158,21 @@ def _rejections(records: Sequence[Record]) -> list[str]:
     return rejections
 
 
-def _payload_text(index: int, record: Record) -> str:
+def _key_text(index: int, record: Record, is_own: bool) -> str:
+    """Return the key of a record; empty if it has none and its target needs none."""
+    if record.key is None and is_own:
+        return ""
+    if record.key is None:
+        raise RecordError(f"records[{index}]: it has no key, which the target records needs")
     if not isinstance(record.key, str):
         raise RecordError(
             f"records[{index}]: the key {record.key!r} is {type(record.key).__name__}, not text;"
             " convert it with str() first"
         )
+    return record.key
+
+
+def _payload_text(index: int, record: Record) -> str:
     if isinstance(record.payload, str):
         return _utf8(record.payload)
     try:
@@ -186,16 +204,21 @@ def prepare_submissions(texts: RecordTexts) -> list[Submission]:
     """Return the submissions of records, in their order. Bad records are in them, as rejected."""
     lines = texts.lines or range(1, len(texts.keys) + 1)
     rejections = texts.rejections or [""] * len(texts.keys)
-    prepared = list(map(_prepared, lines, texts.keys, texts.payloads, rejections))
+    needs_key = texts.template.target == RECORDS_TARGET
+    prepare = partial(_prepared, needs_key=needs_key)
+    prepared = list(map(prepare, lines, texts.keys, texts.payloads, rejections))
     return cut({texts.template.shard: prepared}, texts.template, texts.max_records)
 
 
-def _prepared(line: int, key: str, payload: str, rejection: str) -> PreparedRecord:
+def _prepared(
+    line: int, key: str, payload: str, rejection: str, *, needs_key: bool
+) -> PreparedRecord:
     code, _, detail = rejection.partition(": ")
     known = RejectionError(code, detail) if rejection else None
     # A rejected record keeps its key, for its dead letter, unless the key itself is bad.
     try:
-        check_key(key)
+        if key or needs_key:
+            check_key(key)
     except RejectionError as found:
         return prepare_record(line, payload, partial(_reject, known or found))
     read = partial(_reject, known) if known else partial(_content, key, payload)
@@ -218,14 +241,18 @@ def results_of(keys: Sequence[str], answers: Sequence[Verdicts]) -> list[RecordR
         answers: The answers to their submissions, in the same order.
     """
     return [
-        RecordResult(key, verdict, problem, batch_id)
-        for key, (verdict, problem, batch_id) in zip(keys, _decided(answers), strict=True)
+        RecordResult(key, verdict, problem, batch_id, json.loads(returned) if returned else {})
+        for key, (verdict, problem, batch_id, returned) in zip(keys, _decided(answers), strict=True)
     ]
 
 
-def _decided(answers: Sequence[Verdicts]) -> Iterator[tuple[Verdict, Problem | None, str | None]]:
-    """Yield the verdict, the problem and the batch id of each record."""
+def _decided(
+    answers: Sequence[Verdicts],
+) -> Iterator[tuple[Verdict, Problem | None, str | None, str]]:
+    """Yield the verdict, the problem, the batch id and the returned columns of each record."""
     for answer in answers:
         problems = {problem.position: problem for problem in answer.problems}
+        returned = answer.returned or [""] * len(answer.codes)
         for position, code in enumerate(answer.codes):
-            yield VERDICT_BY_CODE[code], problems.get(position), answer.batch_id
+            problem = problems.get(position)
+            yield VERDICT_BY_CODE[code], problem, answer.batch_id, returned[position]

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.messages import Submission, SubmissionHeader, Verdicts
     from batching_demo.contracts.names import WritePath, shard_for
     from batching_demo.contracts.operations import BatcherSettings
+    from batching_demo.contracts.targets import RECORDS_TARGET
     from batching_demo.requester.by_activity import write_by_activity
     from batching_demo.requester.by_queue import QueueSender
     from batching_demo.requester.by_signal import SignalSender
@@ -67,7 +68,11 @@ class Requester:
         self._until_answered = UntilAnswered(self._inbox, linger, sender)
 
     async def write(
-        self, records: Sequence[Record], *, deadline_seconds: float | None = None
+        self,
+        records: Sequence[Record],
+        *,
+        target: str = RECORDS_TARGET,
+        deadline_seconds: float | None = None,
     ) -> list[RecordResult]:
         """Have records stored, and return the result of each, in their order.
 
@@ -77,6 +82,8 @@ class Requester:
 
         Args:
             records: Any number. Encoded and deflated, they may take at most 1 MiB.
+            target: The name of the target that they go to. Batcher workers know it from their
+                `--targets`. The target `records` is the built-in table.
             deadline_seconds: After how many seconds to stop waiting. By default it waits until all
                 records are decided.
 
@@ -87,25 +94,25 @@ class Requester:
         """
         if not records:
             return []
-        submissions = await self._prepare(records)
+        submissions = await self._prepare(records, target)
         answers = await self.submit(submissions, deadline_seconds=deadline_seconds)
-        return results_of([record.key for record in records], answers)
+        return results_of([record.key or "" for record in records], answers)
 
-    async def _prepare(self, records: Sequence[Record]) -> list[Submission]:
+    async def _prepare(self, records: Sequence[Record], target: str) -> list[Submission]:
         """Return the submissions of records. An activity prepares them if they are large.
 
         Raises:
             ApplicationError: A record cannot be submitted, or there is too much for one call.
         """
         try:
-            texts = record_texts(records, self._template(), self._settings.max_records)
+            texts = record_texts(records, self._template(target), self._settings.max_records)
         except RecordError as error:
             raise ApplicationError(str(error), type="Record", non_retryable=True) from None
         if texts.size <= PREPARED_IN_WORKFLOW:
             return prepare_submissions(texts)
         return unpack(await self._prepare_by_activity(texts))
 
-    def _template(self) -> SubmissionHeader:
+    def _template(self, target: str) -> SubmissionHeader:
         """Return what the headers of one call have in common. Each call gets an id of its own."""
         info = workflow.info()
         self._inbox.writes += 1
@@ -116,6 +123,7 @@ class Requester:
             length=0,
             source=self._source or info.workflow_type,
             shard=shard_for(info.workflow_id, self._shards),
+            target=target,
         )
 
     async def _prepare_by_activity(self, texts: RecordTexts) -> bytes:

@@ -74,3 +74,16 @@ def group(submissions: Sequence[Submission]) -> list[Message]:
         message.submissions.append(submission)
         last_of_shard[shard] = message, before + size
     return messages
+
+
+def bounded(message: Message, most: int) -> list[Message]:
+    """Return a message as several of at most so many records, or of one submission each."""
+    messages: list[Message] = []
+    records = 0
+    for submission in message.submissions:
+        records += submission.header.records
+        if not messages or records > most:
+            messages.append(Message(message.shard, []))
+            records = submission.header.records
+        messages[-1].submissions.append(submission)
+    return messages

@@ -1,15 +1,19 @@
-"""A short run of scripts/chaos: every kind of fault that fits, on every write path."""
+"""A short run of scripts/chaos: every kind of fault that fits, on most write paths."""
 
+from batching_demo.contracts.names import WritePath
 from tools.chaos.__main__ import WRITE_PATHS
 from tools.chaos.run import RunPlan, run
 from tools.chaos.schedule import plan
 
 SECONDS, RECORDS, SEED = 25.0, 200, 5
+SOON_HEALED = [path for path in WRITE_PATHS if path != WritePath.QUEUED]
+"""On the queued path, what a killed worker held is claimed after a minute, and what the queue has
+forgotten is submitted again after a minute. Tests of their own have shorter times for that."""
 
 
 async def test_a_short_run_loses_and_doubles_nothing() -> None:
     said: list[str] = []
-    planned = RunPlan(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, WRITE_PATHS)
+    planned = RunPlan(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, SOON_HEALED)
     result = await run(planned, said.append)
     assert len(planned.faults) >= 3, said
     assert [check for check in result.checks if not check.holds] == []

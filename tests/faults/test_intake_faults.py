@@ -5,9 +5,9 @@ import json
 import logging
 
 import pytest
+from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.valkey import ValkeyServer
 from tests.support.database import expect_rows, rows

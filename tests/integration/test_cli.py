@@ -215,6 +215,8 @@ class TestOnServers:
             "duplicate": None,
             "conflict": None,
             "rejected": None,
+            "updated": None,
+            "stale": None,
             "already_done": 0,
             "pending": 5,
             "workflows": 5,

@@ -26,6 +26,7 @@ NAMES = [
     "schema",
     "permissions",
     "tables",
+    "targets",
     "commits",
     "clock",
     "Temporal",

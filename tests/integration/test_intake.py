@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.queues.intake import IntakeOptions
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from batching_demo.batcher_service.queues.source import Message, QueueAwayError
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.contracts.batches import BatchHeader

@@ -11,16 +11,17 @@ import pytest
 from redis.exceptions import ResponseError
 
 from batching_demo.batcher_service.queues.opening import look_at
-from batching_demo.batcher_service.queues.redis_streams.address import (
-    StreamAddress,
-    StreamAddressError,
-)
-from batching_demo.batcher_service.queues.redis_streams.client import open_client, redis_errors
 from batching_demo.batcher_service.queues.redis_streams.sending import StreamSender
-from batching_demo.batcher_service.queues.source import Message, QueueAwayError, QueueError
+from batching_demo.batcher_service.queues.source import Message
 from batching_demo.devstack.installation import find_valkey
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.valkey import ValkeyServer
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError
+from batching_demo.queue_servers.stream_address import (
+    StreamAddress,
+    StreamAddressError,
+)
+from batching_demo.queue_servers.stream_client import open_client, redis_errors
 from tests.support.certificates import Authority
 from tests.support.queues import (
     CLAIM_AFTER_SECONDS,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.runtime import Runtime
 
@@ -12,7 +13,6 @@ from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.queues.consumer import Consumer
 from batching_demo.batcher_service.queues.intake import IntakeOptions, submissions_of
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from batching_demo.batcher_service.queues.redis_streams.source import StreamSource
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.contracts.batches import BatchHeader

@@ -19,18 +19,22 @@ from batching_demo.temporal import wait_for_pollers
 
 @asynccontextmanager
 async def batcher_service(
-    client: Client, engine: AsyncEngine, coalescing: BatcherSettings | None = None
+    client: Client,
+    engine: AsyncEngine,
+    coalescing: BatcherSettings | None = None,
+    *,
+    queue_url: str = "",
 ) -> AsyncIterator[None]:
     """Run a worker of the batcher service, and wait until it polls."""
-    async with batcher_worker.build_worker(client, engine, 5, coalescing):
+    async with batcher_worker.build_worker(client, engine, 5, coalescing, queue_url=queue_url):
         await wait_for_pollers(client, BATCHER_TASK_QUEUE)
         yield
 
 
 @asynccontextmanager
-async def main_service(client: Client) -> AsyncIterator[None]:
+async def main_service(client: Client, *, queue_url: str = "") -> AsyncIterator[None]:
     """Run a worker of the main service, and wait until it polls."""
-    async with main_worker.build_worker(client):
+    async with main_worker.build_worker(client, queue_url=queue_url):
         await wait_for_pollers(client, MAIN_TASK_QUEUE)
         yield
 

@@ -116,7 +116,8 @@ class WriteMuch:
         written = Requester(write_path=WritePath.COALESCED).write
         writes = (written(made[call::calls]) for call in range(calls))
         results = [result for results in await asyncio.gather(*writes) for result in results]
-        assert sorted(result.key for result in results) == sorted(record.key for record in made)
+        assert {result.key for result in results} == {record.key for record in made}
+        assert len(results) == len(made)
         return dict(Counter(str(result.verdict) for result in results))
 
 

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batching_demo.contracts.messages import Busy, Submission, SubmissionHeader, Verdicts
+from batching_demo.contracts.messages import (
+    Busy,
+    Problem,
+    Submission,
+    SubmissionHeader,
+    Verdicts,
+)
 from batching_demo.requester.answers import Answers
 
 texts = st.text(max_size=3) | st.sampled_from(["s", "w", "wd"])
@@ -17,6 +23,8 @@ near_answers = st.fixed_dictionaries(
         "submission_id": scalars,
         "codes": scalars,
         "problems": st.lists(st.dictionaries(texts, scalars, max_size=2), max_size=2) | scalars,
+        "returned": st.lists(scalars, max_size=2) | scalars,
+        "returned_from": scalars,
         "submission_ids": st.lists(scalars, max_size=2) | scalars,
         "retry_after_seconds": scalars,
     },
@@ -135,3 +143,38 @@ def test_an_answer_that_does_not_fit_is_replaced_once_the_submission_is_sent_aga
     answers.sending([sent()])
     answers.take([Verdicts("s", "ww")])
     assert answers.answer_to(sent()) == Verdicts("s", "ww")
+
+
+def part(start: int, *returned: str, batch: str = "b") -> Verdicts:
+    problems = [Problem(1, "conflict")] if start == 0 else []
+    return Verdicts("s", "wcw", batch, problems, list(returned), start)
+
+
+PARTS = [part(0, "{}"), part(1, ""), part(2, '{"id": 3}')]
+WHOLE = Verdicts("s", "wcw", "b", [Problem(1, "conflict")], ["{}", "", '{"id": 3}'])
+
+
+@given(st.permutations(PARTS), st.booleans())
+def test_an_answer_in_parts_counts_once_all_are_here(parts: list[Verdicts], twice: bool) -> None:
+    answers = Answers()
+    for one in parts[:-1]:
+        answers.take([one, one] if twice else [one])
+    assert answers.answer_to(sent("s", 3)) is None
+    answers.take([parts[-1]])
+    assert answers.answer_to(sent("s", 3)) == WHOLE
+
+
+def test_parts_of_two_batches_are_not_mixed() -> None:
+    answers = told(PARTS[0], PARTS[1], part(2, "other", batch="c"))
+    answers.sending([sent("s", 3)])
+    assert answers.answer_to(sent("s", 3)) is None
+    answers.take([part(0, "x", "", batch="c")])
+    found = answers.answer_to(sent("s", 3))
+    assert found
+    assert (found.batch_id, found.returned) == ("c", ["x", "", "other"])
+
+
+@pytest.mark.parametrize("start", [-1, 1, 5])
+def test_parts_that_do_not_cover_every_record_are_no_answer(start: int) -> None:
+    answers = told(part(0, "x"), part(start, "y", "z", "more"))
+    assert answers.answer_to(sent("s", 3)) is None

@@ -1,6 +1,6 @@
 import pytest
 
-from batching_demo.batcher_service.queues.redis_streams.address import (
+from batching_demo.queue_servers.stream_address import (
     StreamAddress,
     StreamAddressError,
 )

@@ -30,3 +30,15 @@ def test_one_of_everything_is_singular(capsys: pytest.CaptureFixture[str]) -> No
         "1 workflow, 0 new, 0.0 s",
         "1 record: 0 written, 0 duplicate, 0 conflict, 0 rejected, 1 already done",
     ]
+
+
+def test_verdicts_of_conflict_rules_are_shown_only_where_any_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    summary = Summary(read=3, written=1, updated=1, stale=1, workflows=1)
+    print_summary(summary, waited=True, as_json=False)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "3 records: 1 written, 0 duplicate, 0 conflict, 0 rejected, 1 updated, 1 stale,"
+        " 0 already done"
+    )
+    assert run_exit_code(summary) == 0

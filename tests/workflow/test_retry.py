@@ -204,10 +204,10 @@ async def test_it_waits_for_a_batcher_and_outlives_workers(
 async def test_noting_an_attempt_twice_changes_nothing_more(engine: AsyncEngine) -> None:
     await refused(engine)
     for attempt in (2, 2, 3, 3, 2):
-        await record_attempt(engine, 1, attempt, is_stored=False)
+        await record_attempt(engine, 1, attempt, is_done=False)
     assert await letters(engine) == [(1, "refused_by_postgres", "open", 3)]
     for _ in range(2):
-        await record_attempt(engine, 1, 4, is_stored=True)
+        await record_attempt(engine, 1, 4, is_done=True)
     assert await letters(engine) == [(1, "refused_by_postgres", "retried", 4)]
 
 

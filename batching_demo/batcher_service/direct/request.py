@@ -9,9 +9,9 @@ from batching_demo.contracts.direct import (
     MAX_REQUEST_BYTES,
     MAX_REQUEST_RECORDS,
     RECORDS_PER_SUBMISSION,
-    RECORDS_TARGET,
 )
 from batching_demo.contracts.messages import SubmissionHeader, json_size
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.requester.records import (
     Record,
     RecordError,
@@ -39,18 +39,16 @@ def read_request(request: object, call_id: str) -> RecordTexts:
         RequestError: It cannot be read, or it is too large.
     """
     members = _object(request, "the request", FIELDS)
-    target = members.get("target", RECORDS_TARGET)
-    if target != RECORDS_TARGET:
-        raise RequestError(f"target: there is no {target!r}, only {RECORDS_TARGET!r}")
     template = SubmissionHeader(
         submission_id=_name(members, "request_id", call_id),
         requester="",
         records=0,
         length=0,
         source=_name(members, "source", DEFAULT_SOURCE),
+        target=_name(members, "target", RECORDS_TARGET),
     )
     try:
-        texts = record_texts(_records(members), template, RECORDS_PER_SUBMISSION)
+        texts = record_texts(_records(members, template.target), template, RECORDS_PER_SUBMISSION)
     except RecordError as error:
         raise RequestError(str(error)) from None
     # Keys travel back in the answer, as JSON.
@@ -79,14 +77,15 @@ def _answer(result: RecordResult) -> dict[str, object]:
         # The place in its submission, which the client knows nothing of.
         del problem["position"]
     return {
-        "key": result.key,
+        "key": result.key or None,
         "verdict": result.verdict.value,
         "problem": problem,
         "batch_id": result.batch_id,
+        "returned": result.returned,
     }
 
 
-def _records(members: Mapping[str, object]) -> list[Record]:
+def _records(members: Mapping[str, object], target: str) -> list[Record]:
     records = members.get("records")
     if not isinstance(records, list) or not records:
         raise RequestError("records: a list with at least one record is needed")
@@ -95,18 +94,20 @@ def _records(members: Mapping[str, object]) -> list[Record]:
             f"records: {len(records)} are too many, {MAX_REQUEST_RECORDS} are allowed: make several"
             " requests of them"
         )
-    return [_record(f"records[{index}]", record) for index, record in enumerate(records)]
+    return [_record(f"records[{index}]", record, target) for index, record in enumerate(records)]
 
 
-def _record(place: str, value: object) -> Record:
+def _record(place: str, value: object, target: str) -> Record:
     members = _object(value, place, RECORD_FIELDS)
     key, payload = members.get("key"), members.get("payload")
-    if not isinstance(key, str):
+    if target != RECORDS_TARGET and "key" in members:
+        raise RequestError(f"{place}.key: leave it out, the key of {target} is in the payload")
+    if target == RECORDS_TARGET and not isinstance(key, str):
         raise RequestError(f"{place}.key: a text is needed")
     if not isinstance(payload, dict | str):
         raise RequestError(f"{place}.payload: an object is needed, or its JSON text")
     line, rejection = members.get("line"), members.get("rejection", "")
-    return Record(key, payload, line, rejection)  # type: ignore[arg-type]  # checked with others
+    return Record(key, payload, line, rejection)  # type: ignore[arg-type]  # checked above, or later
 
 
 def _object(value: object, place: str, names: Sequence[str]) -> Mapping[str, object]:

@@ -16,18 +16,14 @@ from uuid import uuid4
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.holding import Holding
 from batching_demo.batcher_service.queues.outage import PAUSE_SECONDS, QueueOutage
-from batching_demo.batcher_service.queues.source import (
-    DELIVERIES_TOGETHER,
-    Message,
-    QueueAwayError,
-    Source,
-)
+from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message, Source
 from batching_demo.contracts.batches import BatchResult
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.core.flusher import Batch, Flusher
 from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.queue_servers.errors import QueueAwayError
 
 DELIVERED_TOO_OFTEN = "delivered_too_often"
 """The reason of a message that has been delivered often, and never had a verdict."""

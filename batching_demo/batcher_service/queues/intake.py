@@ -7,9 +7,9 @@ from hashlib import sha256
 
 from batching_demo.batcher_service.queues.source import Message
 from batching_demo.batcher_service.verdicts import Gathered
-from batching_demo.contracts.direct import RECORDS_TARGET
 from batching_demo.contracts.encoding import PreparedRecord, RecordColumns
 from batching_demo.contracts.messages import Submission, SubmissionHeader
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.records.columns_key import key_of
 from batching_demo.records.json_text import canonical, parse_object
 from batching_demo.records.key import check_key

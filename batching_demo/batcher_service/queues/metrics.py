@@ -5,9 +5,10 @@ import time
 
 from temporalio.common import MetricMeter
 
-from batching_demo.batcher_service.queues.source import QueueError, Source
+from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.status import QueueStatus
 from batching_demo.batcher_service.sampling import pause_after
+from batching_demo.queue_servers.errors import QueueError
 
 QUEUE_UP = "batching_queue_up"
 QUEUE_LENGTH = "batching_queue_length"

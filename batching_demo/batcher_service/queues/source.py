@@ -5,19 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batching_demo.batcher_service.queues.status import QueueStatus
-from batching_demo.contracts.errors import UserError
 
 DELIVERIES_TOGETHER = 2
 """So often a message is delivered and written with others. One that comes again had no verdict
 twice, so it may be what ended its consumers: it is a suspect, and written alone."""
-
-
-class QueueError(UserError):
-    """The queue refuses what was asked; the message names the place, and what to do."""
-
-
-class QueueAwayError(QueueError):
-    """The server of the queue does not answer, or not yet. The same may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)

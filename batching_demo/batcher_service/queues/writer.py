@@ -62,7 +62,9 @@ class IntakeWriter:
         answers = gathered.verdicts(result, batch.batch_id)
         counted = BatchResult.of(answers)
         self._metrics.batch_written(batch, path, time.time())
-        self._metrics.decided(batch.shard, path, counted, result.bisect_statements)
+        self._metrics.decided(
+            batch.shard, path, self._options.target, counted, result.bisect_statements
+        )
         _log(batch, counted, time.monotonic() - started)
         return answers
 

@@ -73,6 +73,7 @@ class RetryActivities:
             length=len(records),
             source=letter.source,
             run_label=letter.run_label,
+            target=letter.target,
         )
         return pack([Submission(header, records)])
 
@@ -87,13 +88,13 @@ class RetryActivities:
             answer: To its submission.
             records: Of the submission; needed only if it was not stored.
         """
-        problem = next(iter(answer.problems), None)
         result = RetryResult(VERDICT_BY_CODE[answer.codes], answer.batch_id)
+        problem = answer.problems[0] if result.verdict.is_dead_letter else None
         dead_letter_id, attempt = retry_input.dead_letter_id, retry_input.attempt
         with _explained():
             await self._check_database(retry_input)
-            is_stored = result.verdict.is_stored
-            await record_attempt(self._engine, dead_letter_id, attempt, is_stored=is_stored)
+            is_done = not result.verdict.is_dead_letter
+            await record_attempt(self._engine, dead_letter_id, attempt, is_done=is_done)
             if problem:
                 result = RetryResult(
                     verdict=result.verdict,
@@ -101,7 +102,7 @@ class RetryActivities:
                     reason=problem.reason,
                     detail=problem.detail,
                     sqlstate=problem.sqlstate,
-                    kept_as=await self._find(problem.reason, records),
+                    kept_as=await self._find(dead_letter_id, problem.reason, records),
                 )
         logger.info("dead letter %d attempt %d: %s", dead_letter_id, attempt, result.verdict.value)
         return result
@@ -115,10 +116,20 @@ class RetryActivities:
                 f" and the batcher worker writes to database {found}"
             )
 
-    async def _find(self, reason: str, records: bytes) -> int | None:
-        columns = decode_records(records)
-        # A record with a key is told apart by that alone.
-        sought = identity(reason, columns.keys[0], columns.payloads[0], source="", line=0)
+    async def _find(self, dead_letter_id: int, reason: str, records: bytes) -> int | None:
+        """Return the id of the dead letter that now keeps what was submitted."""
+        found = await read_dead_letter(self._engine, dead_letter_id)
+        if found is None:
+            return None
+        letter, columns = found[0], decode_records(records)
+        sought = identity(
+            reason,
+            columns.keys[0],
+            columns.payloads[0],
+            source=letter.source,
+            line=letter.line,
+            target=letter.target,
+        )
         return await find_identity(self._engine, sought)
 
 

@@ -2,6 +2,7 @@
 
 from batching_demo.contracts.encoding import PreparedRecord, encoded_size
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.dead_letters.queries import StoredDeadLetter
 from batching_demo.database.dead_letters.storing import plain_text
 from batching_demo.records.json_text import canonical, content_hash, parse_object
@@ -31,7 +32,7 @@ def record_again(
         RetryRefusedError: Something is missing, or what was given cannot be stored.
     """
     _check_needs(letter, kept, has_key=key is not None, is_edited=edited is not None)
-    key = _checked_key(letter, (letter.key or "") if key is None else key)
+    key = (letter.key or "") if key is None else _checked_key(letter, key)
     payload = plain_text(kept) if edited is None else edited
     try:
         content = canonical(parse_object(payload))
@@ -49,7 +50,13 @@ def _check_needs(letter: StoredDeadLetter, kept: str, *, has_key: bool, is_edite
     needs: dict[str, str] = {}
     if not is_edited and (problem := _problem(letter, kept)):
         needs["--edit"] = problem
-    if not has_key and letter.key is None:
+    is_own = letter.target != RECORDS_TARGET
+    if is_own and has_key:
+        raise RetryRefusedError(
+            f"dead letter {letter.id} takes no --key: the key of target {letter.target} is in its"
+            " record, so correct that with --edit"
+        )
+    if not has_key and letter.key is None and not is_own:
         needs["--key"] = "it has no key"
     if needs:
         raise RetryRefusedError(

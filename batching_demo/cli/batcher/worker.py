@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import click
@@ -19,6 +20,7 @@ from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.identity import name_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
@@ -46,6 +48,8 @@ logger = logging.getLogger(__name__)
 )
 @options.pollers
 @options.batcher_settings("coalescing")
+@options.targets
+@options.queue_url
 @options.pooler
 @options.metrics_bind
 @options.quiet_logs
@@ -56,26 +60,32 @@ def worker(
     activity_slots: int | None,
     pollers: int,
     coalescing: BatcherSettings,
+    targets: Sequence[TargetDeclaration],
     metrics_bind: str | None,
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
-    --max-records, --max-bytes, --linger and --max-writes-per-second are for the coalesced write
-    path, whose calls this worker gathers itself; `batcher start` takes those of batchers. The first
-    SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends it at once.
+    --max-records, --max-bytes, --linger and --max-writes-per-second are for the write paths
+    coalesced and queued, whose records this worker gathers itself; `batcher start` takes those of
+    batchers. --targets is read once: start workers again after a change of the file, or of a table
+    in it. The first SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends
+    it at once.
 
     \b
     Example: batching-demo batcher worker --pool-size 4
     """
     start_runtime(metrics_bind)
     is_measured = metrics_bind is not None
-    asyncio.run(_work(settings, pool_size, coalescing, activity_slots, pollers, is_measured))
+    asyncio.run(
+        _work(settings, pool_size, coalescing, targets, activity_slots, pollers, is_measured)
+    )
 
 
 async def _work(
     settings: Settings,
     pool_size: int,
     coalescing: BatcherSettings,
+    targets: Sequence[TargetDeclaration],
     activity_slots: int | None,
     pollers: int,
     is_measured: bool,
@@ -101,9 +111,11 @@ async def _work(
                 engine,
                 pool_size,
                 coalescing,
+                targets=targets,
                 activity_slots=activity_slots,
                 pollers=pollers,
                 identity=name,
+                queue_url=settings.queue_url,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )

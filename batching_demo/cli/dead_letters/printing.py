@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batching_demo.contracts.counts import count
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.dead_letters.queries import StoredDeadLetter
 
 WIDE = 2_000
@@ -22,7 +23,9 @@ WIDE = 2_000
 def print_table(letters: Sequence[StoredDeadLetter], *, with_status: bool) -> None:
     """Print a line for each dead letter, without its record."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "reason", "sqlstate", "key", "source"):
+    with_target = any(letter.target != RECORDS_TARGET for letter in letters)
+    targets = ["target"] if with_target else []
+    for name in ("id", *targets, "reason", "sqlstate", "key", "source"):
         table.add_column(name, overflow="fold")
     for name in ("line", "attempts"):
         table.add_column(name, justify="right")
@@ -30,7 +33,9 @@ def print_table(letters: Sequence[StoredDeadLetter], *, with_status: bool) -> No
     if with_status:
         table.add_column("status")
     for letter in letters:
-        cells = [*_cells(letter), *([letter.status] if with_status else [])]
+        number, *others = _cells(letter)
+        target = [terminal_safe(letter.target)] if with_target else []
+        cells = [number, *target, *others, *([letter.status] if with_status else [])]
         table.add_row(*map(Text, cells))
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 

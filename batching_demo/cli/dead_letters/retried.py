@@ -43,7 +43,7 @@ class RetriedLetter:
         if result is None:
             return self.error or f"{name}: is retried already, its record is stored"
         line = f"{name}: {result.verdict.value}"
-        if result.verdict.is_stored:
+        if not result.verdict.is_dead_letter:
             return line
         line += f": {result.detail or result.reason}"
         if result.sqlstate:

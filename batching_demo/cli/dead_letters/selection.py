@@ -28,6 +28,11 @@ class SelectionOptions:
     ids: Sequence[int]
     source: str | None
     reason: str | None
+    target: str | None
+
+    @property
+    def _has_criteria(self) -> bool:
+        return (self.source, self.reason, self.target) != (None, None, None)
 
     def select(self, status: Status | None) -> Selection:
         """Select by id, whatever the status is, or by the other criteria.
@@ -35,11 +40,11 @@ class SelectionOptions:
         Raises:
             UsageError: both are given.
         """
-        if self.ids and (self.source is not None or self.reason is not None):
-            raise click.UsageError("give either ids, or --source and --reason")
+        if self.ids and self._has_criteria:
+            raise click.UsageError("give either ids, or --source, --reason and --target")
         if self.ids:
             return Selection(ids=tuple(dict.fromkeys(self.ids)))
-        return Selection(source=self.source, reason=self.reason, status=status)
+        return Selection(source=self.source, reason=self.reason, target=self.target, status=status)
 
     def select_some(self) -> Selection:
         """Select by id, or open ones by the other criteria, of which one has to be given.
@@ -47,8 +52,10 @@ class SelectionOptions:
         Raises:
             UsageError: nothing is given; that never means everything.
         """
-        if not self.ids and self.source is None and self.reason is None:
-            raise click.UsageError("name the dead letters: ids, --source NAME or --reason CODE")
+        if not self.ids and not self._has_criteria:
+            raise click.UsageError(
+                "name the dead letters: ids, --source NAME, --reason CODE or --target NAME"
+            )
         return self.select(Status.OPEN)
 
 
@@ -58,6 +65,7 @@ selection_options = options.as_one(
     click.argument("ids", nargs=-1, type=click.IntRange(1, LARGEST_ID), metavar="[ID]..."),
     options.option("--source", metavar="NAME", help="Dead letters of this source."),
     options.option("--reason", metavar="CODE", help="Dead letters with this reason."),
+    options.option("--target", metavar="NAME", help="Dead letters for this target."),
     options.pooler,
 )
 
@@ -119,5 +127,6 @@ def no_letters(selection: Selection) -> str:
         "dead letters",
         *([f"of source {selection.source}"] if selection.source is not None else []),
         *([f"of reason {selection.reason}"] if selection.reason is not None else []),
+        *([f"for target {selection.target}"] if selection.target is not None else []),
     ]
     return " ".join(words)

@@ -5,7 +5,7 @@ from typing import Any
 from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions
 from batching_demo.cli import options
 
-ADDRESS = "redis://HOST:PORT/DB/STREAM"
+ADDRESS = "ADDRESS"
 
 
 def queue(name: str, **attributes: Any) -> options.Decorator[Any]:
@@ -15,7 +15,8 @@ def queue(name: str, **attributes: Any) -> options.Decorator[Any]:
         "queue",
         required=True,
         metavar=ADDRESS,
-        help="The queue, with USER:PASSWORD@ before the host if need be; rediss:// for TLS.",
+        help="The queue: redis://HOST:PORT/DB/STREAM, with USER:PASSWORD@ before the host if need"
+        " be, rediss:// for TLS; or the URL of an SQS queue with sqs:// in place of https://.",
         **attributes,
     )
 
@@ -26,6 +27,12 @@ group = options.option(
     variable="INTAKE_GROUP",
     default=StreamOptions.group,
     help="The consumer group. All workers of a group share the messages.",
+)
+endpoint_url = options.option(
+    "--endpoint-url",
+    variable="INTAKE_ENDPOINT_URL",
+    metavar="URL",
+    help="Where to reach SQS. [default: the host of the queue]",
 )
 body = options.option(
     "--body",

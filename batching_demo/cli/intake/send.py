@@ -33,10 +33,17 @@ SENT_AT_ONCE = 500
 @click.command()
 @input_arguments_without_key
 @queue_options.queue("--to")
+@queue_options.endpoint_url
 @queue_options.body
 @options.quiet
 @click.pass_obj
-def send(settings: Settings, file: InputOptions, queue: str, body_field: str) -> None:
+def send(
+    settings: Settings,
+    file: InputOptions,
+    queue: str,
+    endpoint_url: str | None,
+    body_field: str,
+) -> None:
     """Put each record of a file on a queue, as a message with its JSON object.
 
     Without FILE it sends the bundled flights. A record that is no JSON object is sent as it is. If
@@ -50,7 +57,7 @@ def send(settings: Settings, file: InputOptions, queue: str, body_field: str) ->
     """
     inspected, _ = read_inputs(file, settings.state_directory)
     total = sum(one.records for one in inspected)
-    asyncio.run(_send(inspected, open_sender(queue, body_field), total))
+    asyncio.run(_send(inspected, open_sender(queue, body_field, endpoint_url), total))
     click.echo(f"{count(total, 'message')} sent")
 
 

@@ -17,9 +17,10 @@ LABEL_WIDTH = 14
 
 @click.command()
 @queue_options.from_queue
+@queue_options.endpoint_url
 @queue_options.group
 @options.as_json
-def status(queue: str, group: str, as_json: bool) -> None:
+def status(queue: str, endpoint_url: str | None, group: str, as_json: bool) -> None:
     """Show what is on a queue.
 
     That is how many messages there are, how many of them are pending, and which consumers the group
@@ -29,7 +30,7 @@ def status(queue: str, group: str, as_json: bool) -> None:
     Example:
       batching-demo intake status --from redis://127.0.0.1:6379/0/orders
     """
-    found = asyncio.run(look_at(queue, group))
+    found = asyncio.run(look_at(queue, group, endpoint_url))
     click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(_lines(found)))
 
 

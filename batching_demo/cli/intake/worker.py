@@ -19,7 +19,7 @@ from batching_demo.batcher_service.queues.intake import IntakeOptions, submissio
 from batching_demo.batcher_service.queues.metrics import QueueMetrics, sample_queue
 from batching_demo.batcher_service.queues.opening import open_source
 from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions
-from batching_demo.batcher_service.queues.source import QueueError, Source
+from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.cli import options
@@ -30,6 +30,7 @@ from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
+from batching_demo.queue_servers.errors import QueueError
 from batching_demo.settings import Settings
 from batching_demo.temporal import stop_on_signals
 
@@ -76,6 +77,7 @@ target = options.option(
 
 @click.command()
 @queue_options.from_queue
+@queue_options.endpoint_url
 @options.as_one(
     "stream",
     StreamOptions,
@@ -101,6 +103,7 @@ target = options.option(
 def worker(
     settings: Settings,
     queue: str,
+    endpoint_url: str | None,
     stream: StreamOptions,
     intake: IntakeOptions,
     max_deliveries: int,
@@ -119,10 +122,11 @@ def worker(
     Examples:
       batching-demo intake worker --from redis://127.0.0.1:6379/0/orders
       batching-demo intake worker --from redis://127.0.0.1:6379/0/orders --key order_id --linger 1
+      batching-demo intake worker --from sqs://sqs.eu-central-1.amazonaws.com/123456789012/orders
     """
     if not stream.deletes and stream.deletes_from_others:
         raise click.UsageError("--keep and --delete exclude each other: give one of them")
-    source = open_source(queue, stream)
+    source = open_source(queue, stream, endpoint_url)
     start_runtime(metrics_bind)
     is_measured = metrics_bind is not None
     asyncio.run(_work(settings, source, intake, max_deliveries, gathering, is_measured))

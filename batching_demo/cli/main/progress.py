@@ -51,11 +51,5 @@ def verdict_progress(total: int, *, shown: bool) -> Iterator[Callable[[Summary],
 
 
 def _verdicts(summary: Summary) -> str:
-    counts = {
-        "written": summary.written,
-        "duplicate": summary.duplicate,
-        "conflict": summary.conflict,
-        "rejected": summary.rejected,
-        "already done": summary.already_done,
-    }
+    counts = summary.verdicts | {"already done": summary.already_done}
     return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)

@@ -42,11 +42,9 @@ def _lines(summary: Summary, *, waited: bool) -> Iterator[str]:
         workflows = count(summary.workflows, "workflow")
         yield f"{workflows}, {summary.started:,} new, {summary.seconds:.1f} s"
     if waited:
-        yield (
-            f"{count(summary.read, 'record')}: {summary.written:,} written,"
-            f" {summary.duplicate:,} duplicate, {summary.conflict:,} conflict,"
-            f" {summary.rejected:,} rejected, {summary.already_done:,} already done"
-        )
+        verdicts = ", ".join(f"{number:,} {name}" for name, number in summary.verdicts.items())
+        done = f"{summary.already_done:,} already done"
+        yield f"{count(summary.read, 'record')}: {verdicts}, {done}"
     if summary.pending:
         yield f"no verdict yet for {count(summary.pending, 'record')}"
 

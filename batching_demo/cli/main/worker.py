@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
     help="Workflow tasks at a time; twice as many local activities.",
 )
 @options.pollers
+@options.queue_url
 @options.metrics_bind
 @options.quiet_logs
 @click.pass_obj
@@ -62,6 +63,12 @@ async def _work(settings: Settings, threads: int, workflow_slots: int, pollers: 
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
     await run_until_stopped(
-        build_worker(client, threads=threads, workflow_slots=workflow_slots, pollers=pollers),
+        build_worker(
+            client,
+            threads=threads,
+            workflow_slots=workflow_slots,
+            pollers=pollers,
+            queue_url=settings.queue_url,
+        ),
         started=lambda: logger.info("main worker polls %s", MAIN_TASK_QUEUE),
     )

@@ -31,6 +31,10 @@ PROBLEM_ROWS: Sequence[tuple[str, Cell]] = (
     ("conflict", lambda path: str(path.conflict)),
     ("rejected", lambda path: str(path.rejected)),
 )
+UPDATE_ROWS: Sequence[tuple[str, Cell]] = (
+    ("updated", lambda path: str(path.updated)),
+    ("stale", lambda path: str(path.stale)),
+)
 TAIL_ROW: tuple[str, Cell] = (
     "tail, waits for its linger",
     lambda path: f"{path.tail_records} in {path.tail_seconds:.1f} s",
@@ -78,6 +82,8 @@ def _rows(results: Sequence[PathResult]) -> list[tuple[str, Cell]]:
     rows = list(ROWS)
     if any(path.duplicate + path.conflict + path.rejected for path in results):
         rows += PROBLEM_ROWS
+    if any(path.updated + path.stale for path in results):
+        rows += UPDATE_ROWS
     if any(path.tail_records for path in results):
         rows.append(TAIL_ROW)
     return rows

@@ -20,7 +20,7 @@ class Status(StrEnum):
 
     OPEN = "open"
     RETRIED = "retried"
-    """Nothing: its record is stored."""
+    """Nothing: its record is stored, or stale."""
     DISCARDED = "discarded"
     """Nothing: nobody wants it stored."""
 
@@ -32,6 +32,7 @@ class Selection:
     ids: tuple[int, ...] = ()
     source: str | None = None
     reason: str | None = None
+    target: str | None = None
     status: Status | None = None
 
     def conditions(self, encoding: Encoding) -> list[ColumnElement[bool]]:
@@ -44,6 +45,8 @@ class Selection:
             conditions.append(letter.source == encoding.escape(self.source))
         if self.reason is not None:
             conditions.append(letter.reason == encoding.escape(self.reason))
+        if self.target is not None:
+            conditions.append(letter.target == encoding.escape(self.target))
         if self.status is not None:
             conditions.append(letter.status == self.status.value)
         return conditions
@@ -54,6 +57,7 @@ class StoredDeadLetter:
     """One dead letter, without its record."""
 
     id: int
+    target: str
     key: str | None
     source: str
     line: int
@@ -73,6 +77,7 @@ class StoredDeadLetter:
 _letter = dead_letters.c
 _COLUMNS: tuple[Column[Any], ...] = (
     _letter.id,
+    _letter.target,
     _letter.idempotency_key,
     _letter.source,
     _letter.line,
@@ -144,6 +149,7 @@ def _as_it_was(letter: StoredDeadLetter, encoding: Encoding) -> StoredDeadLetter
         reason=encoding.unescape(letter.reason),
         requester=encoding.unescape(letter.requester),
         run_label=encoding.unescape(letter.run_label),
+        target=encoding.unescape(letter.target),
     )
 
 
@@ -167,9 +173,9 @@ async def discard_dead_letters(engine: AsyncEngine, ids: Sequence[int]) -> list[
 
 
 async def record_attempt(
-    engine: AsyncEngine, dead_letter_id: int, attempt: int, *, is_stored: bool
+    engine: AsyncEngine, dead_letter_id: int, attempt: int, *, is_done: bool
 ) -> None:
-    """Record how an attempt ended; the dead letter of a record that is stored is retried.
+    """Record how an attempt ended; a dead letter that nothing is left to be done about is retried.
 
     Recording the same attempt twice changes nothing more.
     """
@@ -178,7 +184,7 @@ async def record_attempt(
         .where(_letter.id == dead_letter_id)
         .values(attempts=func.greatest(_letter.attempts, attempt), last_seen=func.now())
     )
-    if is_stored:
+    if is_done:
         change = change.values(status=Status.RETRIED.value)
     async with engine.connect() as connection:
         await connection.execute(change)

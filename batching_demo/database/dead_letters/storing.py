@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.encoding import encoding_of, escaped, storable_text, unescaped
 from batching_demo.database.models import dead_letters
 
@@ -41,16 +42,28 @@ class DeadLetter:
     sqlstate: str | None
     requester: str
     run_label: str
+    target: str = RECORDS_TARGET
 
     @property
     def identity(self) -> bytes:
         """The same for the same record refused again."""
-        return identity(self.reason, self.key, self.record, source=self.source, line=self.line)
+        return identity(
+            self.reason,
+            self.key,
+            self.record,
+            source=self.source,
+            line=self.line,
+            target=self.target,
+        )
 
 
-def identity(reason: str, key: str, record: str, *, source: str, line: int) -> bytes:
+def identity(
+    reason: str, key: str, record: str, *, source: str, line: int, target: str = RECORDS_TARGET
+) -> bytes:
     """Return a digest of what tells dead letters apart, as it is stored: a retry submits that."""
-    place = ("key", key) if key else ("place", source, str(line))
+    place: tuple[str, ...] = ("key", key) if key else ("place", source, str(line))
+    if target != RECORDS_TARGET:
+        place = (*place, "target", target)
     digest = hashlib.sha256()
     for part in (*map(storable_text, (reason, *place)), ascii_text(record)):
         encoded = part.encode()
@@ -97,6 +110,7 @@ async def insert_dead_letters(
             "sqlstates": [letter.sqlstate for letter in once],
             "requesters": kept(letter.requester for letter in once),
             "run_labels": kept(letter.run_label for letter in once),
+            "targets": kept(letter.target for letter in once),
             "batch_id": batch_id,
         },
     )
@@ -145,6 +159,7 @@ def _insert() -> Insert:
             bindparam("sqlstates", type_=ARRAY(Text)),
             bindparam("requesters", type_=ARRAY(Text)),
             bindparam("run_labels", type_=ARRAY(Text)),
+            bindparam("targets", type_=ARRAY(Text)),
         )
         .table_valued(*_COLUMNS)
         .render_derived(name="letter")
@@ -175,5 +190,6 @@ _COLUMNS = (
     "sqlstate",
     "requester",
     "run_label",
+    "target",
 )
 INSERT = _insert()

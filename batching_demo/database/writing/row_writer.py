@@ -6,8 +6,8 @@ COMMITTED. Within the statement that inserts, rows that others commit meanwhile 
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from batching_demo.contracts.batches import NOT_STORED, REFUSED
 from batching_demo.contracts.messages import Problem, Verdict
@@ -16,7 +16,7 @@ from batching_demo.database.writing.inserter import Inserter
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.statements import Statements
 
-WRITTEN, DUPLICATE, CONFLICT, REJECTED = (verdict.value[0] for verdict in Verdict)
+WRITTEN, DUPLICATE, CONFLICT, REJECTED, *_ = (verdict.value[0] for verdict in Verdict)
 NO_NUL = "22021"
 """The SQLSTATE with which Postgres refuses a NUL."""
 UNTRANSLATABLE = "22P05"
@@ -39,6 +39,8 @@ class WriteResult:
     """Why rows are not stored, by the number of the row."""
     bisect_statements: int
     """How many INSERTs it took to find out which records Postgres refuses."""
+    returned: Mapping[int, str] = field(default_factory=dict)
+    """The columns that the target returns, by the number of the row: the JSON text of an object."""
 
 
 class RowWriter:
@@ -197,6 +199,7 @@ class RowWriter:
                 sqlstate=problem.sqlstate,
                 requester=values["requester"][row],
                 run_label=values["run_label"][row],
+                target=values["target"][row],
             )
             for row, problem in self._problems.items()
         ]

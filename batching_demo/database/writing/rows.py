@@ -18,6 +18,7 @@ HEADER_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
     "requester": Text,
     "source": Text,
     "run_label": Text,
+    "target": Text,
 }
 """Fields of a submission's header. A column of the same name gets the field."""
 RECORD_VALUES: Mapping[str, type[TypeEngine[Any]]] = {
@@ -75,6 +76,10 @@ class Rows:
         for name in HEADER_VALUES:
             self.values[name] += [getattr(header, name)] * count
         self.rejections += columns.rejections
+
+    def reject(self, rejection: str) -> None:
+        """Reject all rows that are not rejected yet."""
+        self.rejections = [known or rejection for known in self.rejections]
 
     def escape(self, encoding: Encoding) -> None:
         """Have fields of headers escaped that the database cannot hold.

@@ -1,13 +1,17 @@
 """All checks of Postgres, on one connection."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import COMMAND_TIMEOUT_SECONDS, create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.doctor.check import Check, CheckOutcome, problem, skipped
 from batching_demo.doctor.postgres.clock import CLOCK, check_clock
 from batching_demo.doctor.postgres.commits import COMMITS, check_commits
+from batching_demo.doctor.postgres.own_targets import TARGETS, check_own_targets
 from batching_demo.doctor.postgres.permissions import PERMISSIONS, check_permissions
 from batching_demo.doctor.postgres.schema import SCHEMA, check_schema
 from batching_demo.doctor.postgres.server import POSTGRES, check_server
@@ -17,8 +21,10 @@ from batching_demo.settings import Settings, SettingsError
 NEED_SCHEMA = {PERMISSIONS: check_permissions, TABLES: check_tables}
 
 
-async def check_postgres(settings: Settings) -> list[Check]:
-    """Check the database that the settings name."""
+async def check_postgres(
+    settings: Settings, targets: Sequence[TargetDeclaration] = ()
+) -> list[Check]:
+    """Check the database that the settings name, and the declared targets in it."""
     try:
         url = settings.required_database_url
         engine = create_transactional_engine(
@@ -32,7 +38,7 @@ async def check_postgres(settings: Settings) -> list[Check]:
     try:
         with database_errors():
             async with engine.connect() as connection:
-                return await _check(connection, describe_database(settings))
+                return await _check(connection, describe_database(settings), targets)
     except DatabaseFailedError as error:
         return _unreachable(f"{error} ({describe_database(settings)})")
     finally:
@@ -40,15 +46,18 @@ async def check_postgres(settings: Settings) -> list[Check]:
 
 
 def _unreachable(detail: str) -> list[Check]:
-    others = (SCHEMA, *NEED_SCHEMA, COMMITS, CLOCK)
+    others = (SCHEMA, *NEED_SCHEMA, TARGETS, COMMITS, CLOCK)
     return [problem(POSTGRES, detail), *(skipped(name, POSTGRES) for name in others)]
 
 
-async def _check(connection: AsyncConnection, place: str) -> list[Check]:
+async def _check(
+    connection: AsyncConnection, place: str, targets: Sequence[TargetDeclaration]
+) -> list[Check]:
     server, schema = await check_server(connection, place), await check_schema(connection)
     if schema.outcome is CheckOutcome.OK:
         of_tables = [await check(connection) for check in NEED_SCHEMA.values()]
     else:
         of_tables = [skipped(name, SCHEMA) for name in NEED_SCHEMA]
+    own = await check_own_targets(connection, targets)
     rest = [await check_commits(connection), await check_clock(connection)]
-    return [server, schema, *of_tables, *rest]
+    return [server, schema, *of_tables, own, *rest]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
-from batching_demo.batcher_service.queues.redis_streams.client import (
+from batching_demo.queue_servers.stream_address import StreamAddress
+from batching_demo.queue_servers.stream_client import (
     check_server,
     open_client,
     redis_errors,

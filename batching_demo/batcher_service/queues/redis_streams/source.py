@@ -11,20 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
-from batching_demo.batcher_service.queues.redis_streams.client import (
+from batching_demo.batcher_service.queues.redis_streams.status import stream_status
+from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message
+from batching_demo.batcher_service.queues.status import QueueStatus
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError
+from batching_demo.queue_servers.stream_address import StreamAddress
+from batching_demo.queue_servers.stream_client import (
     check_server,
     open_client,
     redis_errors,
 )
-from batching_demo.batcher_service.queues.redis_streams.status import stream_status
-from batching_demo.batcher_service.queues.source import (
-    DELIVERIES_TOGETHER,
-    Message,
-    QueueAwayError,
-    QueueError,
-)
-from batching_demo.batcher_service.queues.status import QueueStatus
 
 WAIT_MILLISECONDS = 1_000
 """How long a read waits for the first message, and so a consumer that stops for its read."""

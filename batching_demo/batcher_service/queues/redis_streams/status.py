@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
-from batching_demo.batcher_service.queues.redis_streams.client import redis_errors
 from batching_demo.batcher_service.queues.status import ConsumerStatus, QueueStatus
+from batching_demo.queue_servers.stream_address import StreamAddress
+from batching_demo.queue_servers.stream_client import redis_errors
 
 LOOKED_AT = 10_000
 """Pending entries that are looked at, the oldest ones."""

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from itertools import batched
-from typing import Any
+from typing import Any, TypeVar
 
 from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message
-from batching_demo.batcher_service.queues.sqs.address import SqsAddress
-from batching_demo.batcher_service.queues.sqs.client import BATCH, open_client, sqs_errors
+from batching_demo.batcher_service.queues.sqs.status import max_receive_count, queue_status
+from batching_demo.batcher_service.queues.status import QueueStatus
+from batching_demo.queue_servers.sqs_address import SqsAddress
+from batching_demo.queue_servers.sqs_client import BATCH, open_client, sqs_errors
 
 VISIBILITY_SECONDS = 60
 """How long a message stays with a consumer that has died."""
@@ -19,6 +20,11 @@ WAIT_SECONDS = 5
 """How long SQS waits for the first message."""
 REQUESTS_AT_ONCE = 10
 ATTEMPTS = 3
+FEWEST_RECEIVES = 10
+"""A message may be received twice together with one that ends its consumers, and some times more
+until it is written alone. A queue should not give it up before."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
@@ -44,13 +50,19 @@ class SqsSource:
         self._handles: dict[str, str] = {}
         """The newest receipt of each held message, by its id."""
         self._suspects: list[Message] = []
+        self._received_again = 0
         self._is_careful = True
         """Whether to receive one message at a time."""
 
     @property
     def queue(self) -> str:
-        """The address of the queue without its scheme."""
-        return f"{self._address.host}{self._address.path}"
+        """The number of the account, and the name of the queue."""
+        return self._address.path.strip("/")
+
+    @property
+    def place(self) -> str:
+        """The address of the queue."""
+        return str(self._address)
 
     @property
     def keep_alive_seconds(self) -> float:
@@ -62,6 +74,11 @@ class SqsSource:
         """Whether a suspect waits here."""
         return bool(self._suspects)
 
+    @property
+    def claimed(self) -> int:
+        """How many messages were received that another consumer, or this one, had before."""
+        return self._received_again
+
     async def receive(self, at_most: int) -> Sequence[Message]:
         """Return messages, and set suspects aside. It waits for a few seconds for the first one."""
         if self._suspects:
@@ -70,9 +87,7 @@ class SqsSource:
         found = await self._receive(min(wanted, BATCH), WAIT_SECONDS)
         if len(found) == BATCH < wanted:
             # The queue is long: it has more at once.
-            sizes = [len(part) for part in batched(range(wanted - BATCH), BATCH)]
-            more = await _at_once([self._receive(size, 0) for size in sizes[:REQUESTS_AT_ONCE]])
-            found += [message for part in more for message in part]
+            found += await self._receive_more(wanted - BATCH)
         self._suspects = [one for one in found if one.deliveries > DELIVERIES_TOGETHER]
         if found:
             self._is_careful = bool(self._suspects)
@@ -86,16 +101,20 @@ class SqsSource:
         """Delete messages. One that SQS does not delete is delivered again, and is written then."""
         ids = [message.id for message in messages if message.id in self._handles]
         for _ in range(ATTEMPTS):
-            parts = [list(part) for part in batched(ids, BATCH)]
-            failed = await _at_once([self._delete(part) for part in parts])
+            failed = await _at_once([self._delete(part) for part in _parts(ids)])
             ids = [one for part in failed for one in part]
-            if not ids:
-                return
-        logger.warning("%s: %d messages are not deleted, and come again", self._address, len(ids))
+        for one in ids:
+            del self._handles[one]
+        if ids:
+            logger.warning("%s: %d messages not deleted, they come again", self._address, len(ids))
 
     async def keep_alive(self) -> None:
         """Extend the visibility timeout of all held messages."""
         await self._change_visibility(self._visibility_seconds)
+
+    async def status(self) -> QueueStatus:
+        """Return what is on the queue."""
+        return await queue_status(await self._connected(), self._address)
 
     async def give_up(self) -> None:
         """Make all held messages visible to others."""
@@ -111,6 +130,16 @@ class SqsSource:
     async def _connected(self) -> Any:
         if self._client is None:
             self._client = await self._stack.enter_async_context(open_client(self._address))
+            most = await max_receive_count(self._client, self._address)
+            if most is not None and most < FEWEST_RECEIVES:
+                logger.warning(
+                    "%s gives messages up that were received %d times: set maxReceiveCount of its"
+                    " redrive policy to %d or more, since workers that die receive good messages"
+                    " again",
+                    self._address,
+                    most,
+                    FEWEST_RECEIVES,
+                )
         return self._client
 
     async def _receive(self, at_most: int, wait_seconds: int) -> list[Message]:
@@ -136,12 +165,16 @@ class SqsSource:
         self._handles[message_id] = received["ReceiptHandle"]
         if is_held:
             return None
-        return Message(
-            queue=self.queue,
-            id=message_id,
-            body=received["Body"].encode(),
-            deliveries=int(received["Attributes"]["ApproximateReceiveCount"]),
-        )
+        deliveries = int(received["Attributes"]["ApproximateReceiveCount"])
+        self._received_again += deliveries > 1
+        return Message(self.queue, message_id, received["Body"].encode(), deliveries)
+
+    async def _receive_more(self, at_most: int) -> list[Message]:
+        """Receive what SQS has at once. An error is left to the next call: what came is held."""
+        sizes = [len(part) for part in _parts(range(at_most))][:REQUESTS_AT_ONCE]
+        requests = [self._receive(size, 0) for size in sizes]
+        answers = await asyncio.gather(*requests, return_exceptions=True)
+        return [one for part in answers if isinstance(part, list) for one in part]
 
     async def _delete(self, ids: Sequence[str]) -> list[str]:
         """Delete messages, and return those for which that is worth another try."""
@@ -161,39 +194,46 @@ class SqsSource:
         return [ids[number] for number in sorted(failed)]
 
     async def _change_visibility(self, seconds: int) -> None:
-        parts = [list(part) for part in batched(list(self._handles.items()), BATCH)]
-        await _at_once([self._change_part(part, seconds) for part in parts])
+        parts = _parts(list(self._handles.values()))
+        failed = await _at_once([self._change_part(part, seconds) for part in parts])
+        if codes := [code for part in failed for code in part]:
+            logger.warning(
+                "%s: %d messages may be delivered to others (%s)",
+                self._address,
+                len(codes),
+                ", ".join(sorted(set(codes))),
+            )
 
-    async def _change_part(self, handles: Sequence[tuple[str, str]], seconds: int) -> None:
+    async def _change_part(self, handles: Sequence[str], seconds: int) -> list[str]:
+        """Change the visibility timeout of messages, and return the codes of those that failed."""
         client = await self._connected()
         entries = [
             {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for number, (_, handle) in enumerate(handles)
+            for number, handle in enumerate(handles)
         ]
         with sqs_errors(self._address):
             answer = await client.change_message_visibility_batch(
                 QueueUrl=self._address.url, Entries=entries
             )
-        if failed := answer.get("Failed", []):
-            codes = sorted({str(one.get("Code", "")).rpartition(".")[2] for one in failed})
-            logger.warning(
-                "%s: %d messages may be delivered to others (%s)",
-                self._address,
-                len(failed),
-                ", ".join(codes),
-            )
+        return [one.get("Code", "").rpartition(".")[2] for one in answer.get("Failed", [])]
 
 
-async def _at_once(work: Sequence[Any]) -> list[Any]:
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yield items in parts of the size of one request."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+async def _at_once(requests: Sequence[Awaitable[Result]]) -> list[Result]:
     """Await requests, some at a time. All end before the first error is raised."""
     turn = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
-    async def one(request: Any) -> Any:
+    async def one(request: Awaitable[Result]) -> Result:
         async with turn:
             return await request
 
-    results = await asyncio.gather(*map(one, work), return_exceptions=True)
+    results = await asyncio.gather(*map(one, requests), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return results
+    return [result for result in results if not isinstance(result, BaseException)]

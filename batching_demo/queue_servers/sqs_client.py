@@ -1,12 +1,13 @@
 """Connect to SQS, and word its errors in one line."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from batching_demo.batcher_service.queues.source import QueueAwayError, QueueError
-from batching_demo.batcher_service.queues.sqs.address import SqsAddress
 from batching_demo.contracts.errors import UserError
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError
+from batching_demo.queue_servers.sqs_address import SqsAddress
 
 BATCH = 10
 """Messages in one request to SQS, at most."""
@@ -54,9 +55,11 @@ async def open_client(address: SqsAddress) -> AsyncIterator[Any]:
         max_pool_connections=CONNECTIONS,
         retries={"total_max_attempts": 2},
     )
+    # Of the other SDKs' variable, botocore knows nothing.
+    region = address.region or os.environ.get("AWS_REGION")
     with sqs_errors(address):
         opening = get_session().create_client(
-            "sqs", endpoint_url=address.endpoint_url, region_name=address.region, config=config
+            "sqs", endpoint_url=address.endpoint_url, region_name=region, config=config
         )
         client = await opening.__aenter__()
     try:

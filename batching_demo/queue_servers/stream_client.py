@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from batching_demo.batcher_service.queues.redis_streams.address import (
+from batching_demo.contracts.errors import UserError
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError, QueueFullError
+from batching_demo.queue_servers.stream_address import (
     StreamAddress,
     StreamAddressError,
 )
-from batching_demo.batcher_service.queues.source import QueueAwayError, QueueError
-from batching_demo.contracts.errors import UserError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
@@ -19,7 +19,7 @@ ANSWER_SECONDS = 10.0
 OLDEST_VERSION = (6, 2)
 LONGEST_ANSWER = 100
 """Characters of an error of the server."""
-AWAY = ("LOADING", "MASTERDOWN", "READONLY", "OOM", "BUSY", "TRYAGAIN", "NOREPLICAS", "MISCONF")
+AWAY = ("LOADING", "MASTERDOWN", "READONLY", "BUSY", "TRYAGAIN", "NOREPLICAS", "MISCONF")
 """Errors of a server that may do the same later."""
 logger = logging.getLogger(__name__)
 
@@ -99,12 +99,17 @@ def redis_errors(address: StreamAddress) -> Iterator[None]:
 
     Raises:
         QueueAwayError: The server does not answer, or not now.
+        QueueFullError: It has no memory left.
         QueueError: It refuses what was asked.
     """
     from redis import exceptions as redis
 
     try:
         yield
+    except redis.OutOfMemoryError:
+        raise QueueFullError(
+            f"{address}: the server is out of memory: raise its maxmemory, or have more consumed"
+        ) from None
     except (redis.AuthenticationError, redis.AuthorizationError):
         raise QueueError(f"{address}: the server refuses the user or the password") from None
     except redis.NoPermissionError as error:
@@ -137,7 +142,7 @@ def _not_reached(address: StreamAddress, error: Exception) -> QueueError:
 def _may_pass(error: Exception, text: str) -> bool:
     from redis import exceptions as redis
 
-    kinds = redis.OutOfMemoryError, redis.ReadOnlyError, redis.MasterDownError
+    kinds = redis.ReadOnlyError, redis.MasterDownError
     return isinstance(error, kinds) or text.startswith(AWAY)
 
 

@@ -47,8 +47,9 @@ class SqsAddress:
             )
         if parts.username or parts.password or parts.query:
             raise SqsAddressError(
-                f"the address of a queue holds no credentials and no options: {SCHEME}{parts.hostname}"
-                f"{parts.path}, with AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment"
+                "the address of a queue holds neither credentials nor options: give"
+                f" {SCHEME}{parts.hostname}{parts.path}, and set AWS_PROFILE, or AWS_ACCESS_KEY_ID"
+                " and AWS_SECRET_ACCESS_KEY"
             )
         if endpoint_url and urlsplit(endpoint_url).scheme not in ("http", "https"):
             raise SqsAddressError("--endpoint-url: give one that begins with http:// or https://")

@@ -1,0 +1,232 @@
+"""Write the submissions of a batch, those of each target with a write of their own."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from batching_demo.batcher_service.identity.guard import IdentityGuard
+from batching_demo.batcher_service.metrics import WorkerMetrics
+from batching_demo.batcher_service.verdicts import Gathered, by_target, gather
+from batching_demo.contracts.batches import UNKNOWN_TARGET, BatchHeader, BatchResult
+from batching_demo.contracts.messages import Submission, Verdict, Verdicts, shown_verdicts
+from batching_demo.contracts.names import LOG_FIELDS, WritePath
+from batching_demo.contracts.targets import RECORDS_TARGET
+from batching_demo.database.errors import DatabaseFailedError, FailureKind
+from batching_demo.database.targets.own_target import OwnTarget
+from batching_demo.database.targets.registry import Targets
+from batching_demo.database.writing.row_writer import WriteResult
+from batching_demo.database.writing.rows import BatchInfo, Rows
+from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.writes import write_batch, write_unbatched
+
+WriteRows = Callable[[Rows, Target | OwnTarget], Awaitable[WriteResult]]
+"""Writes the rows of one target."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Written:
+    """What became of the submissions of a batch."""
+
+    answers: dict[int, Verdicts] = field(default_factory=dict)
+    """By the place of the submission in the batch. Those of a target that has failed have none."""
+    failure: DatabaseFailedError | None = None
+    """How the first of the targets that have failed has failed."""
+
+    def raise_failure(self) -> None:
+        """Raise the failure, if there is one.
+
+        Raises:
+            DatabaseFailedError: A target has failed. Its submissions may be written again.
+        """
+        if self.failure:
+            raise self.failure
+
+    def in_order(self) -> list[Verdicts]:
+        """Return the answers in the order of the submissions."""
+        return [self.answers[place] for place in sorted(self.answers)]
+
+
+class BatchWriter:
+    """Writes batches whose submissions may be for several targets.
+
+    Args:
+        engine: Commits every statement by itself.
+        targets: The tables that records may go to.
+        metrics: Count what is written.
+        guard: Lets nothing be written to another database than that of the namespace.
+        connections: Writes at a time.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        targets: Targets,
+        metrics: WorkerMetrics,
+        guard: IdentityGuard,
+        connections: int,
+    ) -> None:
+        self._engine = engine
+        self._targets = targets
+        self._metrics = metrics
+        self._guard = guard
+        # There are more activities than connections, since coalesced calls mostly wait for others.
+        self._turn = asyncio.Semaphore(connections)
+
+    def knows(self, target: str) -> bool:
+        """Return whether there is a target of a name."""
+        return target in self._targets
+
+    async def write(
+        self, batch: BatchHeader, submissions: Sequence[Submission], path: WritePath
+    ) -> Written:
+        """Write a batch, count and log it, and return the verdicts.
+
+        If the write of one target fails, those of the others are made all the same.
+
+        Args:
+            batch: What the submissions have in common.
+            submissions: Those of the batch.
+            path: How they came.
+        """
+        info = BatchInfo(UUID(batch.batch_id), path, batch.shard)
+        written = Written()
+
+        async def write_rows(rows: Rows, target: Target | OwnTarget) -> WriteResult:
+            return await write_batch(
+                self._engine,
+                rows,
+                info,
+                target,
+                attempt=batch.attempt,
+                rows_per_statement=batch.rows_per_statement,
+            )
+
+        with self._metrics.flushed(batch, path) as flush:
+            for target, places in by_target(submissions).items():
+                gathered = gather(submissions[place] for place in places)
+                started = time.monotonic()
+                try:
+                    result = await self._write(target, gathered, batch.shard, path, write_rows)
+                except DatabaseFailedError as error:
+                    written.failure = written.failure or error
+                    flush.has_failed = True
+                    if error.failure.kind is FailureKind.OUTAGE:
+                        break  # the others would only wait for the same server
+                    continue
+                answers = gathered.verdicts(result, batch.batch_id)
+                written.answers.update(zip(places, answers, strict=True))
+                counted = self._count(target, answers, batch.shard, path, result)
+                _log(batch, path, target, len(gathered.rows), counted, time.monotonic() - started)
+        if not written.failure:
+            self._metrics.batch_written(batch, path, time.time())
+        return written
+
+    async def write_unbatched(self, submissions: Sequence[Submission], attempt: int) -> Written:
+        """Write each record with an INSERT and a commit of its own, and return the verdicts.
+
+        Args:
+            submissions: Those of one call.
+            attempt: The attempt of the call, from 1.
+
+        Raises:
+            DatabaseFailedError: No record is to blame.
+        """
+        written = Written()
+
+        async def write_rows(rows: Rows, target: Target | OwnTarget) -> WriteResult:
+            return await write_unbatched(self._engine, rows, target, attempt=attempt)
+
+        for target, places in by_target(submissions).items():
+            gathered = gather(submissions[place] for place in places)
+            path = WritePath.UNBATCHED
+            result = await self._write(target, gathered, None, path, write_rows)
+            answers = gathered.verdicts(result, None)
+            written.answers.update(zip(places, answers, strict=True))
+            self._count(target, answers, None, path, result)
+        return written
+
+    async def _write(
+        self,
+        name: str,
+        gathered: Gathered,
+        shard: int | None,
+        path: WritePath,
+        write_rows: WriteRows,
+    ) -> WriteResult:
+        """Write the rows of one target.
+
+        Those of a target that is not known are rejected: no repetition would mend that.
+
+        Raises:
+            DatabaseFailedError: No record is to blame.
+        """
+        with self._metrics.measured(shard, path, self._label(name)):
+            async with self._turn, self._guard.guarding():
+                target: Target | OwnTarget = RECORDS
+                if self.knows(name):
+                    target = await self._targets.find(self._engine, name)
+                else:
+                    gathered.rows.reject(f"{UNKNOWN_TARGET}: {self._describe_unknown(name)}")
+                return await write_rows(gathered.rows, target)
+
+    def _describe_unknown(self, name: str) -> str:
+        return (
+            f"the batcher worker has no target {name!r}, only {', '.join(self._targets.names)}:"
+            " correct the name, or declare it in the file of --targets and restart the batcher"
+            " workers"
+        )
+
+    def _count(
+        self,
+        target: str,
+        answers: Sequence[Verdicts],
+        shard: int | None,
+        path: WritePath,
+        result: WriteResult,
+    ) -> BatchResult:
+        counted = BatchResult.of(answers)
+        statements = result.bisect_statements
+        self._metrics.decided(shard, path, self._label(target), counted, statements)
+        return counted
+
+    def _label(self, name: str) -> str:
+        """Return the name of a target for metrics: those that nobody knows would be without end."""
+        return name if self.knows(name) else "unknown"
+
+
+def _log(
+    batch: BatchHeader,
+    path: WritePath,
+    target: str,
+    records: int,
+    result: BatchResult,
+    seconds: float,
+) -> None:
+    fields = {
+        "batch_id": batch.batch_id,
+        "shard": batch.shard,
+        "write_path": path.value,
+        "reason": batch.reason,
+        "target": target,
+        "attempt": batch.attempt,
+        "records": records,
+        **{verdict.value: getattr(result, verdict.value) for verdict in Verdict},
+        "milliseconds": round(seconds * 1000),
+    }
+    shown = shown_verdicts(asdict(result))
+    logger.info(
+        "batch %s %s reason %s%s: %s, %.0f ms",
+        batch.batch_id,
+        path.value if batch.shard is None else f"shard {batch.shard}",
+        batch.reason,
+        "" if target == RECORDS_TARGET else f" target {target}",
+        ", ".join(f"{number} {name}" for name, number in shown.items()),
+        seconds * 1000,
+        extra={LOG_FIELDS: fields},
+    )

@@ -1,0 +1,124 @@
+"""A target with what the catalogs of Postgres say of its table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Column, MetaData, Table
+from sqlalchemy.sql import quoted_name
+from sqlalchemy.types import UserDefinedType
+
+from batching_demo.contracts.targets import TargetDeclaration
+
+
+class SqlType(UserDefinedType[Any]):
+    """A type that is written into SQL as Postgres names it.
+
+    Args:
+        name: As `format_type` of Postgres returns it.
+    """
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the name of the type."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class OwnColumn:
+    """One column of an own table."""
+
+    name: str
+    type: str
+    """As it is declared, such as `numeric(12,2)`. An explicit cast to `varchar(5)` cuts a longer
+    text, so to cast what is inserted take `cast_type`."""
+    cast_type: str
+    """Without length and precision, and of a domain its base type: the assignment to the column
+    then checks them."""
+    category: str
+    """The `typcategory` of the base type, such as "A" for arrays, "C" for composite types."""
+    has_equality: bool
+    """Whether the type has an equality that compares what it holds, which json and point lack."""
+    field: str | None
+    """The field of a record that fills it; None if it fills itself, or keeps its default."""
+    default: str | None
+    """As an SQL expression. Of an identity column it is `nextval` of its sequence."""
+    not_null: bool
+    """NOT NULL, also by its domain."""
+    is_generated: bool
+    identity: str
+    """"always", "by default", or empty."""
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether it refuses rows without a value for it."""
+        fills_itself = self.is_generated or self.identity or self.default is not None
+        return self.not_null and not fills_itself
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it takes any JSON value as it is."""
+        return self.cast_type in ("json", "jsonb")
+
+
+@dataclass(frozen=True)
+class OwnTarget:
+    """A declared target whose table is known."""
+
+    declaration: TargetDeclaration
+    schema: str
+    table_name: str
+    columns: tuple[OwnColumn, ...]
+    """All columns, in the order of the table."""
+    is_partitioned: bool
+    nulls_are_equal: bool
+    """Whether the unique index of the key is NULLS NOT DISTINCT. If not, no key with a NULL is ever
+    found again."""
+    before_triggers: tuple[str, ...]
+    """Row triggers BEFORE INSERT or UPDATE, which may change or swallow a row."""
+
+    @property
+    def name(self) -> str:
+        """The name of the target."""
+        return self.declaration.name
+
+    @cached_property
+    def table(self) -> Table:
+        """The table, with every name quoted."""
+        return Table(
+            quoted_name(self.table_name, quote=True),
+            MetaData(),
+            *(Column(quoted_name(one.name, quote=True), SqlType(one.type)) for one in self.columns),
+            schema=quoted_name(self.schema, quote=True),
+        )
+
+    @cached_property
+    def filled(self) -> Sequence[OwnColumn]:
+        """The columns that fields of a record fill, those of the key included."""
+        return [one for one in self.columns if one.field is not None]
+
+    @cached_property
+    def key(self) -> Sequence[OwnColumn]:
+        """The columns of the key, in the order of the declaration."""
+        return self._named(self.declaration.key)
+
+    @cached_property
+    def returned(self) -> Sequence[OwnColumn]:
+        """The columns that the requester gets back."""
+        return self._named(self.declaration.returned)
+
+    def column(self, name: str) -> OwnColumn:
+        """Return the column of a name."""
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, OwnColumn]:
+        return {one.name: one for one in self.columns}
+
+    def _named(self, names: Sequence[str]) -> Sequence[OwnColumn]:
+        return [self.column(name) for name in names]
