@@ -25,8 +25,8 @@ from tests.support.database import (
     rows,
 )
 from tests.support.intake import QUICK, Run, consuming, expect_empty, expect_pending
-from tests.support.queues import add, claimable, client_of, deliveries
-from tests.support.waiting import in_time
+from tests.support.queues import add, claimable, client_of, deliveries, length
+from tests.support.waiting import eventually
 
 LINGERING = BatcherSettings(linger_seconds=3600)
 
@@ -146,10 +146,11 @@ async def test_a_message_that_ends_its_consumers_becomes_a_dead_letter_and_no_ot
 
 async def expect_dead_or_empty(run: Run, stream: StreamAddress) -> None:
     """Wait until a consumer dies, or has emptied its stream."""
-    empty = asyncio.create_task(expect_empty(stream))
-    await in_time(asyncio.wait([run.ending, empty], return_when=asyncio.FIRST_COMPLETED))
-    empty.cancel()
-    await asyncio.wait([empty])
+
+    async def check() -> None:
+        assert run.ending.done() or (await length(stream), await deliveries(stream)) == (0, {})
+
+    await eventually(check)
 
 
 async def test_no_more_is_received_than_the_buffer_has_room_for(

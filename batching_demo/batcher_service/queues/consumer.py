@@ -72,7 +72,7 @@ class Consumer:
         self._receive_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         """The writes and acks that run."""
-        self._is_stopping = False
+        self._is_stopping = self._has_stopped = False
         self._gives_up = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,6 +94,8 @@ class Consumer:
                 with suppress(QueueAwayError):
                     await self._source.give_up()
         finally:
+            # redis-py may swallow a cancellation, so nothing may go on for ever after one.
+            self._is_stopping = self._has_stopped = True
             tasks = [stopped, keeping, *self._running]
             for task in tasks:
                 task.cancel()
@@ -238,7 +240,7 @@ class Consumer:
             self._held.forget(messages)
 
     async def _keep_alive(self) -> None:
-        while True:
+        while not self._has_stopped:
             await asyncio.sleep(self._source.keep_alive_seconds)
             await self._patiently(self._source.keep_alive)
 

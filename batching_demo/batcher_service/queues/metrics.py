@@ -64,8 +64,10 @@ class QueueMetrics:
 
 
 async def sample_queue(source: Source, metrics: QueueMetrics) -> None:
-    """Look at a queue every few seconds, for ever."""
-    while True:
+    """Look at a queue every few seconds, until it is cancelled."""
+    task = asyncio.current_task()
+    # redis-py may swallow a cancellation.
+    while task and not task.cancelling():
         started = time.monotonic()
         try:
             metrics.show(await source.status())
