@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -108,14 +108,6 @@ class SqsQueue:
     async def dead_letters(self) -> int:
         """Count the messages that SQS has given up."""
         return sum(await self.counts(self.dead_letter_url))
-
-    def receive_counts(self) -> Sequence[int]:
-        """Return how often each message that is left was received. Only the emulator tells."""
-        from moto.backends import get_backend
-
-        *_, account, name = self.address.url.split("/")
-        queue = get_backend("sqs")[account][ENVIRONMENT["AWS_REGION"]].queues[name]
-        return [message.approximate_receive_count for message in queue._messages]
 
 
 @asynccontextmanager
