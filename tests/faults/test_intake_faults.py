@@ -5,11 +5,11 @@ import json
 import logging
 
 import pytest
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.valkey import ValkeyServer
+from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support.database import expect_rows, rows
 from tests.support.intake import consuming, expect_empty, expect_pending
 from tests.support.postgres import ChosenPostgres, stopped

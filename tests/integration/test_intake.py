@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.queues.intake import IntakeOptions
@@ -15,6 +14,7 @@ from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.dead_letters.queries import read_dead_letter
+from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support.database import (
     execute,
     expect_rows,

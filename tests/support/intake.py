@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from batching_demo.batcher_service.queues.redis_streams.address import StreamAddress
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.runtime import Runtime
 
@@ -18,6 +17,7 @@ from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support.queues import deliveries, length, source_of
 from tests.support.waiting import eventually, in_time
 
