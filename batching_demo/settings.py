@@ -18,6 +18,7 @@ FILE_SCHEME = "file://"
 """Begins the path of a file that holds the URL, in place of the URL."""
 POOLER = "BATCHING_DEMO_POOLER"
 QUEUE_URL = "BATCHING_DEMO_QUEUE_URL"
+TARGETS = "BATCHING_DEMO_TARGETS"
 
 
 Pooler = Literal["auto", "transaction"]

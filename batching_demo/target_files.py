@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from batching_demo.contracts.errors import InputError
 from batching_demo.contracts.targets import OnConflict, TargetDeclaration, problem_of_name
+from batching_demo.settings import TARGETS
 
 EXPECTED = {
     "table": 'a text, such as table = "billing.invoices"',
@@ -73,7 +74,7 @@ def read_targets(path: Path) -> tuple[TargetDeclaration, ...]:
         entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise TargetsFileError(
-            f"{path} cannot be read: {error.strerror}; correct --targets or BATCHING_DEMO_TARGETS"
+            f"{path} cannot be read: {error.strerror}; correct --targets or {TARGETS}"
         ) from None
     except UnicodeDecodeError as error:
         raise TargetsFileError(f"{path} is not UTF-8: {error.reason} at {error.start}") from None

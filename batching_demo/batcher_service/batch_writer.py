@@ -17,14 +17,14 @@ from batching_demo.contracts.messages import Submission, Verdict, Verdicts, show
 from batching_demo.contracts.names import LOG_FIELDS, WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
-from batching_demo.database.targets.own_target import OwnTarget
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.targets.registry import Targets
 from batching_demo.database.writing.row_writer import WriteResult
 from batching_demo.database.writing.rows import BatchInfo, Rows
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 
-WriteRows = Callable[[Rows, Target | OwnTarget], Awaitable[WriteResult]]
+WriteRows = Callable[[Rows, Target], Awaitable[WriteResult]]
 """Writes the rows of one target."""
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class BatchWriter:
         info = BatchInfo(UUID(batch.batch_id), path, batch.shard)
         written = Written()
 
-        async def write_rows(rows: Rows, target: Target | OwnTarget) -> WriteResult:
+        async def write_rows(rows: Rows, target: Target) -> WriteResult:
             return await write_batch(
                 self._engine,
                 rows,
@@ -139,7 +139,7 @@ class BatchWriter:
         """
         written = Written()
 
-        async def write_rows(rows: Rows, target: Target | OwnTarget) -> WriteResult:
+        async def write_rows(rows: Rows, target: Target) -> WriteResult:
             return await write_unbatched(self._engine, rows, target, attempt=attempt)
 
         for target, places in by_target(submissions).items():
@@ -168,7 +168,7 @@ class BatchWriter:
         """
         with self._metrics.measured(shard, path, self._label(name)):
             async with self._turn, self._guard.guarding():
-                target: Target | OwnTarget = RECORDS
+                target: Target = RECORDS
                 if self.knows(name):
                     target = await self._targets.find(self._engine, name)
                 else:

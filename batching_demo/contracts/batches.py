@@ -20,6 +20,8 @@ UNKNOWN_TARGET = "unknown_target"
 """The reason of a record whose target the batcher worker does not know."""
 RETURNED_TOO_LARGE = "returned_too_large"
 """The reason of the problem of a record that is stored, and whose returned columns do not fit."""
+INCOMPLETE = "incomplete"
+"""The reason of a record without a value for a column of the key, or that says what is newest."""
 ANSWER_BUSY = "answer_busy"
 """Activity that takes a list[BusyAnswer] and the batcher's shard, and returns nothing."""
 

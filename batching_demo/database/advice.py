@@ -27,6 +27,7 @@ class Advice:
 
 BY_ITSELF = "nothing is lost, and workers try again by themselves"
 UPGRADE = "run `batching-demo db upgrade`"
+CHECK = "of a table of your own, run `batching-demo targets check`"
 SERVER_LOG = "look into the log of the Postgres server"
 BY_SQLSTATE: Mapping[str, Advice] = {
     "08": Advice("the connection to Postgres broke", BY_ITSELF),
@@ -64,22 +65,22 @@ BY_SQLSTATE: Mapping[str, Advice] = {
     "40": Advice("other transactions were in the way", BY_ITSELF),
     "42": Advice(
         "the schema does not fit this version",
-        f"{UPGRADE}; of a table of your own, compare its columns with the target",
+        f"{UPGRADE}; {CHECK}",
     ),
     "42501": Advice(
         "the database role lacks a privilege",
-        "grant INSERT and SELECT on the table of the records, INSERT, SELECT and UPDATE on"
+        "grant INSERT and SELECT on records, INSERT, SELECT and UPDATE on"
         " dead_letters, and USAGE on their schema",
     ),
     "42703": Advice("the schema is older than this worker, or a trigger is wrong", UPGRADE),
-    "42804": Advice(
-        "the type of a column is not that of its value", "change it, or cast in the target"
-    ),
+    "42804": Advice("the type of a column is not that of its value", f"change it back; {CHECK}"),
     "42P01": Advice(
         "the schema is not migrated, the search path does not name it, or a trigger is wrong",
         UPGRADE,
     ),
-    "42P10": Advice("the key of the table has no unique constraint of its own", "add one"),
+    "42P10": Advice(
+        "the key of the table has no unique constraint of its own", f"add one; {CHECK}"
+    ),
     "53": Advice("the Postgres server lacks a resource", SERVER_LOG),
     "53100": Advice(
         "the disk of the Postgres server is full", "make room there; what waits is written then"

@@ -1,6 +1,7 @@
 """The tables, as Alembic compares them with the database."""
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -76,6 +77,19 @@ dead_letters = Table(
     # By its name, as submissions have it.
     Column("target", Text, nullable=False, server_default=RECORDS_TARGET),
     CheckConstraint("status IN ('open', 'retried', 'discarded')", name="status"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    # "C" is the cheapest collation to compare.
+    Column("submission_id", Text(collation="C"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("target", Text(collation="C"), primary_key=True),
+    # The character of a verdict as it travels: w, u or s.
+    Column("verdict", Text, nullable=False),
+    Column("returned", JSON),
+    Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 database_identity = Table(

@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.comparison import postgres_counts
+from batching_demo.contracts.operations import BatcherSettings
 from tests.support.commands import aside
-from tests.support.services import both_services
+from tests.support.services import batcher_service, both_services
+from tests.support.shapes import parsed
 
 pytestmark = pytest.mark.usefixtures("on_servers")
 
@@ -30,3 +32,18 @@ async def test_a_path_without_a_batcher_needs_none_and_its_report_shows_what_is_
     page = report.read_text(encoding="utf-8")
     for shown in ("3 records of some.ndjson", "<td>rejected<td>1", ">unbatched<"):
         assert shown in page
+
+
+async def test_the_path_without_workflows_needs_no_main_worker(
+    client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_counts, "LONGEST_LAG_SECONDS", 0.0)
+    arguments = ("--json", "--write-path", "direct", "--records", "5", "--records-per-workflow")
+    async with batcher_service(client, engine, BatcherSettings(linger_seconds=1)):
+        result = await aside("compare", *arguments, "2")
+    assert result.exit_code == 0, result.output
+    (path,) = parsed("compare", result.stdout)
+    assert (path["write_path"], path["records"], path["written"]) == ("direct", 5, 5)
+    assert (path["history_events_per_record"], path["actions_per_record"]) == (0, 0.6)
+    assert path["batches"] >= 1
+    assert path["verdict_p50_seconds"] > 0

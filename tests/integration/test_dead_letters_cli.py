@@ -125,9 +125,11 @@ class TestRefusals:
 
     @pytest.mark.parametrize("command", ["show", "discard", "retry"])
     async def test_no_selection(self, command: str) -> None:
-        assert_one_line(await dead_letters(command), 2, "ids, --source NAME or --reason CODE")
+        assert_one_line(
+            await dead_letters(command), 2, "ids, --source NAME, --reason CODE or --target NAME"
+        )
         result = await dead_letters(command, "1", "--source", "orders.ndjson")
-        assert_one_line(result, 2, "either ids, or --source and --reason")
+        assert_one_line(result, 2, "either ids, or --source, --reason and --target")
 
     async def test_no_schema(
         self, empty_database_url: str, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ async def test_up_check_down_up(empty_database_url: str) -> None:
         "write_counts",
         "dead_letters",
         "database_identity",
+        "receipts",
     }
     alembic(url, "check")
     alembic(url, "downgrade", "base")

@@ -1,18 +1,12 @@
 """Records that Postgres takes and does not store, or not under their keys: decided, not awaited."""
 
-from dataclasses import replace
-
 import pytest
-from sqlalchemy import CHAR, Column, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import CITEXT, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.types import TypeEngine
 
 from batching_demo.contracts.batches import NOT_STORED
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.targets.records import RecordsStatements as Sender
 from batching_demo.database.writing.row_writer import OTHER_KEY, TAKEN
-from batching_demo.database.writing.statements import Statements as Sender
-from batching_demo.database.writing.target import Target
 from tests.support.database import execute, fetch, scalar
 from tests.support.records import record
 from tests.support.writing import PATHS, Statements, create_trigger, obey_policy, rows_of, write_by
@@ -100,71 +94,11 @@ async def test_a_row_that_is_deleted_before_the_look_up_is_inserted_again(
     await write_by(path, engine, rows_of(("s", [record("a"), record("b")])))
     look_up = Sender.look_up
 
-    async def late(sender: Sender, keys: list[str]) -> object:
+    async def late(sender: Sender, rows: list[int]) -> object:
         await execute(engine, "DELETE FROM records WHERE submission_id = 's'")
-        return await look_up(sender, keys)
+        return await look_up(sender, rows)
 
     monkeypatch.setattr(Sender, "look_up", late)
     result = await write_by(path, engine, rows_of(("t", [record("a"), record("b")])))
     assert result.codes == ["w", "w"]
     assert await fetch(engine, KEYS) == [("a",), ("b",)]
-
-
-async def target_with_key(engine: AsyncEngine, type_: TypeEngine[str], sql_type: str) -> Target:
-    """Create a table whose key has a type, or skip the test if the server lacks it."""
-    await execute(
-        engine,
-        f"CREATE TABLE target (k {sql_type} PRIMARY KEY, payload jsonb, content_hash bytea,"
-        " submission_id text, position integer)",
-    )
-    columns = [Column("payload", JSONB), Column("content_hash", LargeBinary)]
-    columns += [Column("submission_id", Text), Column("position", Integer)]
-    made = Table("target", MetaData(), Column("k", type_, primary_key=True), *columns)
-    return Target(made, key="k")
-
-
-async def expect_spellings(
-    path: WritePath, engine: AsyncEngine, target: Target, other: str
-) -> None:
-    """Expect two spellings of a key to be one key for Postgres."""
-    same = replace(record("c-1"), key=other)
-    rows = rows_of(("s", [record("b"), record("c-1"), same, record(other, {"x": 1})]))
-    assert sorted((await write_by(path, engine, rows, target=target)).codes) == [*"cdww"]
-    first = (await write_by(path, engine, rows, target=target, attempt=2)).codes
-    assert sorted(first) == [*"cdww"]
-    again = await write_by(path, engine, rows_of(("t", [same, record("b")])), target=target)
-    assert set(again.codes) <= set("dc")
-    assert await scalar(engine, "SELECT count(*) FROM target") == 2
-
-
-@pytest.mark.parametrize("path", PATHS)
-async def test_keys_that_a_collation_takes_for_the_same(
-    engine: AsyncEngine, path: WritePath
-) -> None:
-    if not await scalar(engine, "SELECT count(*) FROM pg_collation WHERE collname = 'de-x-icu'"):
-        pytest.skip("this Postgres has no ICU")
-    await execute(
-        engine,
-        "CREATE COLLATION either (provider = icu, locale = 'und-u-ks-level2',"
-        " deterministic = false)",
-    )
-    target = await target_with_key(engine, Text(), "text COLLATE either")
-    await expect_spellings(path, engine, target, "C-1")
-
-
-@pytest.mark.parametrize("path", PATHS)
-async def test_keys_that_citext_takes_for_the_same(engine: AsyncEngine, path: WritePath) -> None:
-    known = "SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'"
-    if not await scalar(engine, known):
-        pytest.skip("this Postgres has no citext")
-    await execute(engine, "CREATE EXTENSION citext")
-    target = await target_with_key(engine, CITEXT(), "citext")
-    await expect_spellings(path, engine, target, "C-1")
-
-
-@pytest.mark.parametrize("path", PATHS)
-async def test_keys_that_postgres_pads(engine: AsyncEngine, path: WritePath) -> None:
-    target = await target_with_key(engine, CHAR(8), "char(8)")
-    await expect_spellings(path, engine, target, "c-1 ")
-    rows = rows_of(("u", [record("123456789"), record("12345678")]))
-    assert (await write_by(path, engine, rows, target=target)).codes == ["r", "w"]

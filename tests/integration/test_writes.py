@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
+from batching_demo.database.targets.records_sql import INSERT_ROWS, arrays
 from batching_demo.database.writing.row_writer import OTHER_CONTENT
 from batching_demo.database.writing.rows import Rows
-from batching_demo.database.writing.target import RECORDS
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tests.support.database import execute, expect_waiting_writes, fetch, scalar
 from tests.support.records import batch_info, record
@@ -179,8 +179,7 @@ async def test_a_key_committed_meanwhile_is_found(engine: AsyncEngine) -> None:
     async with engine.connect() as other:
         other = await other.execution_options(isolation_level="READ COMMITTED")
         async with other.begin():
-            parameters = RECORDS.arrays(first, [0], batch_info())
-            await other.execute(RECORDS.insert_rows, parameters)
+            await other.execute(INSERT_ROWS, arrays(first, [0], batch_info()))
             waiting = asyncio.create_task(write(engine, rows_of(("t", [record("a")]))))
             await expect_waiting_writes(engine, 1)
     assert await waiting == "d"

@@ -1,6 +1,6 @@
 """Run the workers of the services in the test's own process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +12,7 @@ from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.main_service import worker as main_worker
 from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import wait_for_pollers
@@ -23,10 +24,13 @@ async def batcher_service(
     engine: AsyncEngine,
     coalescing: BatcherSettings | None = None,
     *,
+    targets: Sequence[TargetDeclaration] = (),
     queue_url: str = "",
 ) -> AsyncIterator[None]:
     """Run a worker of the batcher service, and wait until it polls."""
-    async with batcher_worker.build_worker(client, engine, 5, coalescing, queue_url=queue_url):
+    async with batcher_worker.build_worker(
+        client, engine, 5, coalescing, targets=targets, queue_url=queue_url
+    ):
         await wait_for_pollers(client, BATCHER_TASK_QUEUE)
         yield
 

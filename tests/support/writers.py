@@ -19,6 +19,7 @@ class Job:
     deadline_seconds: float | None = None
     next: list[Record] = field(default_factory=list)
     """To be written later, or in another run."""
+    target: str = "records"
 
 
 def requester(job: Job) -> Requester:
@@ -33,7 +34,9 @@ def verdicts(results: list[RecordResult]) -> dict[str, str]:
 class WriteOnce:
     @workflow.run
     async def run(self, job: Job) -> list[RecordResult]:
-        return await requester(job).write(job.records, deadline_seconds=job.deadline_seconds)
+        return await requester(job).write(
+            job.records, target=job.target, deadline_seconds=job.deadline_seconds
+        )
 
 
 @workflow.defn

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.row_writer import WriteResult
 from batching_demo.database.writing.rows import Rows
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tests.support.database import execute, scalar
 from tests.support.records import batch_info, submission

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
+from batching_demo.contracts.encoding import decode_records
 from batching_demo.contracts.messages import SubmissionHeader
-from batching_demo.requester.records import Record, RecordError, RecordTexts, record_texts
+from batching_demo.requester.records import (
+    Record,
+    RecordError,
+    RecordTexts,
+    prepare_submissions,
+    record_texts,
+)
 
 TEMPLATE = SubmissionHeader("workflow/write-1", "workflow", 0, 0)
 
@@ -18,6 +25,34 @@ def texts(*records: Record, max_records: int = 100) -> RecordTexts:
 
 def name(*records: Record, max_records: int = 100) -> str:
     return texts(*records, max_records=max_records).template.submission_id
+
+
+def test_a_line_and_a_known_rejection_go_with_their_record() -> None:
+    good, bad = Record("a", {}, line=7), Record("", "1;2", 9, "field_count: 2 fields")
+    (one,) = prepare_submissions(texts(good, bad))
+    columns = decode_records(one.records)
+    assert (columns.lines, columns.payloads) == ([7, 9], ["{}", "1;2"])
+    assert columns.rejections == ["", "field_count: 2 fields"]
+    assert name(good) == name(Record("a", {}))
+    assert name(bad) != name(Record("", "1;2"))
+
+
+def test_a_key_that_cannot_be_kept_is_not_kept_with_a_known_rejection() -> None:
+    record = Record("a NUL \0", "1;2", rejection="field_count: 2 fields")
+    columns = decode_records(prepare_submissions(texts(record))[0].records)
+    assert (columns.keys, columns.rejections) == ([""], ["field_count: 2 fields"])
+
+
+@pytest.mark.parametrize("line", [0, 1.0, True, "7", 2**63])
+def test_a_line_that_is_none_is_named(line: Any) -> None:
+    with pytest.raises(RecordError, match=r"records\[1\].line: an integer from 1"):
+        texts(Record("a", {}, 1), Record("b", {}, line))
+
+
+@pytest.mark.parametrize("rejection", [7, "no detail", "Code: x", "nul: a\0b", "x: " + "y" * 1001])
+def test_a_rejection_that_is_none_is_named(rejection: Any) -> None:
+    with pytest.raises(RecordError, match=r"records\[0\].rejection: a code in small letters"):
+        texts(Record("a", {}, rejection=rejection))
 
 
 class Endless(Mapping[str, Any]):

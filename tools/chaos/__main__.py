@@ -6,13 +6,12 @@ import click
 from rich.console import Console
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import DIRECT, WritePath
 from batching_demo.devstack.interruption import stop_by_signals
-from tools.chaos.direct import DIRECT
 from tools.chaos.report import as_json as result_as_json
 from tools.chaos.report import conclusion, tables
 from tools.chaos.run import RunPlan, run
-from tools.chaos.schedule import plan
+from tools.chaos.schedule import plan, plan_kills
 
 MIXED = "mixed"
 WRITE_PATHS = [*(path.value for path in WritePath), DIRECT]
@@ -29,20 +28,40 @@ WRITE_PATHS = [*(path.value for path in WritePath), DIRECT]
     show_default=True,
     help="How records are written; mixed: all ways at once.",
 )
+@click.option(
+    "--kills",
+    type=click.IntRange(min=1),
+    help="Only kill the batcher worker, so many times at even intervals.",
+)
+@click.option(
+    "--within",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Also check that requests are answered so soon after the last fault.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the schedule.")
 @click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 def main(
-    minutes: float, seed: int, records: int, write_path: str, dry_run: bool, as_json: bool
+    minutes: float,
+    seed: int,
+    records: int,
+    write_path: str,
+    kills: int | None,
+    within: float | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Inject faults at random moments under load, recover, and check what is stored.
 
     The run starts its own servers and workers and touches no others. The exit code is 1 if a
-    check fails.
+    check fails. A workflow or a request has 5 records, and half of the requests are made twice.
 
     \b
-    Example: scripts/chaos --minutes 3 --seed 1
+    Examples:
+      scripts/chaos --minutes 3 --seed 1
+      scripts/chaos --write-path direct --records 50000 --minutes 5 --kills 20 --within 40
     """
-    faults = plan(seed, minutes * 60)
+    faults = plan_kills(kills, minutes * 60) if kills else plan(seed, minutes * 60)
     if dry_run:
         for fault in faults:
             click.echo(f"{fault.at:6.1f} s  {fault.kind} ({fault.duration:.1f} s)")
@@ -50,7 +69,11 @@ def main(
     _quiet_core()
     stop_by_signals()
     write_paths = WRITE_PATHS if write_path == MIXED else [write_path]
-    planned = RunPlan(faults, minutes * 60, records, seed, write_paths)
+    if within is not None and DIRECT not in write_paths:
+        raise click.BadParameter(
+            "only requests of the path direct are timed", param_hint="--within"
+        )
+    planned = RunPlan(faults, minutes * 60, records, seed, write_paths, within)
     result = asyncio.run(run(planned, lambda line: click.echo(line, err=True)))
     if as_json:
         click.echo(result_as_json(result))

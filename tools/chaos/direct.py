@@ -11,13 +11,13 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from batching_demo.contracts.names import DIRECT
 from batching_demo.requester.client import BatchingClient
 from batching_demo.requester.records import Record, RecordResult
 from tools.chaos.load import Results
 from tools.chaos.records import KEY
 
 RECORDS_PER_REQUEST = 5
-DIRECT = "direct"
 
 
 @dataclass
@@ -25,12 +25,15 @@ class DirectLoad:
     """The requests of one run."""
 
     requests: Sequence[Sequence[Record]]
+    answered_at: float = 0.0
+    """When the last answer came, by the monotonic clock."""
     _running: list[asyncio.Task[list[RecordResult]]] = field(default_factory=list)
 
     @classmethod
     def of(cls, path: Path) -> "DirectLoad":
         """Cut a file into requests."""
-        records = [_record(line) for line in path.read_text().splitlines()]
+        lines = enumerate(path.read_text().splitlines(), 1)
+        records = [_record(number, line) for number, line in lines]
         starts = range(0, len(records), RECORDS_PER_REQUEST)
         return cls([records[at : at + RECORDS_PER_REQUEST] for at in starts])
 
@@ -39,10 +42,16 @@ class DirectLoad:
 
     async def send(self, client: Client, seconds: float) -> None:
         """Make the requests at a constant rate over some seconds."""
+        batching = BatchingClient(client, source=DIRECT)
         began = time.monotonic()
         for number, records in enumerate(self.requests):
             await asyncio.sleep(began + number * seconds / len(self) - time.monotonic())
-            self._running.append(asyncio.create_task(_request(client, number, records)))
+            task = asyncio.create_task(_request(batching, number, records))
+            task.add_done_callback(self._answered)
+            self._running.append(task)
+
+    def _answered(self, _: asyncio.Task[list[RecordResult]]) -> None:
+        self.answered_at = time.monotonic()
 
     async def gather(self, client: Client, results: Results, within: float) -> None:
         """Wait for every request to be answered, at most `within` seconds."""
@@ -60,36 +69,37 @@ class DirectLoad:
                 results.verdicts += Counter(result.verdict.value for result in task.result())
 
 
-def _record(line: str) -> Record:
+def _record(number: int, line: str) -> Record:
     key = json.loads(line)[KEY]
     # A blank key is rejected, as the null is that a file may have.
-    return Record("" if key is None else key, line)
+    return Record("" if key is None else key, line, number)
 
 
 def _request_id(number: int) -> str:
     return f"{DIRECT}-{number}"
 
 
-async def _request(client: Client, number: int, records: Sequence[Record]) -> list[RecordResult]:
+async def _request(
+    batching: BatchingClient, number: int, records: Sequence[Record]
+) -> list[RecordResult]:
     """Make a request, every second one twice at once.
 
     Raises:
         ValueError: Both were answered, but not alike.
     """
-    first = _until_answered(client, number, records)
+    first = _until_answered(batching, number, records)
     if number % 2:
         return await first
-    one, other = await asyncio.gather(first, _until_answered(client, number, records))
+    one, other = await asyncio.gather(first, _until_answered(batching, number, records))
     if one != other:
         raise ValueError("the repetition got another answer")
     return one
 
 
 async def _until_answered(
-    client: Client, number: int, records: Sequence[Record]
+    batching: BatchingClient, number: int, records: Sequence[Record]
 ) -> list[RecordResult]:
-    """Make a request again while Temporal is away. The source tells its dead letters apart."""
-    batching = BatchingClient(client, source=_request_id(number))
+    """Make a request again while Temporal is away."""
     while True:
         try:
             return await batching.write(records, request_id=_request_id(number))

@@ -39,6 +39,8 @@ class Injector:
     engine: AsyncEngine
     """Makes a new connection each time, since faults break those that are open."""
     trigger: Trigger
+    last_at: float = 0.0
+    """When the last fault was over, by the monotonic clock."""
 
     async def run(self, faults: Sequence[Fault], report: Report) -> None:
         """Inject each fault at its time, and restart workers after it."""
@@ -47,6 +49,7 @@ class Injector:
             await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
             report(fault)
             await self._inject(fault)
+            self.last_at = time.monotonic()
             await asyncio.to_thread(self.system.start_workers)
 
     async def _inject(self, fault: Fault) -> None:

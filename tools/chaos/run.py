@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy.engine import make_url
 from temporalio.client import Client
 
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import DIRECT, WritePath
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
+from batching_demo.devstack.workers import coalescing_by
 from batching_demo.operator.start import start_batchers
 from tools.chaos.checks import Check, check, read_tables
-from tools.chaos.direct import DIRECT, DirectLoad
+from tools.chaos.direct import DirectLoad
 from tools.chaos.faults import Injector
 from tools.chaos.load import OPTIONS, SHARDS, Load, Results
 from tools.chaos.proxy import Proxy
@@ -36,7 +37,10 @@ class RunPlan:
     records: int
     seed: int
     write_paths: Sequence[str]
-    """Each gets an equal share of the records. Repeats of a key are on another path."""
+    """Each gets an equal share of the records. Repeats of a key are on another path, if there are
+    several."""
+    within: float | None = None
+    """Seconds after the last fault in which all requests must be answered, if that is checked."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ async def run(plan: RunPlan, report: Callable[[str], None]) -> RunResult:
             report("starting servers and workers")
             await asyncio.to_thread(system.start_servers)
             await migrate(system.postgres.url, application_name=APPLICATION)
-            system.settings = {"DATABASE_URL": _at_port(system.postgres.url, await proxy.start())}
+            url = _at_port(system.postgres.url, await proxy.start())
+            system.settings = {**coalescing_by(OPTIONS.settings), "DATABASE_URL": url}
             await asyncio.to_thread(system.start_workers)
             return await _run(plan, system, proxy, report)
         finally:
@@ -79,11 +84,10 @@ async def _run(
     trigger = Trigger(engine)
     await trigger.create()
     await start_batchers(client, SHARDS, OPTIONS.settings)
+    injector = Injector(system, client, proxy, engine, trigger)
     await asyncio.gather(
         *(load.send(client, plan.seconds) for load in loads),
-        Injector(system, client, proxy, engine, trigger).run(
-            plan.faults, lambda fault: report(f"{fault.at:6.1f} s  {fault.kind}")
-        ),
+        injector.run(plan.faults, lambda fault: report(f"{fault.at:6.1f} s  {fault.kind}")),
     )
     report(f"healing, for at most {HEALING_SECONDS:.0f} s")
     results = Results()
@@ -92,6 +96,12 @@ async def _run(
     await engine.dispose()
     total = sum(map(len, loads))
     checks = check(expected, results, tables, total, system.died_by_themselves)
+    if plan.within is not None:
+        answered_at = max(load.answered_at for load in loads if isinstance(load, DirectLoad))
+        seconds = answered_at - injector.last_at
+        report(f"the last request was answered {seconds:.1f} s after the last fault")
+        name = f"requests are answered within {plan.within:g} s of the last fault"
+        checks.append(Check(name, True, seconds <= plan.within))
     return RunResult(plan, checks, results.failed)
 
 

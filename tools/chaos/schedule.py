@@ -68,6 +68,14 @@ def plan(seed: int, seconds: float) -> list[Fault]:
     return faults
 
 
+def plan_kills(times: int, seconds: float) -> list[Fault]:
+    """Return a run in which only the batcher worker is killed, at even intervals to the end."""
+    return [
+        Fault(round(seconds * number / times, 2), FaultKind.KILL_BATCHER_WORKER)
+        for number in range(1, times + 1)
+    ]
+
+
 def _weighted(draw: random.Random) -> FaultKind:
     return draw.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
 

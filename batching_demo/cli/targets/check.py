@@ -12,10 +12,10 @@ from batching_demo.cli.exit_codes import REFUSED
 from batching_demo.cli.servers import name_database
 from batching_demo.cli.targets.printing import as_json_object, print_target
 from batching_demo.contracts.targets import TargetDeclaration
-from batching_demo.database.engine import COMMAND_TIMEOUT_SECONDS, create_transactional_engine
+from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import database_errors
 from batching_demo.database.targets.check import CheckedTarget, check_targets
-from batching_demo.settings import Settings
+from batching_demo.settings import TARGETS, Settings
 
 
 @click.command()
@@ -55,8 +55,7 @@ def _chosen(targets: Sequence[TargetDeclaration], name: str | None) -> Sequence[
     """
     if not targets:
         raise click.UsageError(
-            "no target is declared: name the file that declares them with --targets or"
-            " BATCHING_DEMO_TARGETS"
+            f"no target is declared: name the file that declares them with --targets or {TARGETS}"
         )
     if name is None:
         return targets
@@ -71,11 +70,11 @@ def _chosen(targets: Sequence[TargetDeclaration], name: str | None) -> Sequence[
 async def _check(
     settings: Settings, targets: Sequence[TargetDeclaration]
 ) -> Sequence[CheckedTarget]:
-    engine = create_transactional_engine(
+    engine = create_engine(
         settings.required_database_url,
         application_name="batching-demo targets check",
+        pool_size=1,
         pooler=settings.pooler,
-        command_timeout=COMMAND_TIMEOUT_SECONDS,
     )
     try:
         with database_errors():

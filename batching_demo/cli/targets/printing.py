@@ -1,5 +1,6 @@
 """Print what is known of a target: its mapping, its SQL, and what stands against it."""
 
+from textwrap import indent
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ def print_target(checked: CheckedTarget) -> None:
     click.echo(f"  {_rule(declared)}")
     if checked.target:
         _print_mapping(checked.target)
+        _print_sql(checked.target)
     for words in checked.warnings:
         click.echo(f"  warning: {words}")
     for words in checked.problems:
@@ -46,6 +48,7 @@ def as_json_object(checked: CheckedTarget) -> dict[str, Any]:
             {"column": one.name, "type": one.type, "field": one.field, "default": one.default}
             for one in (target.columns if target else ())
         ],
+        "sql": {what: sql.text for what, sql in target.sql.used().items()} if target else {},
         "problems": list(checked.problems),
         "warnings": list(checked.warnings),
     }
@@ -63,6 +66,12 @@ def _print_mapping(target: OwnTarget) -> None:
     names, types = (max(len(row[at]) for row in rows) for at in (0, 1))
     for name, type_, filled in rows:
         click.echo(f"  {name:<{names}}  {type_:<{types}}  {filled}")
+
+
+def _print_sql(target: OwnTarget) -> None:
+    for what, sql in target.sql.used().items():
+        click.echo(f"  to {what}:")
+        click.echo(indent(sql.text, "    "))
 
 
 def _filled_by(column: OwnColumn) -> str:

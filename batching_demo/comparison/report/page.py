@@ -9,7 +9,8 @@ from batching_demo.comparison.report.sections import Section, Table
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --page: #fff; --line: #d0d7de; --dim: #59636e;
-  --series-0: #3465a4; --series-1: #d95f02; --series-2: #1b9e77; --series-3: #7f7f7f; --series-4: #8e5ea2 }
+  --series-0: #3465a4; --series-1: #d95f02; --series-2: #1b9e77; --series-3: #7f7f7f;
+  --series-4: #8e5ea2 }
 @media (prefers-color-scheme: dark) {
   :root { --text: #e6edf3; --page: #14181d; --line: #3d444d; --dim: #9da7b1;
     --series-0: #6ea8fe; --series-1: #ff9a4d; --series-2: #4fd1a5; --series-3: #a8a8a8;

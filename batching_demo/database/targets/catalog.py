@@ -10,7 +10,7 @@ RELATION = text(
     SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
            has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,
            c.relrowsecurity AND row_security_active(c.oid) AS is_secured,
-           c.relpersistence = 't' AS is_temporary
+           c.relpersistence = 't' AS is_temporary, quote_ident(current_user) AS role
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = :name AND c.relkind NOT IN ('i', 'I')
       AND CASE WHEN :schema = '' THEN pg_table_is_visible(c.oid) ELSE n.nspname = :schema END
@@ -54,6 +54,12 @@ COLUMNS = text(
            CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END
              AS identity,
            'nextval(' || quote_literal(sequence.objid::regclass) || '::regclass)' AS next_value,
+           (SELECT refobjid::regclass::text FROM pg_depend JOIN pg_class s ON s.oid = refobjid
+            WHERE classid = 'pg_attrdef'::regclass AND objid = d.oid
+              AND refclassid = 'pg_class'::regclass
+              -- It fails for what is no sequence.
+              AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE')
+                  END LIMIT 1) AS locked_sequence,
            has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS may_select,
            has_column_privilege(a.attrelid, a.attnum, 'INSERT') AS may_insert,
            has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS may_update

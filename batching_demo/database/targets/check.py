@@ -12,6 +12,8 @@ from batching_demo.database.targets.changes import find_changes
 from batching_demo.database.targets.own_target import OwnTarget
 from batching_demo.database.targets.problems import find_problems, find_warnings
 from batching_demo.database.targets.reflection import read_facts, target_of
+from batching_demo.database.targets.trying import plan_statements
+from batching_demo.database.writing.target import Target
 
 
 class TargetError(UserError):
@@ -43,7 +45,11 @@ class CheckedTarget:
 async def check_targets(
     connection: AsyncConnection, declarations: Sequence[TargetDeclaration]
 ) -> list[CheckedTarget]:
-    """Look at the tables of targets.
+    """Look at the tables of targets, and have Postgres plan their statements.
+
+    Args:
+        connection: Commits every statement by itself.
+        declarations: Of the targets.
 
     Raises:
         SQLAlchemyError: Postgres does not answer.
@@ -53,9 +59,12 @@ async def check_targets(
 
 async def _check(connection: AsyncConnection, declaration: TargetDeclaration) -> CheckedTarget:
     facts = await read_facts(connection, declaration.table)
-    problems = find_problems(declaration, facts)
-    target = None if problems else target_of(declaration, facts)
-    return CheckedTarget(declaration, problems, find_warnings(declaration, facts), target)
+    warnings = find_warnings(declaration, facts)
+    if problems := find_problems(declaration, facts):
+        return CheckedTarget(declaration, problems, warnings, None)
+    target = target_of(declaration, facts)
+    problems = await plan_statements(connection, target)
+    return CheckedTarget(declaration, problems, warnings, None if problems else target)
 
 
 async def reflect(connection: AsyncConnection, declaration: TargetDeclaration) -> OwnTarget:
@@ -71,29 +80,30 @@ async def reflect(connection: AsyncConnection, declaration: TargetDeclaration) -
     return checked.target
 
 
-async def expect_unchanged(connection: AsyncConnection, target: OwnTarget) -> None:
+async def expect_unchanged(connection: AsyncConnection, target: Target) -> None:
     """Check that the table still is as it was when the target was reflected.
 
     Call it after a statement has failed that no record is to blame for, and before a record becomes
     a dead letter: what looks like a bad record may be a good one for the table as it was.
 
+    Args:
+        connection: Commits every statement by itself.
+        target: Of the built-in one, nothing is checked.
+
     Raises:
         DatabaseFailedError: It is not. This is an operator's failure, with what to do.
         SQLAlchemyError: Postgres does not answer.
     """
+    if not isinstance(target, OwnTarget):
+        return
     declaration = target.declaration
     facts = await read_facts(connection, declaration.table)
-    changes = find_problems(declaration, facts) or find_changes(
-        target, target_of(declaration, facts)
-    )
-    if changes:
-        raise DatabaseFailedError(table_changed(target, changes))
-
-
-def table_changed(target: OwnTarget, changes: Sequence[str]) -> Failure:
-    """Return the failure of a write whose table has changed since the worker has reflected it."""
-    return Failure(
-        FailureKind.OPERATOR,
-        f"target {target.name}: table {target.declaration.table} has changed since this batcher"
-        f" worker has started ({'; '.join(changes)}): undo that, or restart the batcher workers",
-    )
+    if problems := find_problems(declaration, facts):
+        words = f"target {target.name} cannot work any more: {'; '.join(problems)}"
+        raise DatabaseFailedError(Failure(FailureKind.OPERATOR, words))
+    if changes := find_changes(target, target_of(declaration, facts)):
+        words = (
+            f"target {target.name}: table {declaration.table} has changed since this batcher worker"
+            f" started ({'; '.join(changes)}): undo that, or restart the batcher workers"
+        )
+        raise DatabaseFailedError(Failure(FailureKind.OPERATOR, words))

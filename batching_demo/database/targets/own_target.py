@@ -3,30 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Column, MetaData, Table
+from sqlalchemy import Alias, Column, MetaData, Table
 from sqlalchemy.sql import quoted_name
-from sqlalchemy.types import UserDefinedType
 
 from batching_demo.contracts.targets import TargetDeclaration
-
-
-class SqlType(UserDefinedType[Any]):
-    """A type that is written into SQL as Postgres names it.
-
-    Args:
-        name: As `format_type` of Postgres returns it.
-    """
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: object) -> str:
-        """Return the name of the type."""
-        return self.name
+from batching_demo.database.targets.own_statements import OwnStatements
+from batching_demo.database.targets.sql.all_statements import OwnSql
+from batching_demo.database.targets.sql.helpers import Helpers
+from batching_demo.database.targets.sql_type import SqlType
+from batching_demo.database.writing.rows import BatchInfo, Rows
+from batching_demo.database.writing.sender import Sender
 
 
 @dataclass(frozen=True)
@@ -98,6 +86,11 @@ class OwnTarget:
         )
 
     @cached_property
+    def present(self) -> Alias[Any]:
+        """The table by a name that no part of a statement has, whatever its own name is."""
+        return cast(Alias[Any], self.table.alias("present"))
+
+    @cached_property
     def filled(self) -> Sequence[OwnColumn]:
         """The columns that fields of a record fill, those of the key included."""
         return [one for one in self.columns if one.field is not None]
@@ -108,9 +101,48 @@ class OwnTarget:
         return self._named(self.declaration.key)
 
     @cached_property
+    def newest_by(self) -> OwnColumn | None:
+        """The column that says which record is newer, if any does."""
+        name = self.declaration.newest_by
+        return self.column(name) if name else None
+
+    @cached_property
+    def deciding(self) -> Sequence[OwnColumn]:
+        """The columns that a record needs a value for: of the key, and the one of `newest_by`.
+
+        Their defaults do not count. A repetition of the record could get another value.
+        """
+        return [*self.key, *([self.newest_by] if self.newest_by else [])]
+
+    @cached_property
+    def compared(self) -> Sequence[OwnColumn]:
+        """The filled columns besides those of the key."""
+        return [one for one in self.filled if one not in self.key]
+
+    @cached_property
+    def defaulted(self) -> Sequence[OwnColumn]:
+        """The filled columns that take their default if the record lacks the field."""
+        return [one for one in self.filled if one.default and one not in self.deciding]
+
+    @cached_property
     def returned(self) -> Sequence[OwnColumn]:
         """The columns that the requester gets back."""
         return self._named(self.declaration.returned)
+
+    @cached_property
+    def sql(self) -> OwnSql:
+        """The statements, built once for all writes."""
+        return OwnSql(self)
+
+    def statements(self, sender: Sender, rows: Rows, batch: BatchInfo | None) -> OwnStatements:
+        """Return the statements of one write."""
+        del batch  # no column gets anything of it
+        return OwnStatements(self.sql, sender, rows)
+
+    @cached_property
+    def helpers(self) -> Helpers:
+        """The names of the columns that statements have besides those of the table."""
+        return Helpers.beside([one.name for one in self.columns])
 
     def column(self, name: str) -> OwnColumn:
         """Return the column of a name."""

@@ -62,6 +62,8 @@ def find_warnings(declaration: TargetDeclaration, facts: Facts) -> list[str]:
 def _of_declaration(declaration: TargetDeclaration) -> Iterator[str]:
     """Find what is wrong without any look at the table."""
     by, newest = declaration.newest_by, declaration.on_conflict is OnConflict.NEWEST
+    if len({*declaration.key}) < len(declaration.key):
+        yield "key names a column twice: leave one out"
     if not declaration.key:
         yield "key names no column: name those of a unique constraint"
     if declaration.on_conflict is OnConflict.UPDATE and not declaration.receipts:
@@ -166,9 +168,11 @@ def _why_unfit(index: Row[Any]) -> str:
 def _of_privileges(declaration: TargetDeclaration, facts: Facts) -> Iterator[str]:
     """Find what the role may not do."""
     assert facts.relation is not None
-    table = declaration.table
+    table, role = declaration.table, facts.relation.role
     if not facts.relation.may_use_schema:
-        yield f"the role lacks USAGE on schema {facts.relation.schema}: grant it"
+        schema = facts.relation.schema
+        grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}"
+        yield f"role {role} lacks USAGE on schema {schema}: {grant}"
     filled = [
         one
         for one in facts.columns
@@ -184,6 +188,8 @@ def _of_privileges(declaration: TargetDeclaration, facts: Facts) -> Iterator[str
     for privilege, lacking in needed.items():
         if lacking:
             yield (
-                f"the role lacks {privilege} on {table} ({', '.join(lacking)}):"
-                f" GRANT {privilege} ON {table} TO it"
+                f"role {role} lacks {privilege} on {table} ({', '.join(lacking)}):"
+                f" GRANT {privilege} ON {table} TO {role}"
             )
+    for sequence in (one.locked_sequence for one in facts.columns if one.locked_sequence):
+        yield f"role {role} lacks USAGE on {sequence}: GRANT USAGE ON SEQUENCE {sequence} TO {role}"

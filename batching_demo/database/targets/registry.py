@@ -13,7 +13,8 @@ from batching_demo.database.errors import (
 )
 from batching_demo.database.targets.check import CheckedTarget, TargetError, check_targets
 from batching_demo.database.targets.own_target import OwnTarget
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.targets.records import RECORDS
+from batching_demo.database.writing.target import Target
 
 
 class Targets:
@@ -46,7 +47,7 @@ class Targets:
         """The names of all targets, the built-in one first."""
         return [RECORDS_TARGET, *self._declarations]
 
-    async def find(self, engine: AsyncEngine, name: str) -> Target | OwnTarget:
+    async def find(self, engine: AsyncEngine, name: str) -> Target:
         """Return the target of a name.
 
         Raises:

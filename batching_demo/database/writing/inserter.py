@@ -1,4 +1,4 @@
-"""Insert rows, and find out which of them Postgres refuses, and whether the rows are to blame.
+"""Store rows, and find out which of them Postgres refuses, and whether the rows are to blame.
 
 The SQLSTATE only says what is tried first. A trigger may raise any code for one record, and a
 missing privilege fails a record with the same code as a row level security policy. So rows that
@@ -7,7 +7,7 @@ fail are halved until those that fail alone are found, and compared with rows th
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -19,7 +19,7 @@ from batching_demo.database.errors import (
     classify,
     sqlstate_of,
 )
-from batching_demo.database.writing.statements import Statements
+from batching_demo.database.writing.answers import Answers
 
 ATTEMPTS_BEFORE_BLAME = 3
 """Failed attempts after which a record may be blamed for a code that is the server's own."""
@@ -38,7 +38,7 @@ RESOURCES = "53"
 
 @dataclass(frozen=True)
 class _Failed:
-    """How an INSERT has failed."""
+    """How a statement has failed."""
 
     failure: Failure
     seconds: float
@@ -53,39 +53,47 @@ class _Failed:
 
 
 class Inserter:
-    """Inserts the rows of one write.
+    """Stores the rows of one write with one kind of statement: an INSERT, or one that changes rows.
 
     Args:
-        statements: Send the INSERTs.
-        rows_per_statement: The most rows of one INSERT.
+        send: Sends a statement for rows. Without rows, it only tries whether the statement works.
+        takes_a_copy: Returns whether Postgres takes another row than those of the write.
+        rows_per_statement: The most rows of one statement.
         attempt: Which attempt at the write this is, from 1.
     """
 
-    def __init__(self, statements: Statements, rows_per_statement: int, attempt: int) -> None:
+    def __init__(
+        self,
+        send: Callable[[Sequence[int]], Awaitable[Answers]],
+        takes_a_copy: Callable[[], Awaitable[bool]],
+        rows_per_statement: int,
+        attempt: int,
+    ) -> None:
         self.halving_statements = 0
-        """How many INSERTs it took to find out which rows are refused."""
+        """How many statements it took to find out which rows are refused."""
         self._refusals: dict[int, Failure] = {}
-        self._statements = statements
+        self._send = send
+        self._asks_for_a_copy = takes_a_copy
         self._rows_per_statement = rows_per_statement
         self._attempt = attempt
         self._began = time.monotonic()
-        self._inserted: set[str] = set()
+        self._answers: list[Answers] = []
         self._suspects: dict[int, _Failed] = {}
         self._statement_works = False
-        self._has_inserted = False
+        self._has_stored = False
         self._takes_a_copy = False
 
-    async def insert(self, rows: Sequence[int]) -> set[str]:
-        """Insert rows, and return the keys of the inserted ones. `take_refusals` has the others.
+    async def store(self, rows: Sequence[int]) -> Answers:
+        """Store rows, and return what the statements answer. `take_refusals` has the others.
 
         Args:
-            rows: The numbers of rows, sorted by key. Their keys all differ.
+            rows: The numbers of candidates, in order.
 
         Raises:
-            SQLAlchemyError: An INSERT failed, and no record is to blame.
+            SQLAlchemyError: A statement failed, and no record is to blame.
             DatabaseFailedError: The same.
         """
-        self._inserted = set()
+        self._answers = []
         for at in range(0, len(rows), self._rows_per_statement):
             part = rows[at : at + self._rows_per_statement]
             if failed := await self._try(part):
@@ -93,7 +101,7 @@ class Inserter:
                 await self._isolate(part, failed)
         if self._suspects:
             await self._judge()
-        return self._inserted
+        return Answers.joined(self._answers)
 
     def take_refusals(self) -> dict[int, Failure]:
         """Return the rows that are to blame for failures since the last call, by their numbers."""
@@ -101,22 +109,21 @@ class Inserter:
         return refusals
 
     async def _try(self, rows: Sequence[int]) -> _Failed | None:
-        """Insert rows. Return the failure if a record may be to blame; None if there is none.
+        """Store rows. Return the failure if a record may be to blame; None if there is none.
 
         Raises:
             SQLAlchemyError: The statement failed, and no record may be to blame.
         """
         began = time.monotonic()
         try:
-            inserted = await self._statements.insert(rows)
+            answers = await self._send(rows)
         except SQLAlchemyError as error:
             failure = classify(error)
             if failure.kind is FailureKind.OUTAGE and not self._may_halve(error):
                 raise
             return _Failed(failure, time.monotonic() - began)
-        # The set of the first INSERT, which mostly is the only one, is not copied.
-        self._inserted = self._inserted | inserted if self._inserted else inserted
-        self._has_inserted |= bool(inserted)
+        self._answers.append(answers)
+        self._has_stored |= bool(answers.codes)
         return None
 
     def _may_halve(self, error: SQLAlchemyError) -> bool:
@@ -131,25 +138,25 @@ class Inserter:
         return has_time and self._attempt > ATTEMPTS_BEFORE_BLAME
 
     async def _check_statement(self, failed: _Failed) -> None:
-        """Insert no rows, once in a write, if the failure may have nothing to do with the rows.
+        """Send no rows, once in a write, if the failure may have nothing to do with the rows.
 
         Raises:
             SQLAlchemyError: That fails too, so no record is to blame.
         """
         if failed.failure.kind is not FailureKind.POISON and not self._statement_works:
             self.halving_statements += 1
-            await self._statements.insert_nothing()
+            await self._send([])
             self._statement_works = True
 
     async def _isolate(self, bad: Sequence[int], failed: _Failed) -> None:
-        """Find the rows that fail alone among rows that hold at least one, and insert the others.
+        """Find the rows that fail alone among rows that hold at least one, and store the others.
 
-        Each half is an INSERT of its own, and is halved again if it fails. A row is refused if the
-        failure is a record's own by its code. Otherwise `_judge` decides.
+        Each half is a statement of its own, and is halved again if it fails. A row is refused if
+        the failure is a record's own by its code. Otherwise `_judge` decides.
 
         Args:
-            bad: Rows that one INSERT could not insert, or the half of them with a bad one.
-            failed: How that INSERT has failed.
+            bad: Rows that one statement could not store, or the half of them with a bad one.
+            failed: How that statement has failed.
         """
         if len(bad) == 1:
             if failed.failure.kind is FailureKind.POISON:
@@ -192,10 +199,10 @@ class Inserter:
         """Return whether other rows pass, so that it is the row that fails."""
         if failed.has_waited and failed.is_servers:
             waited_long = self._attempt > ATTEMPTS_BEFORE_BLAME_AFTER_WAITING
-            return waited_long and self._has_inserted
-        if not (self._has_inserted or self._takes_a_copy):
-            self._takes_a_copy = await self._statements.takes_a_copy()
-        return self._has_inserted or self._takes_a_copy
+            return waited_long and self._has_stored
+        if not (self._has_stored or self._takes_a_copy):
+            self._takes_a_copy = await self._asks_for_a_copy()
+        return self._has_stored or self._takes_a_copy
 
 
 def _is_lost(error: SQLAlchemyError) -> bool:

@@ -1,14 +1,23 @@
 """The only INSERTs of records in the project."""
 
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.encoding import encoding_of
-from batching_demo.database.errors import database_errors
-from batching_demo.database.writing.inserter import Inserter
+from batching_demo.database.errors import (
+    DatabaseFailedError,
+    FailureKind,
+    classify,
+    database_errors,
+)
+from batching_demo.database.targets.check import expect_unchanged
+from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.row_writer import RowWriter, WriteResult
 from batching_demo.database.writing.rows import BatchInfo, Rows
-from batching_demo.database.writing.statements import Statements
-from batching_demo.database.writing.target import RECORDS, Target
+from batching_demo.database.writing.sender import Sender
+from batching_demo.database.writing.target import Target
 
 
 async def write_batch(
@@ -38,12 +47,8 @@ async def write_batch(
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
-    with database_errors():
-        async with engine.connect() as connection:
-            rows.escape(encoding_of(connection))
-            statements = Statements.batched(connection, target, rows, batch)
-            inserter = Inserter(statements, rows_per_statement or max(1, len(rows)), attempt)
-            return await RowWriter(statements, inserter, rows).run(batch, look_first=attempt > 1)
+    at_once = rows_per_statement or max(1, len(rows))
+    return await _write(engine, rows, batch, target, at_once, attempt)
 
 
 async def write_unbatched(
@@ -60,8 +65,34 @@ async def write_unbatched(
     Raises:
         DatabaseFailedError: No record is to blame. The same rows may be written again.
     """
+    return await _write(engine, rows, None, target, 1, attempt)
+
+
+async def _write(
+    engine: AsyncEngine,
+    rows: Rows,
+    batch: BatchInfo | None,
+    target: Target,
+    rows_per_statement: int,
+    attempt: int,
+) -> WriteResult:
+    """Write rows. Each is a batch of its own if there is no batch."""
     with database_errors():
         async with engine.connect() as connection:
             rows.escape(encoding_of(connection))
-            statements = Statements.unbatched(connection, target, rows)
-            return await RowWriter(statements, Inserter(statements, 1, attempt), rows).run(None)
+            sender = Sender(connection)
+            statements = target.statements(sender, rows, batch)
+            check = partial(expect_unchanged, connection, target)
+            writer = RowWriter(sender, statements, rows, rows_per_statement, attempt, check)
+            try:
+                return await writer.run(batch, look_first=batch is not None and attempt > 1)
+            except (SQLAlchemyError, DatabaseFailedError) as error:
+                if _is_operators(error):
+                    # A table that has changed explains it better.
+                    await check()
+                raise
+
+
+def _is_operators(error: SQLAlchemyError | DatabaseFailedError) -> bool:
+    failure = error.failure if isinstance(error, DatabaseFailedError) else classify(error)
+    return failure.kind is FailureKind.OPERATOR

@@ -38,7 +38,7 @@ async def check_postgres(
     try:
         with database_errors():
             async with engine.connect() as connection:
-                return await _check(connection, describe_database(settings), targets)
+                return await _check(connection, settings, targets)
     except DatabaseFailedError as error:
         return _unreachable(f"{error} ({describe_database(settings)})")
     finally:
@@ -51,13 +51,14 @@ def _unreachable(detail: str) -> list[Check]:
 
 
 async def _check(
-    connection: AsyncConnection, place: str, targets: Sequence[TargetDeclaration]
+    connection: AsyncConnection, settings: Settings, targets: Sequence[TargetDeclaration]
 ) -> list[Check]:
-    server, schema = await check_server(connection, place), await check_schema(connection)
+    server = await check_server(connection, describe_database(settings))
+    schema = await check_schema(connection)
     if schema.outcome is CheckOutcome.OK:
         of_tables = [await check(connection) for check in NEED_SCHEMA.values()]
     else:
         of_tables = [skipped(name, SCHEMA) for name in NEED_SCHEMA]
-    own = await check_own_targets(connection, targets)
+    own = await check_own_targets(settings, targets)
     rest = [await check_commits(connection), await check_clock(connection)]
     return [server, schema, *of_tables, own, *rest]

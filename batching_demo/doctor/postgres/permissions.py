@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batching_demo.database.dead_letters.storing import INSERT
 from batching_demo.database.errors import classify
-from batching_demo.database.writing.target import RECORDS
+from batching_demo.database.targets.records_sql import INSERT_ROWS, SELECT_STORED
 from batching_demo.doctor.check import Check, ok, problem
 
 PERMISSIONS = "permissions"
-STATEMENTS: tuple[ClauseElement, ...] = (RECORDS.insert_rows, RECORDS.select_stored, INSERT)
+STATEMENTS: tuple[ClauseElement, ...] = (INSERT_ROWS, SELECT_STORED, INSERT)
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "records": ("INSERT", "SELECT"),
     "dead_letters": ("INSERT", "SELECT", "UPDATE"),

@@ -105,8 +105,8 @@ async def measure_peers(
                     "commits a record",
                 ],
                 rows,
-                f"medians of {rounds} interleaved rounds, lowest and highest in brackets; direct has"
-                " requests in place of workflows; those of one record have a write budget of"
+                f"medians of {rounds} interleaved rounds, lowest and highest in brackets; direct"
+                " has requests in place of workflows; those of one record have a write budget of"
                 f" {budgets}; commits are those of all databases in Postgres, where DBOS keeps its"
                 " own state too; Temporal's dev server keeps its state in SQLite",
             )

@@ -1,0 +1,42 @@
+// Stores one record, without a workflow: node write.ts ORDER_ID ITEM
+import { ActivityExecutionAlreadyStartedError, Client, Connection } from '@temporalio/client';
+
+type Verdict = 'written' | 'duplicate' | 'conflict' | 'rejected' | 'updated' | 'stale';
+
+interface Result {
+  key: string;
+  verdict: Verdict;
+  problem: { reason: string; detail: string; sqlstate: string | null } | null;
+  batch_id: string | null;
+}
+
+interface Answer {
+  digest: string;
+  records: Result[];
+}
+
+async function write(client: Client, id: string, request: object): Promise<Answer> {
+  try {
+    return await client.activity.execute<Answer>('write_records', {
+      id,
+      taskQueue: 'batcher-queue',
+      args: [request],
+      startToCloseTimeout: '10m',
+      heartbeatTimeout: '30s',
+      // The same id again gets the same answer, while the first request runs and afterwards.
+      idConflictPolicy: 'USE_EXISTING',
+      idReusePolicy: 'REJECT_DUPLICATE',
+    });
+  } catch (error) {
+    if (!(error instanceof ActivityExecutionAlreadyStartedError)) throw error;
+    return await client.activity.getHandle<Answer>(id).result();
+  }
+}
+
+const [orderId, item] = process.argv.slice(2);
+const connection = await Connection.connect({ address: process.env.TEMPORAL_ADDRESS });
+const client = new Client({ connection, namespace: process.env.TEMPORAL_NAMESPACE });
+const record = { key: orderId, payload: { item } };
+const answer = await write(client, `order-${orderId}`, { source: 'orders', records: [record] });
+console.log(JSON.stringify(answer.records));
+await connection.close();
