@@ -30,6 +30,7 @@ COMMANDS = {
     "intake": "intake.group.intake",
     "main": "main.group.main_group",
     "psql": "psql.psql",
+    "receipts": "receipts.receipts",
     "submit": "submit.submit",
     "targets": "targets.group.targets",
 }

@@ -58,7 +58,7 @@ def _receive_one_at_a_time() -> None:
             time.sleep(0.05)
 
     if receive.__name__ != patiently.__name__:
-        SQSBackend.receive_message = patiently  # type: ignore[method-assign]  # on purpose
+        SQSBackend.receive_message = patiently  # type: ignore[assignment,method-assign]  # of moto
 
 
 @dataclass

@@ -284,7 +284,7 @@ KINDS: dict[str, TableKind] = {
         other_shown="two",
     ),
     "collation": TableKind(
-        "k text COLLATE either PRIMARY KEY, v text",
+        "k text COLLATE either PRIMARY KEY, v text CHECK (v <> 'bad')",
         before=(
             "CREATE COLLATION either (provider = icu, locale = 'und-u-ks-level2',"
             " deterministic = false)",
@@ -294,8 +294,8 @@ KINDS: dict[str, TableKind] = {
         same={"k": "c-1", "v": "one"},
         other={"k": "C-1", "v": "two"},
         second={"k": "C-2"},
-        bad={"k": "", "v": None, "version": "x"},
-        sqlstate="22P02",
+        bad={"k": "", "v": "bad"},
+        sqlstate="23514",
         shown="v",
         first_shown="one",
         other_shown="two",

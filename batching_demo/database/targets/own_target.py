@@ -1,5 +1,6 @@
 """A target with what the catalogs of Postgres say of its table."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,9 @@ from batching_demo.database.targets.sql.helpers import Helpers
 from batching_demo.database.targets.sql_type import SqlType
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.sender import Sender
+
+CONSTANT = re.compile(r"(-?[\d.]+|'([^']|'')*'|true|false)(::[^()]+(\([\d,]+\))?)?")
+"""A default that is a constant, as Postgres writes it."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,7 @@ class OwnTarget:
 
     @cached_property
     def deciding(self) -> Sequence[OwnColumn]:
-        """The columns that a record needs a value for: of the key, and the one of `newest_by`.
-
-        Their defaults do not count. A repetition of the record could get another value.
-        """
+        """The columns that a record needs a value for: of the key, and the one of `newest_by`."""
         return [*self.key, *([self.newest_by] if self.newest_by else [])]
 
     @cached_property
@@ -120,8 +121,16 @@ class OwnTarget:
         return [one for one in self.filled if one not in self.key]
 
     @cached_property
+    def assumed(self) -> Sequence[OwnColumn]:
+        """Those of `deciding` with a default that counts if the record lacks the field.
+
+        It is a constant. From any other default a repetition of the record could get another value.
+        """
+        return [one for one in self.deciding if CONSTANT.fullmatch(one.default or "")]
+
+    @cached_property
     def defaulted(self) -> Sequence[OwnColumn]:
-        """The filled columns that take their default if the record lacks the field."""
+        """The other filled columns with a default, which a new row takes for a missing field."""
         return [one for one in self.filled if one.default and one not in self.deciding]
 
     @cached_property

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
@@ -17,10 +18,11 @@ from batching_demo.contracts.encoding import RecordColumns
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import SESSION_SETTINGS, create_engine
+from batching_demo.database.targets.records_sql import INSERT_ROW, INSERT_ROWS, arrays, scalars
 from batching_demo.database.writing.rows import RECORD_VALUES, BatchInfo, Rows
-from batching_demo.database.writing.target import RECORDS
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
+from tools.benchmark.parts.own_table import measure_own
 from tools.benchmark.results.spread import Spread, ratios
 
 SIZES = (1, 10, 100, 1_000)
@@ -49,7 +51,7 @@ class Writers:
     def __init__(self, engine: AsyncEngine, connection: asyncpg.Connection) -> None:
         self._engine = engine
         self._connection = connection
-        compiled = RECORDS.insert_rows.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
+        compiled = INSERT_ROWS.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy
         self._sql = str(compiled)
         self._parameters: Sequence[str] = compiled.positiontup or ()
 
@@ -66,9 +68,7 @@ class Writers:
         engine = self._engine.execution_options(isolation_level="READ COMMITTED")
         for row in range(len(rows)):
             async with engine.begin() as connection:
-                await connection.execute(
-                    RECORDS.insert_row, RECORDS.scalars(rows, row, self._batch())
-                )
+                await connection.execute(INSERT_ROW, scalars(rows, row, self._batch()))
         return None
 
     async def unbatched(self, rows: Rows) -> object:
@@ -77,7 +77,7 @@ class Writers:
 
     async def raw(self, rows: Rows) -> object:
         """Run the statement of `write_batch` without SQLAlchemy and without verdicts."""
-        values = RECORDS.arrays(rows, range(len(rows)), self._batch())
+        values = arrays(rows, range(len(rows)), self._batch())
         return await self._connection.fetch(self._sql, *(values[name] for name in self._parameters))
 
     async def copy(self, rows: Rows) -> object:
@@ -102,7 +102,12 @@ async def measure_write(url: str, rounds: int) -> Section:
     connection = await asyncpg.connect(plain, server_settings=dict(SESSION_SETTINGS))
     try:
         writers = Writers(engine, connection)
-        return _section(await _measure(writers, rounds), rounds, await _replay_wal(engine, writers))
+        section = _section(
+            await _measure(writers, rounds), rounds, await _replay_wal(engine, writers)
+        )
+        return replace(
+            section, tables=[*section.tables, await measure_own(engine, connection, rounds)]
+        )
     finally:
         await connection.close()
         await engine.dispose()

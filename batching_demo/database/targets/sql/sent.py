@@ -76,15 +76,15 @@ def sent_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
 
     Args:
         target: Where they go. Each column that it fills is in the result, by its name.
-        with_defaults: Whether a missing field takes the default of its column. If not, it is NULL,
-            and the result has the record too.
+        with_defaults: Whether a missing field takes the default of its column. If not, it is NULL
+            unless the column is one of `assumed`, and the result has the record too.
     """
     came = _came(target)
     source, values = _values(target, came)
     chosen = []
     for one in target.filled:
         value = values[one.name]
-        if with_defaults and one in target.defaulted:
+        if one in target.assumed or (with_defaults and one in target.defaulted):
             default = cast(literal_column(str(one.default)), value.type)
             value = case((has_field(came.c.payload, one), value), else_=default)
         chosen.append(value.label(quoted_name(one.name, quote=True)))
