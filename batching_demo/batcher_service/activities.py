@@ -68,7 +68,7 @@ class WriteActivities:
         self._metrics = WorkerMetrics.of(client)
         self.guard = IdentityGuard(engine, client)
         self._writer = BatchWriter(
-            engine, targets or Targets(), self._metrics, self.guard, connections
+            engine, targets or Targets(), self._metrics, self.guard.guarding, connections
         )
         self._coalescing = coalescing
         self._coalescers: dict[str, Coalescer] = {}

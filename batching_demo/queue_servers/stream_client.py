@@ -44,7 +44,7 @@ def open_client(address: StreamAddress) -> Any:
             "queues of Redis need redis-py: install it with `pip install 'batching-demo[redis]'`"
         ) from None
     try:
-        client = Redis.from_url(
+        client: Any = Redis.from_url(
             address.server_url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,

@@ -75,9 +75,22 @@ def test_the_image_holds_what_an_installation_needs_and_nothing_else() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     sent = {line.removeprefix("!") for line in ignored if line.startswith("!")}
     lines = (ROOT / "Dockerfile").read_text().splitlines()
-    copied = {name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]}
+    copies = [line.split()[1:-1] for line in lines if line.startswith("COPY")]
+    copied = {name for names in copies if "--from=build" not in names for name in names}
     assert ignored[0] == "*"
     assert sent == copied == {"pyproject.toml", "README.md", "LICENSE", "alembic", "batching_demo"}
+
+
+def test_the_image_has_no_builder_in_it_and_runs_as_nobody() -> None:
+    last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert " uv" not in last_stage
+    assert "\nUSER 65532:65532\n" in last_stage
+
+
+def test_the_image_follows_what_hadolint_asks_for() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    result = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 class Installation:

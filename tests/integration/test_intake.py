@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.batcher_service.queues.intake import IntakeOptions
+from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.batcher_service.queues.source import Message
 from batching_demo.batcher_service.retry.record import RetryRefusedError, record_again
 from batching_demo.contracts.batches import BatchHeader
@@ -72,7 +72,7 @@ async def test_good_records_become_rows_and_bad_ones_dead_letters(
 async def test_the_key_is_a_member_of_the_object(
     engine: AsyncEngine, stream: StreamAddress
 ) -> None:
-    intake = IntakeOptions(key_columns=["n"])
+    intake = Intake(key_columns=["n"])
     await add(stream, *objects(1, 2, 1), "no JSON", "no JSON")
     async with consuming(engine, stream, intake=intake) as run:
         await expect_empty(stream)
@@ -214,7 +214,10 @@ async def test_dead_letters_of_the_intake_can_be_retried(
     refused, broken = await add(stream, '{"n": 900}', "no JSON")
     async with consuming(engine, stream):
         await expect_empty(stream)
-    ids = dict(await fetch(engine, "SELECT reason, id FROM dead_letters"))  # type: ignore[arg-type]
+    ids = {
+        reason: int(str(number))
+        for reason, number in await fetch(engine, "SELECT reason, id FROM dead_letters")
+    }
     found = await read_dead_letter(engine, ids["refused_by_postgres"])
     assert found
     record = record_again(*found, key=None, edited=None)

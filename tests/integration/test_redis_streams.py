@@ -84,7 +84,7 @@ async def test_entries_of_a_consumer_that_died_are_claimed(stream: StreamAddress
         await dead.receive(ROOM)
         assert await other.receive(ROOM) == []
         await claimable()
-        claimed = await other.receive(1)
+        claimed = list(await other.receive(1))
         assert [(one.body, one.deliveries) for one in claimed] == [(b"a", 2)]
         claimed += await other.receive(ROOM)
         assert [(one.body, one.deliveries) for one in claimed] == [(b"a", 2), (b"b", 2)]

@@ -12,12 +12,13 @@ from temporalio.common import MetricMeter
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.queues.consumer import DEFAULT_MAX_DELIVERIES, Consumer
-from batching_demo.batcher_service.queues.intake import IntakeOptions, submissions_of
+from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.batcher_service.queues.source import Message
 from batching_demo.batcher_service.queues.sqs import source as source_module
 from batching_demo.batcher_service.queues.sqs.source import SqsSource
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.targets.registry import Targets
 from batching_demo.queue_servers.errors import QueueAwayError, QueueError
 from batching_demo.queue_servers.sqs_address import SqsAddress
 from tests.support.commands import aside
@@ -141,9 +142,10 @@ async def consuming(
     """Have an intake worker write what is on a queue."""
     source = SqsSource(queue.address, visibility_seconds=visibility_seconds)
     settings = BatcherSettings(max_records=50, linger_seconds=0.2)
-    writer = IntakeWriter(engine, WorkerMetrics(MetricMeter.noop), IntakeOptions())
+    intake, metrics = Intake(), WorkerMetrics(MetricMeter.noop)
+    writer = IntakeWriter(engine, Targets(), metrics, intake, settings.max_in_flight)
     consumer = Consumer(
-        source, settings, submissions_of, writer.write, max_deliveries=DEFAULT_MAX_DELIVERIES
+        source, settings, intake.submissions_of, writer.write, max_deliveries=DEFAULT_MAX_DELIVERIES
     )
     stop = asyncio.Event()
     running = asyncio.create_task(consumer.run(stop))

@@ -11,12 +11,13 @@ from temporalio.runtime import Runtime
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.queues.consumer import Consumer
-from batching_demo.batcher_service.queues.intake import IntakeOptions, submissions_of
+from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.batcher_service.queues.redis_streams.source import StreamSource
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.targets.registry import Targets
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support.queues import deliveries, length, source_of
 from tests.support.waiting import eventually, in_time
@@ -32,17 +33,19 @@ class Run:
         engine: AsyncEngine,
         source: StreamSource,
         settings: BatcherSettings,
-        intake: IntakeOptions,
+        intake: Intake,
+        targets: Targets,
     ) -> None:
         self.source = source
         self.codes = ""
         self.batches: list[int] = []
         """The number of records of each batch."""
         self.stop = asyncio.Event()
-        writer = IntakeWriter(engine, WorkerMetrics(Runtime.default().metric_meter), intake)
+        metrics = WorkerMetrics(Runtime.default().metric_meter)
+        writer = IntakeWriter(engine, targets, metrics, intake, settings.max_in_flight)
         self.write: Write = writer.write
         """May be replaced."""
-        consumer = Consumer(source, settings, submissions_of, self._write, max_deliveries=5)
+        consumer = Consumer(source, settings, intake.submissions_of, self._write, max_deliveries=5)
         self.ending = asyncio.create_task(consumer.run(self.stop))
 
     async def _write(self, batch: BatchHeader, submissions: Sequence[Submission]) -> list[Verdicts]:
@@ -57,12 +60,13 @@ async def consuming(
     engine: AsyncEngine,
     stream: StreamAddress,
     settings: BatcherSettings = QUICK,
-    intake: IntakeOptions | None = None,
+    intake: Intake | None = None,
+    targets: Targets | None = None,
     **options: Any,
 ) -> AsyncIterator[Run]:
     """Consume a stream meanwhile, and stop in the end."""
     async with source_of(stream, **options) as source:
-        run = Run(engine, source, settings, intake or IntakeOptions())
+        run = Run(engine, source, settings, intake or Intake(), targets or Targets())
         try:
             yield run
         finally:

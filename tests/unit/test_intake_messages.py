@@ -2,11 +2,7 @@ import json
 
 import pytest
 
-from batching_demo.batcher_service.queues.intake import (
-    IntakeOptions,
-    gather_messages,
-    submissions_of,
-)
+from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.batcher_service.queues.source import Message
 from batching_demo.contracts.encoding import PreparedRecord, decode_records, encode_records
 from batching_demo.records.json_text import canonical, content_hash, parse_object
@@ -17,8 +13,8 @@ QUEUE = "0/orders"
 def prepared(body: bytes, *, problem: str = "", **options: object) -> tuple[str, str, str, bytes]:
     """Return key, payload, rejection and hash of the record of a message."""
     message = Message(QUEUE, "5-0", body, problem=problem)
-    chosen = IntakeOptions(**options)  # type: ignore[arg-type]  # a test passes what fits
-    rows = gather_messages(submissions_of(message, 0.0), chosen).rows
+    intake = Intake(**options)  # type: ignore[arg-type]  # a test passes what fits
+    rows = intake.gather(intake.submissions_of(message, 0.0)).rows
     (row,) = zip(
         rows.values["idempotency_key"],
         rows.values["payload"],
@@ -79,7 +75,7 @@ def test_a_message_with_a_problem_is_not_parsed() -> None:
 
 def test_a_message_is_one_record_of_a_submission_that_is_named_after_it() -> None:
     body = json.dumps({"a": 1}).encode()
-    (submission,) = submissions_of(Message(QUEUE, "5-0", body), 12.5)
+    (submission,) = Intake().submissions_of(Message(QUEUE, "5-0", body), 12.5)
     header = submission.header
     assert (header.submission_id, header.source, header.records) == ("0/orders/5-0", QUEUE, 1)
     assert (header.requester, submission.records, submission.received_at) == ("", body, 12.5)

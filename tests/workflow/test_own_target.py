@@ -17,7 +17,7 @@ from batching_demo.contracts.retries import RetryInput
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
-from tests.support.database import execute, fetch
+from tests.support.database import execute, fetch, scalar
 from tests.support.services import batcher_service
 from tests.support.writers import WRITERS, Job, WriteOnce
 
@@ -62,10 +62,10 @@ async def written(client: Client, job: Job) -> list[RecordResult]:
     )
 
 
-async def ids(engine: AsyncEngine) -> dict[object, object]:
-    return {
-        number: id_ for number, id_ in await fetch(engine, "SELECT invoice_no, id FROM invoices")
-    }
+async def ids(engine: AsyncEngine) -> dict[str, int]:
+    stored = "SELECT jsonb_object_agg(invoice_no, id) FROM invoices"
+    found: dict[str, int] = await scalar(engine, stored)
+    return found
 
 
 def told(results: list[RecordResult]) -> list[tuple[str, object]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from batching_demo.batcher_service.queues.consumer import (
     LEAST_MAX_DELIVERIES,
     Consumer,
 )
-from batching_demo.batcher_service.queues.intake import IntakeOptions, submissions_of
+from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.batcher_service.queues.metrics import QueueMetrics, sample_queue
 from batching_demo.batcher_service.queues.opening import open_source
 from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions
@@ -26,10 +26,13 @@ from batching_demo.cli import options
 from batching_demo.cli.batcher.worker import warn_of_database
 from batching_demo.cli.intake import queue_options
 from batching_demo.cli.servers import database_line
+from batching_demo.cli.target_options import TargetOptions, target_options
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
+from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.database.targets.registry import Targets
 from batching_demo.queue_servers.errors import QueueError
 from batching_demo.settings import Settings
 from batching_demo.temporal import stop_on_signals
@@ -67,12 +70,6 @@ key = options.option(
     help="Member of each object whose text is the idempotency key; given again, the texts are"
     " joined. [default: name of the queue and id of the message]",
 )
-target = options.option(
-    "--target",
-    metavar="NAME",
-    default=IntakeOptions.target,
-    help="The target that the records go to.",
-)
 
 
 @click.command()
@@ -87,7 +84,8 @@ target = options.option(
     keep,
     delete,
 )
-@options.as_one("intake", IntakeOptions, key, target)
+@key
+@target_options
 @options.option(
     "--max-deliveries",
     variable="INTAKE_MAX_DELIVERIES",
@@ -105,7 +103,8 @@ def worker(
     queue: str,
     endpoint_url: str | None,
     stream: StreamOptions,
-    intake: IntakeOptions,
+    key_columns: Sequence[str],
+    into: TargetOptions,
     max_deliveries: int,
     gathering: BatcherSettings,
     metrics_bind: str | None,
@@ -129,20 +128,22 @@ def worker(
     source = open_source(queue, stream, endpoint_url)
     start_runtime(metrics_bind)
     is_measured = metrics_bind is not None
-    asyncio.run(_work(settings, source, intake, max_deliveries, gathering, is_measured))
+    intake = Intake(key_columns, into.target)
+    targets = Targets([into.declaration] if into.declaration else [])
+    asyncio.run(_work(settings, source, intake, targets, max_deliveries, gathering, is_measured))
 
 
 async def _work(
     settings: Settings,
     source: Source,
-    intake: IntakeOptions,
+    intake: Intake,
+    targets: Targets,
     max_deliveries: int,
     gathering: BatcherSettings,
     is_measured: bool,
 ) -> None:
     url, pooler = settings.required_database_url, settings.pooler
     logger.info("%s", database_line(settings))
-    logger.info("queue: %s", source.place)
     meter = Runtime.default().metric_meter
     metrics = WorkerMetrics(meter)
     engine = create_engine(
@@ -158,12 +159,11 @@ async def _work(
             watch_pool(engine, metrics)
             await start(sampling(url, metrics, pooler, OpenStatements(engine)))
             await start(_in_background(sample_queue(source, QueueMetrics(meter, source.queue))))
+        with suppress(DatabaseFailedError):  # every write tries again
+            await targets.reflect_all(engine)
+        writer = IntakeWriter(engine, targets, metrics, intake, gathering.max_in_flight)
         consumer = Consumer(
-            source,
-            gathering,
-            submissions_of,
-            IntakeWriter(engine, metrics, intake).write,
-            max_deliveries=max_deliveries,
+            source, gathering, intake.submissions_of, writer.write, max_deliveries=max_deliveries
         )
         logger.info("intake worker reads %s", source.place)
         await consumer.run(stop)
