@@ -13,4 +13,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("servers")
     group.addoption("--postgres", metavar="VERSION", help="one of Debian's, such as 15")
     modes = ("transaction", "session")
+    group.addoption("--redis", choices=("6.2", "debian"), help="in place of Valkey")
     group.addoption("--pooler", choices=modes, help="put PgBouncer in front of Postgres")

@@ -17,6 +17,7 @@ EMBEDDED = "the embedded Postgres"
 FILE_SCHEME = "file://"
 """Begins the path of a file that holds the URL, in place of the URL."""
 POOLER = "BATCHING_DEMO_POOLER"
+QUEUE_URL = "BATCHING_DEMO_QUEUE_URL"
 TARGETS = "BATCHING_DEMO_TARGETS"
 
 
@@ -38,6 +39,8 @@ class DevStackAddresses(BaseModel):
     database_url: str
     temporal_address: str
     ui_url: str
+    queue_url: str | None = None
+    """The URL of Valkey's first database; None if no Valkey runs."""
 
     def workflow_page(self, workflow_id: str) -> str:
         """Return the address of a workflow in the Web UI, which shows its latest run."""
@@ -67,19 +70,24 @@ class Settings:
     database_origins: tuple[str, ...] = ()
     """What names the database: variables, or else the embedded Postgres."""
     pooler: Pooler = "auto"
+    queue_url: str = ""
+    """The server and the database of the write path `queued`; empty if there is none."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment; without a database in it, take the embedded one if it runs."""
         state_directory = find_state_directory(environ)
         devstack = DevStackAddresses.read(state_directory) if state_directory else None
+        embedded_queue = devstack.queue_url if devstack else None
+        queue_url = environ.get(QUEUE_URL) or embedded_queue or ""
         origins = tuple(name for name in (DATABASE_URL, DATABASE_URL_FILE) if environ.get(name))
         if origins:
             url = environ.get(DATABASE_URL) or f"{FILE_SCHEME}{environ[DATABASE_URL_FILE]}"
-            return cls(state_directory, url, devstack, origins)
+            return cls(state_directory, url, devstack, origins, queue_url=queue_url)
         if devstack:
-            return cls(state_directory, devstack.database_url, devstack, (EMBEDDED,))
-        return cls(state_directory)
+            origins, url = (EMBEDDED,), devstack.database_url
+            return cls(state_directory, url, devstack, origins, queue_url=queue_url)
+        return cls(state_directory, queue_url=queue_url)
 
     @property
     def state_directory(self) -> Path:

@@ -171,6 +171,15 @@ async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0
 
 async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:
     """Poll until a signal to stop, then finish what runs; a second signal ends the process."""
+    stop = stop_on_signals()
+    async with worker:
+        collect_closed_runs_soon()
+        started()
+        await stop.wait()
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that a signal to stop sets; a second signal ends the process."""
     stop = asyncio.Event()
 
     def on_signal() -> None:
@@ -182,10 +191,7 @@ async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None
     loop = asyncio.get_running_loop()
     for number in stop_signals():
         loop.add_signal_handler(number, on_signal)
-    async with worker:
-        collect_closed_runs_soon()
-        started()
-        await stop.wait()
+    return stop
 
 
 def stop_signals() -> list[signal.Signals]:

@@ -16,6 +16,8 @@ from temporalio.service import GrpcCompression, RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.database.schema.migrations import migrate
+from batching_demo.devstack.valkey import ValkeyServer
+from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
 from tests.support.database import execute_at
 from tests.support.postgres import (
@@ -25,6 +27,7 @@ from tests.support.postgres import (
     open_engine,
     running_postgres,
 )
+from tests.support.queues import chosen_redis, new_stream, running_valkey
 from tests.support.waiting import eventually
 
 # Nothing of the machine's own configuration may reach a test.
@@ -84,6 +87,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def postgres(pytestconfig: pytest.Config) -> Iterator[ChosenPostgres]:
     with running_postgres(*chosen_postgres(pytestconfig)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def valkey(pytestconfig: pytest.Config) -> Iterator[ValkeyServer]:
+    with running_valkey(chosen_redis(pytestconfig)) as server:
+        yield server
+
+
+@pytest.fixture
+def stream(valkey: ValkeyServer) -> StreamAddress:
+    """A stream of this test's own."""
+    return new_stream(valkey)
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from batching_demo.batcher_service.answer_sizes import in_one_result
-from batching_demo.batcher_service.batch_writer import BatchWriter
+from batching_demo.batcher_service.batch_writer import BatchWriter, Written
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
 from batching_demo.batcher_service.failures import (
@@ -35,7 +36,7 @@ from batching_demo.contracts.messages import (
 from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
-from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.database.targets.registry import Targets
 
 HEARTBEATS_IN_TIMEOUT = 3
@@ -71,7 +72,7 @@ class WriteActivities:
         self._metrics = WorkerMetrics.of(client)
         self.guard = IdentityGuard(engine, client)
         self._writer = BatchWriter(
-            engine, targets or Targets(), self._metrics, self.guard, connections, log
+            engine, targets or Targets(), self._metrics, self.guard.guarding, connections, log
         )
         self._coalescing = coalescing
         self._coalescers: dict[str, Coalescer] = {}
@@ -90,12 +91,8 @@ class WriteActivities:
         async with _watched():
             submissions = split(batch.submissions, records)
             written = await self._writer.write(batch, submissions, WritePath.BATCHED)
-            # Those of the targets that have not failed. The others are written again.
-            headers = [batch.submissions[place] for place in written.answers]
-            answers = list(written.answers.values())
-            self._metrics.confirmed(await confirm(self._client, headers, answers))
-            written.raise_failure()
-        return BatchResult.of(answers)
+            await self._confirm(batch, written)
+        return BatchResult.of(written.in_order())
 
     @activity.defn(name=WRITE_ACTIVITIES[WritePath.COALESCED])
     async def write_coalesced(
@@ -125,6 +122,22 @@ class WriteActivities:
             written.raise_failure()
         return in_one_result(written.in_order())
 
+    async def write_queued(
+        self, batch: BatchHeader, submissions: Sequence[Submission]
+    ) -> list[Verdicts]:
+        """Write a batch that came through a queue, and send the verdicts to its requesters.
+
+        Raises:
+            DatabaseFailedError: No record is to blame, or the database cannot be told from others.
+        """
+        try:
+            written = await self._writer.write(batch, submissions, WritePath.QUEUED)
+        except RPCError as error:
+            reason = f"Temporal does not say which database is its own ({error.status.name})"
+            raise DatabaseFailedError(Failure(FailureKind.OUTAGE, reason)) from None
+        await self._confirm(batch, written)
+        return written.in_order()
+
     @activity.defn(name=ANSWER_BUSY)
     async def answer_busy(self, answers: list[BusyAnswer], shard: int) -> None:
         """Send busy answers to requesters.
@@ -153,6 +166,17 @@ class WriteActivities:
         async with _watched(logged=True):
             answers = await coalescer.submit(submissions, attempt=activity.info().attempt)
         return in_one_result(answers)
+
+    async def _confirm(self, batch: BatchHeader, written: Written) -> None:
+        """Send the verdicts of the targets that have not failed.
+
+        Raises:
+            DatabaseFailedError: The others have failed, and are to be written again.
+        """
+        headers = [batch.submissions[place] for place in written.answers]
+        answers = list(written.answers.values())
+        self._metrics.confirmed(await confirm(self._client, headers, answers))
+        written.raise_failure()
 
     def _coalescer(self, target: str) -> Coalescer:
         """Return the coalescer of a target. Targets that nobody knows share one."""

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.verdicts import Gathered, by_target, gather
 from batching_demo.contracts.batches import UNKNOWN_TARGET, BatchHeader, BatchResult
@@ -60,9 +60,10 @@ class BatchWriter:
         engine: Commits every statement by itself.
         targets: The tables that records may go to.
         metrics: Count what is written.
-        guard: Lets nothing be written to another database than that of the namespace.
+        guarding: Lets nothing be written to another database than that of the namespace.
         connections: Writes at a time.
         log: The log of batches; None writes none.
+        gather: Makes rows of submissions.
     """
 
     def __init__(
@@ -70,15 +71,17 @@ class BatchWriter:
         engine: AsyncEngine,
         targets: Targets,
         metrics: WorkerMetrics,
-        guard: IdentityGuard,
+        guarding: Callable[[], AbstractAsyncContextManager[None]],
         connections: int,
         log: BatchLog | None = None,
+        gather: Callable[[Iterable[Submission]], Gathered] = gather,
     ) -> None:
         self._engine = engine
         self._log = log
         self._targets = targets
         self._metrics = metrics
-        self._guard = guard
+        self._guarding = guarding
+        self._gather = gather
         # There are more activities than connections, since coalesced calls mostly wait for others.
         self._turn = asyncio.Semaphore(connections)
 
@@ -114,7 +117,7 @@ class BatchWriter:
 
         with self._metrics.flushed(batch, path) as flush:
             for target, places in by_target(submissions).items():
-                gathered = gather(submissions[place] for place in places)
+                gathered = self._gather(submissions[place] for place in places)
                 started = time.monotonic()
                 try:
                     result = await self._write(target, gathered, batch.shard, path, write_rows)
@@ -148,7 +151,7 @@ class BatchWriter:
             return await write_unbatched(self._engine, rows, target, attempt=attempt)
 
         for target, places in by_target(submissions).items():
-            gathered = gather(submissions[place] for place in places)
+            gathered = self._gather(submissions[place] for place in places)
             path = WritePath.UNBATCHED
             result = await self._write(target, gathered, None, path, write_rows)
             answers = gathered.verdicts(result, None)
@@ -172,7 +175,7 @@ class BatchWriter:
             DatabaseFailedError: No record is to blame.
         """
         with self._metrics.measured(shard, path, self._label(name)):
-            async with self._turn, self._guard.guarding():
+            async with self._turn, self._guarding():
                 target: Target = RECORDS
                 if self.knows(name):
                     target = await self._targets.find(self._engine, name)

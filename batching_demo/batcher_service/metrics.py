@@ -12,7 +12,7 @@ from temporalio.runtime import Runtime
 from batching_demo.contracts.batches import BatchHeader, BatchResult
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.messages import shown_verdicts
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import BUSY_ANSWERS, WritePath
 
 FLUSHES = "batching_flushes"
 BATCH_RECORDS = "batching_batch_records"
@@ -22,7 +22,6 @@ WRITE_SECONDS = "batching_write_seconds"
 RECORDS = "batching_records"
 BISECT_STATEMENTS = "batching_bisect_statements"
 CONFIRMATIONS = "batching_confirmations"
-BUSY_ANSWERS = "batching_busy_answers"
 
 DATABASE_UP = "batching_database_up"
 DEAD_LETTERS = "batching_dead_letters"
@@ -41,6 +40,12 @@ class Flush:
     """A flush that is under way."""
 
     has_failed: bool = False
+
+
+def meter_of(client: Client) -> MetricMeter:
+    """Return the meter of a client's runtime, for its namespace."""
+    runtime = client.service_client.config.runtime or Runtime.default()
+    return runtime.metric_meter.with_additional_attributes({"namespace": client.namespace})
 
 
 class WorkerMetrics:
@@ -71,8 +76,7 @@ class WorkerMetrics:
     @classmethod
     def of(cls, client: Client) -> "WorkerMetrics":
         """Return metrics on a client's runtime; without an endpoint they do nothing."""
-        runtime = client.service_client.config.runtime or Runtime.default()
-        return cls(runtime.metric_meter.with_additional_attributes({"namespace": client.namespace}))
+        return cls(meter_of(client))
 
     @contextmanager
     def measured(self, shard: int | None, path: WritePath, target: str) -> Iterator[None]:

@@ -11,6 +11,8 @@ from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.log_plugin import BatchLogPlugin
+from batching_demo.batcher_service.metrics import meter_of
+from batching_demo.batcher_service.queues.consumers import SubmissionConsumers, SubmissionsPlugin
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
@@ -36,6 +38,7 @@ def build_worker(
     identity: str | None = None,
     batch_log: bool = True,
     sandbox: bool = False,
+    queue_url: str = "",
 ) -> Worker:
     """Return a worker of the batcher service.
 
@@ -55,12 +58,20 @@ def build_worker(
         identity: Its name in Temporal; by default the client's.
         batch_log: Whether its batches have entries in the table `batches`.
         sandbox: Whether workflows run in the sandbox of the SDK.
+        queue_url: Of the write path `queued`: the server of Redis or Valkey and the number of its
+            database, such as redis://127.0.0.1:6379/0. Without it, no queue is consumed.
     """
     coalescing = coalescing or BatcherSettings()
     known = Targets(targets)
     log = BatchLog(engine, client.identity) if batch_log else None
     writes = WriteActivities(engine, client, pool_size, coalescing, known, log)
     retries = RetryActivities(engine, writes.guard)
+    consuming = []
+    if queue_url:
+        meter, namespace = meter_of(client), client.namespace
+        write = writes.write_queued
+        consumers = SubmissionConsumers(queue_url, namespace, coalescing, write, meter)
+        consuming.append(SubmissionsPlugin(consumers))
     return Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
@@ -82,6 +93,7 @@ def build_worker(
             OneDatabasePlugin(writes.guard),
             TargetsPlugin(engine, known),
             *([BatchLogPlugin(log)] if log else []),
+            *consuming,
         ],
         identity=identity,
         # While one batch of calls is written, the next one gathers.

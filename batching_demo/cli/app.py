@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "demo.demo",
     "dev": "dev.dev",
     "doctor": "doctor.doctor",
+    "intake": "intake.group.intake",
     "main": "main.group.main_group",
     "psql": "psql.psql",
     "receipts": "receipts.receipts",

@@ -17,11 +17,13 @@ from batching_demo.cli.running_batchers import (
 from batching_demo.cli.target_options import TargetOptions
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.counts import count
-from batching_demo.contracts.names import DIRECT
+from batching_demo.contracts.names import DIRECT, WritePath
 from batching_demo.settings import Settings
 
 DEFAULT_RECORDS = 400
 COMPARED_PATHS = [*options.WRITE_PATHS, DIRECT]
+DEFAULT_PATHS = [path for path in COMPARED_PATHS if path != WritePath.QUEUED]
+"""Those that need no further server."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,15 @@ comparison_options = options.as_one(
     options.write_path(
         COMPARED_PATHS,
         multiple=True,
-        default=COMPARED_PATHS,
-        help="How records reach Postgres; direct is without a workflow. Given again, several.",
+        default=DEFAULT_PATHS,
+        help="How records reach Postgres; direct is without a workflow, queued needs a queue. Given"
+        " again, several.",
     ),
     options.records_per_workflow,
     input_options,
     compared_batcher_options,
     options.max_open,
+    options.queue_url,
     options.pooler,
     click.option(
         "--report",
@@ -112,5 +116,6 @@ def read_comparison(
         max_open=chosen.max_open,
         settings=batchers.settings,
         shards=batchers.shards,
+        queue_url=settings.queue_url,
         target=into.target,
     )

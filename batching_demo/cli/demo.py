@@ -27,11 +27,11 @@ from batching_demo.cli.servers import (
     variables_of_servers,
 )
 from batching_demo.comparison.compare import Comparison
-from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
-from batching_demo.settings import DATABASE_URL, POOLER, Settings
+from batching_demo.settings import DATABASE_URL, POOLER, QUEUE_URL, Settings
 from batching_demo.temporal import connect
 
 LONGEST_START_SECONDS = 30.0
@@ -64,8 +64,14 @@ def demo(settings: Settings, chosen: ComparisonOptions, keep: bool, use_environm
     comparison = read_comparison(settings, chosen)
     stop_by_signals()
     with one_line_errors(), ExitStack() as cleanup:
-        servers = Servers(settings) if use_environment else _embedded(settings, cleanup, keep=keep)
+        queue = WritePath.QUEUED in comparison.paths
+        servers = (
+            Servers(settings)
+            if use_environment
+            else _embedded(settings, cleanup, keep=keep, queue=queue)
+        )
         settings = servers.settings
+        comparison = replace(comparison, queue_url=settings.queue_url)
         name_servers(settings)
         _migrate(settings)
         batchers = asyncio.run(_find_batchers(settings, chosen.batchers))
@@ -87,7 +93,7 @@ class Servers:
     """Variables that name other servers, which other commands of this shell would use."""
 
 
-def _embedded(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Servers:
+def _embedded(settings: Settings, cleanup: ExitStack, *, keep: bool, queue: bool) -> Servers:
     """Start the embedded servers, and forget those that the environment names."""
     from batching_demo.devstack import stack
 
@@ -104,7 +110,7 @@ def _embedded(settings: Settings, cleanup: ExitStack, *, keep: bool) -> Servers:
     stops = not keep and not stack.status(directory).is_running
     if stops:
         cleanup.callback(stack.down, directory, report)
-    stack.up(directory, report)
+    stack.up(directory, report, queue=queue)
     embedded = replace(Settings.from_environment(os.environ), pooler=settings.pooler)
     return Servers(embedded, stops, passed_over)
 
@@ -133,7 +139,8 @@ async def _compare(
 
     report(f"starting a worker of each service, logs in {settings.state_directory}")
     # The coalesced path gathers calls by the settings of the batchers.
-    environment = os.environ | coalescing_by(batchers.settings) | {POOLER: settings.pooler}
+    chosen_servers = {POOLER: settings.pooler, QUEUE_URL: settings.queue_url}
+    environment = os.environ | coalescing_by(batchers.settings) | chosen_servers
     workers = start_workers(settings.state_directory, environment)
     if not keep:
         cleanup.callback(stop_workers, workers)

@@ -1,4 +1,4 @@
-"""`batching-demo dev`: an embedded Postgres and Temporal, for a machine without them."""
+"""`batching-demo dev`: embedded servers, for a machine without them."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,8 @@ def dev() -> None:
     """Run a Postgres and a Temporal of your own on this machine.
 
     Both are the real servers; Temporal's is its dev server. All other commands find them by
-    themselves. DATABASE_URL, TEMPORAL_ADDRESS and TEMPORAL_PROFILE win over them.
+    themselves. DATABASE_URL, TEMPORAL_ADDRESS and TEMPORAL_PROFILE win over them. With --queue
+    there is a Valkey too, for the commands of `batching-demo intake`.
 
     \b
     Example:
@@ -27,18 +28,24 @@ def dev() -> None:
 
 
 @dev.command()
+@click.option(
+    "--queue",
+    is_flag=True,
+    help="Start a Valkey too: a server of queues that speaks the protocol of Redis.",
+)
 @click.pass_obj
-def up(settings: Settings) -> None:
-    """Start both servers, or the one that does not run yet.
+def up(settings: Settings, queue: bool) -> None:
+    """Start the servers that do not run yet.
 
     \b
-    Example:
+    Examples:
       batching-demo dev up
+      batching-demo dev up --queue
     """
     with one_line_errors():
         from batching_demo.devstack import stack
 
-        stack.up(settings.state_directory, report)
+        stack.up(settings.state_directory, report, queue=queue)
     print_status(settings)
     _report_others()
 
@@ -46,7 +53,7 @@ def up(settings: Settings) -> None:
 @dev.command()
 @click.pass_obj
 def status(settings: Settings) -> None:
-    """Show what runs; the exit code is 0 if both servers do, 1 if not.
+    """Show what runs; the exit code is 0 if Postgres and Temporal do, 1 if not.
 
     \b
     Example:
@@ -59,7 +66,7 @@ def status(settings: Settings) -> None:
 @dev.command()
 @click.pass_obj
 def down(settings: Settings) -> None:
-    """Stop both servers and the workers beside them.
+    """Stop the servers and the workers beside them.
 
     The data stays.
 
@@ -96,7 +103,7 @@ def _report_others() -> None:
 
 
 def print_status(settings: Settings) -> bool:
-    """Print where the servers and workers are, and return whether both servers run."""
+    """Print where the servers and workers are, and return whether Postgres and Temporal run."""
     with one_line_errors():
         from batching_demo.devstack import stack
 
@@ -105,6 +112,8 @@ def print_status(settings: Settings) -> bool:
         _print_line("Postgres", f"{found.postgres.address}, open it with `batching-demo psql`")
     if found.temporal:
         _print_line("Temporal", f"{found.temporal.address}, Web UI {found.temporal.ui_url}")
+    if found.valkey:
+        _print_line("Valkey", found.valkey.url)
     for worker in found.workers:
         _print_line(worker.name, f"process {worker.pid}")
     if not found.is_running:

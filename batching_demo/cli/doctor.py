@@ -16,6 +16,7 @@ from batching_demo.settings import Settings
 
 @click.command()
 @options.targets
+@options.queue_url
 @options.pooler
 @options.as_json
 @click.pass_obj

@@ -26,11 +26,11 @@ class InputOptions:
     format: str | None
     delimiter: str
     encoding: str
-    key_columns: Sequence[str]
-    allow_bad_records: bool
+    key_columns: Sequence[str] = ()
+    allow_bad_records: bool = False
 
 
-_how_to_read = (
+_what_it_is = (
     options.option(
         "--format",
         type=click.Choice(["csv", "ndjson"]),
@@ -46,21 +46,22 @@ _how_to_read = (
         default=Source.encoding,
         help="Encoding of the input.",
     ),
-    options.option(
-        "--key",
-        "key_columns",
-        multiple=True,
-        metavar="COLUMN",
-        help="Column of CSV, or member of NDJSON objects, whose text is the idempotency key; given"
-        " again, the texts are joined. [default: digest of the content and line of the record; for"
-        f" the flights {' '.join(FLIGHTS_KEY)}]",
-    ),
-    click.option(
-        "--allow-bad-records",
-        is_flag=True,
-        help="Load a file even if its first 1,000 records are all bad.",
-    ),
 )
+_key = options.option(
+    "--key",
+    "key_columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column of CSV, or member of NDJSON objects, whose text is the idempotency key; given"
+    " again, the texts are joined. [default: digest of the content and line of the record; for"
+    f" the flights {' '.join(FLIGHTS_KEY)}]",
+)
+_allow_bad_records = click.option(
+    "--allow-bad-records",
+    is_flag=True,
+    help="Load a file even if its first 1,000 records are all bad.",
+)
+_how_to_read = *_what_it_is, _key, _allow_bad_records
 input_options = options.as_one(
     "file",
     InputOptions,
@@ -81,6 +82,14 @@ input_arguments = options.as_one(
     *_how_to_read,
 )
 """For a command that is about files, and names them first."""
+input_arguments_without_key = options.as_one(
+    "file",
+    InputOptions,
+    click.argument("paths", metavar="[FILE]...", nargs=-1),
+    *_what_it_is,
+    _allow_bad_records,
+)
+"""For a command to which the keys of records mean nothing."""
 
 
 def read_inputs(

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import click
 
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
-from batching_demo.contracts.names import WritePath
+from batching_demo.contracts.names import COMMON_SHARD, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
+from batching_demo.queue_servers.submission_streams import stream_address
 from batching_demo.settings import POOLERS, read_pooler
 from batching_demo.target_files import read_targets
 from batching_demo.temporal import DEFAULT_POLLERS
@@ -236,6 +237,24 @@ targets = option(
     type=click.Path(path_type=Path),
     callback=lambda _ctx, _param, path: read_targets(path) if path else (),
     help="TOML file that declares tables of your own. [default: none]",
+)
+
+
+def _set_queue_url(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value:
+        ctx.obj = replace(ctx.obj, queue_url=value)
+    if ctx.obj.queue_url:
+        stream_address(ctx.obj.queue_url, "default", COMMON_SHARD)
+
+
+queue_url = option(
+    "--queue-url",
+    variable="QUEUE_URL",
+    metavar="URL",
+    expose_value=False,
+    callback=_set_queue_url,
+    help="Server of Redis or Valkey, and number of the database, that the submissions of the write"
+    " path queued travel through, such as redis://HOST:6379/0. [default: that of `dev up --queue`]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 _QUIET = f"{__name__}.quiet"

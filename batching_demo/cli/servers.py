@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import click
 
 from batching_demo.cli import options
-from batching_demo.settings import DATABASE_URL, EMBEDDED, Settings
+from batching_demo.settings import DATABASE_URL, EMBEDDED, QUEUE_URL, Settings
 from batching_demo.temporal_target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
 
 OF_DATABASES = (DATABASE_URL, "PG")
 OF_TEMPORAL = "TEMPORAL_"
 """Beginnings of the names of variables that say which servers to use, and how."""
-NAMING = (DATABASE_URL, ADDRESS, PROFILE, CONFIG_FILE)
+NAMING = (DATABASE_URL, ADDRESS, PROFILE, CONFIG_FILE, QUEUE_URL)
 """Beginnings of those that name a server."""
 
 
@@ -50,7 +50,8 @@ def database_line(settings: Settings) -> str:
 
 def variables_of_servers(environ: Mapping[str, str]) -> list[str]:
     """List the variables that say which servers to use, and how."""
-    return [name for name in environ if name.startswith((*OF_DATABASES, OF_TEMPORAL))]
+    beginnings = (*OF_DATABASES, OF_TEMPORAL, QUEUE_URL)
+    return [name for name in environ if name.startswith(beginnings)]
 
 
 def naming_variables(environ: Mapping[str, str]) -> list[str]:

@@ -47,6 +47,8 @@ class Comparison:
     """The batchers'."""
     shards: int
     max_open: int | None
+    queue_url: str = ""
+    """Of the path `queued`."""
     target: str = RECORDS_TARGET
     """The name of the target. A row of any but `records` has no run label, and its key is in the
     payload. So each path gets other records of the source, one path after the other."""

@@ -17,7 +17,9 @@ from batching_demo.contracts.names import (
 )
 from batching_demo.database.identity import read_identity
 from batching_demo.operator.identity import check_database
+from batching_demo.operator.queue import look_at_queue
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
+from batching_demo.settings import QUEUE_URL
 from batching_demo.temporal import has_pollers
 
 POLL_SECONDS = 0.1
@@ -46,6 +48,8 @@ async def check_preconditions(
                 f"no worker polls {queue}: start one with `batching-demo {service} worker`"
             )
     await check_database(client, await read_identity(engine))
+    if WritePath.QUEUED in comparison.paths:
+        await _check_queue(comparison.queue_url, client.namespace, seconds)
     shards = comparison.shards if WritePath.BATCHED in comparison.paths else 0
     for shard in range(shards):
         await _check_batcher(client, shard, comparison.shards)
@@ -58,6 +62,23 @@ async def _polled_within(client: Client, queue: str, seconds: float) -> bool:
             return False
         await asyncio.sleep(POLL_SECONDS)
     return True
+
+
+async def _check_queue(queue_url: str, namespace: str, seconds: float) -> None:
+    """Check that a batcher worker consumes the queue. It may have just started."""
+    if not queue_url:
+        raise ComparisonError(
+            f"the path queued needs a queue: set {QUEUE_URL} here and for all workers;"
+            " `batching-demo dev up --queue` starts one"
+        )
+    deadline = time.monotonic() + seconds
+    while not (found := await look_at_queue(queue_url, namespace)).is_consumed:
+        if time.monotonic() > deadline:
+            raise ComparisonError(
+                f"no batcher worker consumes {found.place}: start `batching-demo batcher worker`"
+                f" with {QUEUE_URL}"
+            )
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _check_batcher(client: Client, shard: int, shards: int) -> None:

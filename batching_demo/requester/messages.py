@@ -1,11 +1,13 @@
 """What a requester sends to its activities. Workflow code imports this, and not the activities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batching_demo.contracts.messages import SubmissionHeader
 
 SUBMIT_ACTIVITY = "batching_submit"
 """Activity that takes a `SubmitInput` and joined records, and returns whether the batcher runs."""
+ENQUEUE_ACTIVITY = "batching_enqueue"
+"""Activity that takes an `EnqueueInput` and joined records, and returns an `Enqueued`."""
 PREPARE_ACTIVITY = "batching_prepare"
 """Activity that takes `RecordTexts`, and returns packed submissions."""
 
@@ -23,3 +25,33 @@ class SubmitInput:
     shard: int
     headers: list[SubmissionHeader]
     gather_seconds: float
+
+
+@dataclass(frozen=True)
+class EnqueueInput:
+    """A message without its records: the queue that it goes to, and where it was added before.
+
+    Attributes:
+        shard: The shard of the queue.
+        headers: The headers of its submissions.
+        entries: The entries that its submissions were sent in before. While the queue has all of
+            them, the message is not added again.
+    """
+
+    shard: int
+    headers: list[SubmissionHeader]
+    entries: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """What became of a message.
+
+    Attributes:
+        entry: The new entry; empty if none was added.
+        problem: Why the queue has the message neither as a new entry nor as earlier ones; empty if
+            it has.
+    """
+
+    entry: str = ""
+    problem: str = ""

@@ -1,20 +1,24 @@
 """What a worker needs for its workflows to use a `Requester`."""
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import WorkerConfig, WorkflowRunner
+from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import pack
 from batching_demo.contracts.limits import MAX_WRITE_BYTES
+from batching_demo.requester.enqueuer import Enqueuer
 from batching_demo.requester.messages import PREPARE_ACTIVITY
 from batching_demo.requester.records import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
+from batching_demo.settings import QUEUE_URL
 
 PACKAGE = "batching_demo"
 
@@ -24,10 +28,16 @@ class BatchingPlugin(SimplePlugin):
 
     It also passes this package through the workflow sandbox, so that it is not imported anew for
     every workflow. That would take about a fifth of the CPU time that a short workflow costs.
+
+    Args:
+        queue_url: For the write path `queued`: the server of Redis or Valkey and the number of its
+            database, such as redis://127.0.0.1:6379/0. By default, BATCHING_DEMO_QUEUE_URL says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, queue_url: str | None = None) -> None:
         super().__init__(PACKAGE, workflow_runner=_with_passthrough)
+        self._enqueuer = Enqueuer(os.environ.get(QUEUE_URL, "") if queue_url is None else queue_url)
+        self._running = 0
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Return the configuration with the activities, once however often the plugin is given."""
@@ -35,8 +45,19 @@ class BatchingPlugin(SimplePlugin):
         given = config.get("activities", ())
         if prepare not in given:
             submitter = Submitter(config["client"])
-            config["activities"] = [*given, submitter.submit_to_batcher, prepare]
+            ours = (submitter.submit_to_batcher, self._enqueuer.enqueue, prepare)
+            config["activities"] = [*given, *ours]
         return config
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        """Run a worker, and close the connections to the queue with the last one."""
+        self._running += 1
+        try:
+            await next(worker)
+        finally:
+            self._running -= 1
+            if not self._running:
+                await self._enqueuer.close()
 
 
 @activity.defn(name=PREPARE_ACTIVITY)

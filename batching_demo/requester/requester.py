@@ -14,7 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.contracts.targets import RECORDS_TARGET
     from batching_demo.requester.by_activity import write_by_activity
-    from batching_demo.requester.by_signal import SignalWriter
+    from batching_demo.requester.by_queue import QueueSender
+    from batching_demo.requester.by_signal import SignalSender
     from batching_demo.requester.inbox import Inbox
     from batching_demo.requester.messages import PREPARE_ACTIVITY
     from batching_demo.requester.records import (
@@ -26,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         record_texts,
         results_of,
     )
+    from batching_demo.requester.until_answered import UntilAnswered
 
 PREPARED_IN_WORKFLOW = 32 * 1024
 """Characters of all payloads of a call. More are prepared by an activity, since workflow code has
@@ -61,7 +63,9 @@ class Requester:
         self._write_path = write_path
         self._source = source
         self._inbox = Inbox.of_workflow()
-        self._signals = SignalWriter(self._inbox, self._settings.linger_seconds)
+        linger = self._settings.linger_seconds
+        sender = QueueSender() if write_path == WritePath.QUEUED else SignalSender(linger)
+        self._until_answered = UntilAnswered(self._inbox, linger, sender)
 
     async def write(
         self,
@@ -157,8 +161,8 @@ class Requester:
             ApplicationError: The deadline has passed; the message names the records without a
                 verdict.
         """
-        if self._write_path == WritePath.BATCHED:
-            return await self._signals.write(submissions, deadline_seconds=deadline_seconds)
+        if self._write_path in (WritePath.BATCHED, WritePath.QUEUED):
+            return await self._until_answered.write(submissions, deadline_seconds=deadline_seconds)
         return await write_by_activity(
             self._write_path,
             submissions,

@@ -1,5 +1,6 @@
-"""A short run of scripts/chaos: every kind of fault that fits, on every write path and target."""
+"""A short run of scripts/chaos: every kind of fault that fits, on most write paths and targets."""
 
+from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
 from tools.chaos.__main__ import WRITE_PATHS
 from tools.chaos.own_table import OWN_TARGETS
@@ -8,11 +9,14 @@ from tools.chaos.schedule import plan
 
 SECONDS, RECORDS, SEED = 25.0, 100, 5
 TARGETS = (RECORDS_TARGET, *OWN_TARGETS)
+SOON_HEALED = [path for path in WRITE_PATHS if path != WritePath.QUEUED]
+"""On the queued path, what a killed worker held is claimed after a minute, and what the queue has
+forgotten is submitted again after a minute. Tests of their own have shorter times for that."""
 
 
 async def test_a_short_run_loses_and_doubles_nothing() -> None:
     said: list[str] = []
-    planned = RunPlan(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, WRITE_PATHS, TARGETS)
+    planned = RunPlan(plan(SEED, SECONDS), SECONDS, RECORDS, SEED, SOON_HEALED, TARGETS)
     result = await run(planned, said.append)
     assert len(planned.faults) >= 3, said
     assert [check for check in result.checks if not check.holds] == []

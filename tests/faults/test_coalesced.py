@@ -13,6 +13,7 @@ from batching_demo.operator.start import start_batchers
 from batching_demo.requester import by_activity
 from tests.support.database import execute, expect_dead_letters, fetch, scalar
 from tests.support.loading import load, write_ndjson
+from tests.support.paths import WITHOUT_QUEUE
 from tests.support.processes import start_process
 from tests.support.services import batcher_service, main_service
 from tests.support.waiting import eventually, in_time
@@ -34,7 +35,7 @@ async def test_calls_of_many_workflows_share_a_batch(
     assert counted == [("coalesced", 50, 2)]
 
 
-@pytest.mark.parametrize("path", list(WritePath))
+@pytest.mark.parametrize("path", WITHOUT_QUEUE)
 async def test_every_path_gives_the_same_verdicts(
     client: Client, engine: AsyncEngine, tmp_path: Path, path: WritePath
 ) -> None:

@@ -15,7 +15,7 @@ from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.writing.writes import write_batch
 from batching_demo.operator.start import start_batchers
-from batching_demo.requester import by_signal
+from batching_demo.requester import until_answered
 from tests.support.batchers import batcher, expect_buffered, status, submit
 from tests.support.collecting import collecting, expect_answers
 from tests.support.database import expect_rows, rows
@@ -30,7 +30,7 @@ QUICK = BatcherSettings(linger_seconds=0.2)
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requesters ask again after two seconds instead of a minute."""
-    monkeypatch.setattr(by_signal, "SHORTEST_ACK_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(until_answered, "SHORTEST_ACK_TIMEOUT_SECONDS", 2.0)
 
 
 async def submitted(client: Client) -> tuple[list[SubmissionHeader], bytes]:
@@ -99,7 +99,7 @@ async def test_a_requester_away_past_its_ack_timeout_ends_well(
             )
             await expect_buffered(client, 1)
         await expect_rows(engine, 1)
-        await asyncio.sleep(by_signal.SHORTEST_ACK_TIMEOUT_SECONDS + 1)
+        await asyncio.sleep(until_answered.SHORTEST_ACK_TIMEOUT_SECONDS + 1)
         async with main_service(client):
             assert (await in_time(loading)).written == 1
     assert await rows(engine) == 1

@@ -12,7 +12,6 @@ from batching_demo.batcher_service import sampling as sampling_module
 from batching_demo.batcher_service.metrics import DATABASE_UP
 from batching_demo.batcher_service.sampling import OpenStatements, sampling
 from batching_demo.batcher_service.verdicts import gather
-from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database import engine as engine_module
 from batching_demo.database.engine import create_engine
@@ -25,6 +24,7 @@ from tests.support.commands import aside, assert_one_line
 from tests.support.database import fetch
 from tests.support.loading import load, write_ndjson
 from tests.support.metrics import Seen
+from tests.support.paths import WITHOUT_QUEUE
 from tests.support.records import batch_info, record, submission
 from tests.support.services import batcher_service, main_service
 from tests.support.silence import Network, forgetful_network
@@ -104,7 +104,7 @@ async def test_every_path_goes_on(
         path: write_ndjson(
             tmp_path / f"{path}.ndjson", ({"id": f"{path}-{number}"} for number in range(20))
         )
-        for path in WritePath
+        for path in WITHOUT_QUEUE
     }
     engine = create_engine(network.url, application_name="tests", pool_size=CONNECTIONS)
     await start_batchers(client, 1, QUICK)

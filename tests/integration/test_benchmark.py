@@ -40,7 +40,7 @@ async def test_the_paths(tmp_path: Path) -> None:
     assert list(sections) == ["paths"]
     _, costs, _ = sections["paths"]["tables"]
     batches = {row[1]: int(row[2]) for row in costs["rows"]}
-    assert batches.keys() == {"nothing", "unbatched", "coalesced", "batched", "direct"}
+    assert batches.keys() == {"nothing", "unbatched", "coalesced", "batched", "queued", "direct"}
     assert {path for path, number in batches.items() if number == 0} == {"nothing"}
     assert (tmp_path / "paths.svg").read_text().startswith("<?xml")
 

@@ -39,6 +39,7 @@ from tests.support.batchers import expect_error
 from tests.support.commands import aside, assert_one_line, run
 from tests.support.database import execute, execute_at, rows, scalar
 from tests.support.loading import load, write_ndjson
+from tests.support.paths import WITHOUT_QUEUE
 from tests.support.postgres import ChosenPostgres, create_database
 from tests.support.processes import start_process
 from tests.support.services import batcher_service, both_services, main_service
@@ -138,7 +139,7 @@ class TestTwoDatabases:
         assert await guarded.look() == other
         await moving.dispose()
 
-    @pytest.mark.parametrize("path", list(WritePath))
+    @pytest.mark.parametrize("path", WITHOUT_QUEUE)
     async def test_a_worker_that_meets_another_one_writes_nothing_until_it_is_adopted(
         self, client: Client, engine: AsyncEngine, tmp_path: Path, path: WritePath
     ) -> None:

@@ -25,19 +25,20 @@ async def batcher_service(
     coalescing: BatcherSettings | None = None,
     *,
     targets: Sequence[TargetDeclaration] = (),
+    queue_url: str = "",
 ) -> AsyncIterator[None]:
     """Run a worker of the batcher service, and wait until it polls."""
     async with batcher_worker.build_worker(
-        client, engine, 5, coalescing, targets=targets, sandbox=True
+        client, engine, 5, coalescing, targets=targets, sandbox=True, queue_url=queue_url
     ):
         await wait_for_pollers(client, BATCHER_TASK_QUEUE)
         yield
 
 
 @asynccontextmanager
-async def main_service(client: Client) -> AsyncIterator[None]:
+async def main_service(client: Client, *, queue_url: str = "") -> AsyncIterator[None]:
     """Run a worker of the main service, and wait until it polls."""
-    async with main_worker.build_worker(client, sandbox=True):
+    async with main_worker.build_worker(client, sandbox=True, queue_url=queue_url):
         await wait_for_pollers(client, MAIN_TASK_QUEUE)
         yield
 

@@ -92,7 +92,7 @@ def test_search_attributes_are_registered(key: SearchAttributeKey[Any]) -> None:
     assert f"search-attribute create --name {key.name} --type {kind} || true\n" in script
 
 
-def test_starters_run_only_when_asked_for() -> None:
+def test_starters_and_queues_run_only_when_asked_for() -> None:
     on_request = {name for name, service in SERVICES.items() if "profiles" in service}
 
-    assert on_request == {"batcher-start", "main-start"}
+    assert on_request == {"batcher-start", "main-start", "valkey", "intake-worker"}

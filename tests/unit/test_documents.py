@@ -10,7 +10,7 @@ import click
 import pytest
 
 from batching_demo.cli.app import app
-from batching_demo.settings import POOLER, TARGETS
+from batching_demo.settings import POOLER, QUEUE_URL, TARGETS
 from tests.support.commands import tree
 from tests.support.documents import PAGES, ROOT, Page, read
 from tools.benchmark.__main__ import main as benchmark
@@ -202,9 +202,8 @@ def test_the_tables_have_no_option_that_does_not_exist() -> None:
 
 
 def test_only_workers_batchers_and_logs_are_configured_by_the_environment() -> None:
-    """And how the database is reached, and the targets, which are the same for all commands."""
+    """And how database and queue are reached, and the targets: the same for all commands."""
     own = ((path, variable_of(one)) for path, one in configured())
-    commands = {
-        " ".join(path) for path, variable in own if variable and variable not in (POOLER, TARGETS)
-    }
+    of_all = (None, POOLER, TARGETS, QUEUE_URL)
+    commands = {" ".join(path) for path, variable in own if variable not in of_all}
     assert commands == {"all", "batcher start", "batcher worker", "main worker"}

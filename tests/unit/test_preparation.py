@@ -26,9 +26,9 @@ from batching_demo.main_service.files.inspect import inspect
 from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.files.source_file import SourceError
-from batching_demo.main_service.keys import key_of
 from batching_demo.main_service.messages import MainInput, RunOptions
 from batching_demo.main_service.preparation import prepare, prepare_slice
+from batching_demo.records.columns_key import key_of
 from batching_demo.records.json_text import canonical, parse_object
 from batching_demo.requester.submissions import cut
 from tests.support.preparing import code, prepared, stored_hash

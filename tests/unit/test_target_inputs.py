@@ -12,12 +12,12 @@ from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.first_records import check_first_records
-from batching_demo.main_service.keys import label_of
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions
 from batching_demo.main_service.needed_fields import check_fields
 from batching_demo.main_service.preparation import prepare, prepare_slice
 from batching_demo.main_service.run_options import run_id
 from batching_demo.main_service.summary import SliceResult
+from batching_demo.records.columns_key import label_of
 from batching_demo.records.json_text import parse_object
 from batching_demo.records.rejection import RejectionError
 

@@ -12,7 +12,7 @@ from batching_demo.contracts.names import shard_for
 from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.operator.requests import request
 from batching_demo.operator.start import start_batcher, start_batchers
-from batching_demo.requester import by_signal
+from batching_demo.requester import until_answered
 from tests.support.batchers import batcher, status
 from tests.support.database import expect_rows, fetch, locked_table
 from tests.support.loading import load, write_ndjson
@@ -63,7 +63,7 @@ async def test_an_answer_lost_by_one_shard_is_asked_for_though_another_is_missin
     client: Client, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shard 1 loses what it has; its records are submitted again while shards 0 and 2 are away."""
-    monkeypatch.setattr(by_signal, "SHORTEST_ACK_TIMEOUT_SECONDS", 4.0)
+    monkeypatch.setattr(until_answered, "SHORTEST_ACK_TIMEOUT_SECONDS", 4.0)
     await start_batcher(client, 1, BatcherSettings(linger_seconds=600))
     keys = [*keys_of(1, 3, 2), *keys_of(2, 3, 2)]
     path = write_ndjson(tmp_path / "in.ndjson", ({"id": key} for key in keys))

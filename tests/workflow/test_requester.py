@@ -25,6 +25,7 @@ from batching_demo import (
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import expect_buffered
 from tests.support.database import expect_rows, fetch, rows
+from tests.support.paths import WITHOUT_QUEUE
 from tests.support.services import batcher_service
 from tests.support.waiting import eventually
 from tests.support.writers import (
@@ -41,7 +42,7 @@ from tests.support.writers import (
 
 QUEUE = "writers"
 QUICK = BatcherSettings(linger_seconds=0.2)
-PATHS = tuple(WritePath)
+PATHS = WITHOUT_QUEUE
 
 
 def records(*keys: str) -> list[Record]:

@@ -25,19 +25,21 @@ from tools.benchmark.parts.latency import measure_latency
 from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES, measure_paths
 from tools.benchmark.parts.peers import measure_peers
 from tools.benchmark.parts.pooler import measure_pooler
+from tools.benchmark.parts.queues import measure_queues
 from tools.benchmark.parts.shards import SHARDED_SIZE, measure_shards
 from tools.benchmark.parts.trials import measure_trials
 from tools.benchmark.parts.write import measure_write
 from tools.benchmark.request import Request
 from tools.benchmark.results.files import write_json, write_plots
 
-PEERS, POOLER, TRIALS = NAMED = ("peers", "pooler", "trials")
+PEERS, POOLER, QUEUES, TRIALS = NAMED = ("peers", "pooler", "queues", "trials")
 """Need what may be missing, so only whoever names them gets them."""
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", *NAMED)
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
 QUICK_SLICES = 30
 FAR_SIZES = (1, 200, 500)
+QUEUED_SIZES = (1, 200, 500)
 GIB = 1024**3
 
 
@@ -85,9 +87,10 @@ def main(
     key_columns: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Measure PARTS, or all of them but `peers` and `pooler`, with servers of its own.
+    """Measure PARTS, or all of them but `peers`, `pooler` and `queues`, with servers of its own.
 
-    `peers` installs DBOS, and runs it in turns with our write paths.
+    `peers` installs DBOS, and runs it in turns with our write paths. `queues` does the same with
+    FastStream and our intake.
 
     The cells of a part take turns in rounds, so that other load on the machine affects all of
     them alike.
@@ -107,6 +110,7 @@ def main(
         records_per_workflow=[int(one) for one in each or (QUICK_SIZES if quick else SIZES)],
         sizes=sizes or ((1_000, 10_000) if quick else (1_000, 10_000, 100_000)),
         milliseconds=(0, 10) if quick else (0, 2, 10),
+        messages=2_000 if quick else 20_000,
         arrival_seconds=10.0 if quick else 60.0,
         lingers=(1.0, 0.0) if quick else (20.0, 1.0, 0.0),
         input_path=input_path,
@@ -147,7 +151,7 @@ async def _measure_part(
     rounds = request.rounds
     most = max(request.slices, request.singles) * max(SHARDED_SIZE, *request.records_per_workflow)
     source = write_flights(directory / "flights.csv", most)
-    async with bench() as on:
+    async with bench(queue=part in ("paths", QUEUES)) as on:
         if part == "write":
             return await measure_write(on.system.postgres.url, 3 * rounds)
         if part == POOLER:
@@ -168,6 +172,10 @@ async def _measure_part(
             )
         if part == TRIALS:
             return await measure_trials(on, source, request.slices, rounds, report)
+        if part == QUEUES:
+            counts = request.workflows(QUEUED_SIZES)
+            messages, seconds = request.messages, request.arrival_seconds
+            return await measure_queues(on, source, messages, counts, seconds, rounds, report)
         if part == PEERS:
             counts = request.workflows(FAR_SIZES)
             return await measure_peers(on, source, counts, rounds, report)

@@ -24,6 +24,8 @@ class Request:
     sizes: Sequence[int]
     milliseconds: Sequence[int]
     lingers: Sequence[float]
+    messages: int
+    """On a stream when its consumers begin."""
     arrival_seconds: float
     """How long single records come at a constant rate."""
     input_path: Path | None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -78,6 +79,13 @@ class Injector:
                 await asyncio.to_thread(self.system.temporal.stop)
                 await asyncio.sleep(fault.duration / 2)
                 await asyncio.to_thread(self.system.temporal.start)
+            case FaultKind.KILL_VALKEY:
+                await asyncio.to_thread(self.system.valkey.kill)
+                await asyncio.sleep(fault.duration)
+                await asyncio.to_thread(self.system.valkey.start)
+            case FaultKind.FLUSH_QUEUE:
+                async with Redis.from_url(self.system.valkey.url) as redis:
+                    await redis.flushall()
             case FaultKind.TERMINATE_BATCHER:
                 await self._terminate_batcher()
             case FaultKind.MALFORMED_SIGNALS:

@@ -71,7 +71,7 @@ class RunResult:
 async def run(plan: RunPlan, report: Callable[[str], None]) -> RunResult:
     """Start servers and workers, run the schedule against them and stop them."""
     with system_directory("chaos") as directory:
-        system = System(directory)
+        system = System(directory, queue=True)
         proxy = Proxy(system.postgres.port)
         try:
             report("starting servers and workers")

@@ -18,6 +18,8 @@ class FaultKind(StrEnum):
     RESTART_TEMPORAL = "Temporal restarted"
     TERMINATE_BATCHER = "batcher terminated and started again"
     MALFORMED_SIGNALS = "malformed signals sent"
+    KILL_VALKEY = "Valkey killed"
+    FLUSH_QUEUE = "queue emptied (FLUSHALL)"
 
 
 WEIGHTS = {
@@ -31,12 +33,14 @@ WEIGHTS = {
     FaultKind.RESTART_TEMPORAL: 2,
     FaultKind.TERMINATE_BATCHER: 1,
     FaultKind.MALFORMED_SIGNALS: 2,
+    FaultKind.KILL_VALKEY: 2,
+    FaultKind.FLUSH_QUEUE: 1,
 }
 SHORTEST_GAP, LONGEST_GAP = 1.5, 6.0
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 1.0, 6.0
 LONG_OUTAGE = 20.0
 """Longer than the lock timeout, and in a short run a sixth of it at most."""
-OUTAGES = {FaultKind.STOP_POSTGRES, FaultKind.RESTART_TEMPORAL}
+OUTAGES = {FaultKind.STOP_POSTGRES, FaultKind.RESTART_TEMPORAL, FaultKind.KILL_VALKEY}
 LONG_OUTAGES = {FaultKind.PAUSE_POSTGRES, FaultKind.LOCK_TABLE}
 
 

@@ -56,6 +56,7 @@ logger = logging.getLogger(__name__)
 @options.sandbox
 @options.batcher_settings("coalescing")
 @options.targets
+@options.queue_url
 @options.pooler
 @options.metrics_bind
 @options.quiet_logs
@@ -73,10 +74,11 @@ def worker(
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
-    --max-records, --max-bytes, --linger and --max-writes-per-second are for the coalesced write
-    path, whose calls this worker gathers itself; `batcher start` takes those of batchers. --targets
-    is read once: start workers again after a change of the file, or of a table in it. The first
-    SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends it at once.
+    --max-records, --max-bytes, --linger and --max-writes-per-second are for the write paths
+    coalesced and queued, whose records this worker gathers itself; `batcher start` takes those of
+    batchers. --targets is read once: start workers again after a change of the file, or of a table
+    in it. The first SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends
+    it at once.
 
     \b
     Example: batching-demo batcher worker --pool-size 4
@@ -136,6 +138,7 @@ async def _work(
                 identity=name,
                 batch_log=batch_log,
                 sandbox=sandbox,
+                queue_url=settings.queue_url,
             ),
             started=lambda: logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE),
         )

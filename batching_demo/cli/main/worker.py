@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 )
 @options.pollers
 @options.sandbox
+@options.queue_url
 @options.metrics_bind
 @options.quiet_logs
 @click.pass_obj
@@ -72,6 +73,7 @@ async def _work(
             workflow_slots=workflow_slots,
             pollers=pollers,
             sandbox=sandbox,
+            queue_url=settings.queue_url,
         ),
         started=lambda: logger.info("main worker polls %s", MAIN_TASK_QUEUE),
     )

@@ -156,6 +156,17 @@ class Bench:
             queues.append(FLOOR_TASK_QUEUE)
         await wait_for_pollers(self.client, *queues, since=stopped_at)
 
+    async def record_commit_times(self) -> None:
+        """Have Postgres keep the time of each commit from now on. It restarts for that once."""
+        async with self.engine.connect() as connection:
+            connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            if await connection.scalar(text("SHOW track_commit_timestamp")) == "on":
+                return
+            await connection.execute(text("ALTER SYSTEM SET track_commit_timestamp = on"))
+        await self.engine.dispose()
+        await asyncio.to_thread(self.system.postgres.stop)
+        await asyncio.to_thread(self.system.postgres.start)
+
     async def empty_tables(self) -> None:
         """Empty the tables, so that stored keys are new again."""
         async with self.engine.begin() as connection:
@@ -193,10 +204,14 @@ def _options(cell: Cell, label: str) -> RunOptions:
 
 
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
-    """Start servers, and stop them and all workers in the end."""
+async def bench(*, queue: bool = False) -> AsyncIterator[Bench]:
+    """Start servers, and stop them and all workers in the end.
+
+    Args:
+        queue: also starts Valkey.
+    """
     with system_directory("benchmark") as directory:
-        system = System(directory)
+        system = System(directory, queue=queue)
         try:
             await asyncio.to_thread(system.start_servers)
             await migrate(system.postgres.url, application_name=NAME)

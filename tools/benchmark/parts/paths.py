@@ -12,7 +12,14 @@ from tools.benchmark.harness.cells import Cell, Sample
 from tools.benchmark.harness.rounds import Report, Samples, interleaved, relative, speed
 from tools.benchmark.results.spread import Spread
 
-PATHS = (None, WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED, DIRECT)
+PATHS = (
+    None,
+    WritePath.UNBATCHED,
+    WritePath.COALESCED,
+    WritePath.BATCHED,
+    WritePath.QUEUED,
+    DIRECT,
+)
 ONE_BY_ONE = (1, 10)
 SLICES = (100, 200, 500)
 SLICES_MAX_RECORDS = 500

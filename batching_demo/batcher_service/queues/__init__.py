@@ -1,0 +1,1 @@
+"""Take messages from external queues, and have them written in batches."""

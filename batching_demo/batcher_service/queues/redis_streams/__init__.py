@@ -1,0 +1,1 @@
+"""Streams of a server that speaks the protocol of Redis, such as Valkey."""

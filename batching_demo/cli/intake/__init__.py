@@ -1,0 +1,1 @@
+"""`batching-demo intake`: write the messages of external queues."""

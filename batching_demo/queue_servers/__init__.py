@@ -1,0 +1,1 @@
+"""How both services reach queues: addresses, clients, and errors in one line."""

@@ -1,0 +1,115 @@
+"""Add submissions to the streams that batcher workers consume.
+
+The activity is a local one, on the worker of the submitting workflow. So the records appear in no
+history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from batching_demo.contracts.encoding import pack, split
+from batching_demo.contracts.errors import UserError
+from batching_demo.contracts.names import BUSY_ANSWERS
+from batching_demo.queue_servers.errors import QueueFullError
+from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
+from batching_demo.queue_servers.submission_streams import (
+    BODY_FIELD,
+    shards_key,
+    stream_address,
+)
+from batching_demo.requester.messages import ENQUEUE_ACTIVITY, Enqueued, EnqueueInput
+from batching_demo.settings import QUEUE_URL
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from batching_demo.queue_servers.stream_address import StreamAddress
+
+CONNECTIONS = 10
+"""At a time."""
+NO_QUEUE = f"set {QUEUE_URL} for the worker of this workflow, and for the batcher workers"
+
+
+class Enqueuer:
+    """Adds the messages of all workflows of one worker to the streams of their shards.
+
+    Args:
+        queue_url: The server and the database that have the streams; empty if there are none.
+    """
+
+    def __init__(self, queue_url: str) -> None:
+        self._queue_url = queue_url
+        self._client: Redis | None = None
+        self._connecting = asyncio.Lock()
+        self._turn = asyncio.Semaphore(CONNECTIONS)
+
+    @activity.defn(name=ENQUEUE_ACTIVITY)
+    async def enqueue(self, enqueue_input: EnqueueInput, records: bytes) -> Enqueued:
+        """Add a message to its stream, unless the stream still has all of its earlier entries.
+
+        Args:
+            enqueue_input: The headers, where they go, and where they were added before.
+            records: The joined records of the submissions.
+        """
+        if not self._queue_url:
+            return Enqueued(problem=NO_QUEUE)
+        namespace, shard = activity.info().namespace, enqueue_input.shard
+        try:
+            address = stream_address(self._queue_url, namespace, shard)
+            async with self._turn:
+                client = await self._connected(address)
+                with redis_errors(address):
+                    if await _has_all(client, address.stream, enqueue_input.entries):
+                        return Enqueued()
+                    packed = pack(split(enqueue_input.headers, records))
+                    return Enqueued(await _add(client, address.stream, packed, namespace, shard))
+        except QueueFullError as error:
+            _count_busy(shard, len(enqueue_input.headers))
+            return Enqueued(problem=str(error))
+        except UserError as error:
+            return Enqueued(problem=str(error))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.aclose()
+
+    async def _connected(self, address: StreamAddress) -> Redis:
+        async with self._connecting:
+            if self._client is None:
+                client = open_client(address)
+                try:
+                    await check_server(client, address)
+                except UserError:
+                    await client.aclose()
+                    raise
+                self._client = client
+            return self._client
+
+
+async def _add(client: Redis, stream: str, packed: bytes, namespace: str, shard: int) -> str:
+    """Add an entry to a stream, and return its id. Batcher workers find the stream by its shard."""
+    async with client.pipeline(transaction=False) as both:
+        # Each time: a server that has lost its data knows no shards.
+        both.sadd(shards_key(namespace), str(shard))
+        both.xadd(stream, {BODY_FIELD: packed})
+        _, entry = await both.execute()
+    return str(entry.decode())
+
+
+def _count_busy(shard: int, submissions: int) -> None:
+    counter = activity.metric_meter().create_counter(BUSY_ANSWERS, "Submissions answered busy.")
+    counter.add(submissions, {"shard": shard})
+
+
+async def _has_all(client: Redis, stream: str, entries: list[str]) -> bool:
+    """Return whether a stream has all of these entries, and there are any."""
+    for entry in entries:
+        if not await client.xrange(stream, entry, entry):
+            return False
+    return bool(entries)
