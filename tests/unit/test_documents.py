@@ -200,4 +200,5 @@ def test_only_workers_batchers_and_logs_are_configured_by_the_environment() -> N
         for path, variable in own
         if variable and variable not in (POOLER, TARGETS, QUEUE_URL)
     }
-    assert commands == {"all", "batcher start", "batcher worker", "main worker"}
+    intake = {"intake send", "intake status", "intake worker"}
+    assert commands == {"all", "batcher start", "batcher worker", "main worker", *intake}
