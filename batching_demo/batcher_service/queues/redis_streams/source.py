@@ -67,7 +67,7 @@ class StreamSource:
     def __init__(self, address: StreamAddress, options: StreamOptions) -> None:
         self._address = address
         self._options = options
-        self._client: Any | None = None
+        self._client = open_client(address)
         # Unique: the entries of a consumer that has died are claimed, whatever it was called.
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._held: set[str] = set()
