@@ -206,4 +206,5 @@ def test_only_workers_batchers_and_logs_are_configured_by_the_environment() -> N
     own = ((path, variable_of(one)) for path, one in configured())
     of_all = (None, POOLER, TARGETS, QUEUE_URL)
     commands = {" ".join(path) for path, variable in own if variable not in of_all}
-    assert commands == {"all", "batcher start", "batcher worker", "main worker"}
+    intake = {"intake send", "intake status", "intake worker"}
+    assert commands == {"all", "batcher start", "batcher worker", "main worker", *intake}
