@@ -35,6 +35,9 @@ for name in list(os.environ):
     if name.startswith(("TEMPORAL_", "BATCHING_DEMO_", "PG")) or name == "DATABASE_URL":
         del os.environ[name]
 os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
+# The servers of Temporal collect garbage less often. That saves a tenth of their processor time
+# for 200 MB each.
+os.environ["GOGC"] = "400"
 
 SESSION = pytest.StashKey[pytest.Session]()
 TEMPLATE = "template_batching_demo"
