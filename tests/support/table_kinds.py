@@ -59,8 +59,8 @@ KINDS: dict[str, TableKind] = {
     ),
     "no key": TableKind(
         "k text PRIMARY KEY, v text",
-        first={"k": "a", "v": None},
-        same={"k": "a"},
+        first={"k": "a"},
+        same={"k": "a", "v": None},
         other={"k": "a", "v": "it's"},
         second={"k": "b"},
         bad={"k": None, "v": "one"},
@@ -237,7 +237,7 @@ KINDS: dict[str, TableKind] = {
         sqlstate="22P02",
         shown='concat_ws(\' \', "a""b", "#place", "%s", "Größe", "\\:x")',
         first_shown="it's p % a",
-        other_shown="7 a",
+        other_shown="it's p % 7 a",
     ),
     "names of our statements": TableKind(
         "k text PRIMARY KEY, v text, code text, winner text, stored text",

@@ -87,18 +87,13 @@ def _verdict(target: "OwnTarget", sent: CTE) -> ColumnElement[Any]:
 
 
 def _is_same(target: "OwnTarget", one: "OwnColumn", sent: CTE) -> ColumnElement[bool]:
-    """Return whether a stored column has what the record has.
-
-    If the record lacks the field, the column may have got its default, which may be another by now.
-    """
+    """Return whether a stored column has what the record has. A field that it lacks is the same."""
     stored: ColumnElement[Any] = target.present.c[one.name]
     new: ColumnElement[Any] = sent.c[one.name]
     if not one.has_equality:
         comparable = JSONB if one.is_json else Text
         stored, new = cast(stored, comparable), cast(new, comparable)
     same = stored.is_not_distinct_from(new)
-    return (
-        or_(not_(has_field(sent.c[target.helpers.payload], one)), same)
-        if one in target.defaulted
-        else same
-    )
+    if one in target.assumed:
+        return same
+    return or_(not_(has_field(sent.c[target.helpers.payload], one)), same)

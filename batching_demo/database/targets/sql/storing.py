@@ -73,7 +73,7 @@ def insert_rows(target: "OwnTarget") -> Select[Any]:
 def change_rows(target: "OwnTarget") -> Select[Any]:
     """Return the change of stored rows by the winner of each key.
 
-    Under `OnConflict.NEWEST` it must be newer. What a record lacks, and has a default, stays.
+    Under `OnConflict.NEWEST` it must be newer.
     """
     ranked = ranked_rows(target, with_defaults=False)
     present = target.present
@@ -115,15 +115,15 @@ def _is_newer(target: "OwnTarget", ranked: CTE) -> list[ColumnElement[bool]]:
 
 
 def _changes(target: "OwnTarget", held: CTE) -> dict[Any, ColumnElement[Any]]:
-    """Return what each column gets from a record. The columns of the key stay."""
+    """Return what each column gets from a record. A field that it lacks changes nothing."""
     present = target.present
     changes: dict[Any, ColumnElement[Any]] = {}
     for one in target.compared:
-        new, old = held.c[one.name], present.c[one.name]
-        if one in target.defaulted:
-            changes[old] = case((has_field(held.c[target.helpers.payload], one), new), else_=old)
-        else:
-            changes[old] = new
+        old = present.c[one.name]
+        new: ColumnElement[Any] = held.c[one.name]
+        if one not in target.assumed:
+            new = case((has_field(held.c[target.helpers.payload], one), new), else_=old)
+        changes[old] = new
     # A table of nothing but its key has nothing to change, and its triggers run all the same.
     key = present.c[target.key[0].name]
     return changes or {key: key}
