@@ -21,6 +21,7 @@ from batching_demo.cli.comparison_options import (
 from batching_demo.cli.exit_codes import NOT_ALL_STORED
 from batching_demo.cli.running_batchers import choose_for_paths
 from batching_demo.cli.servers import name_servers
+from batching_demo.cli.target_options import TargetOptions, target_options
 from batching_demo.comparison.compare import Comparison, OnChange, compare
 from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
 from batching_demo.comparison.report.page import write_page
@@ -40,8 +41,9 @@ LONGEST_READING_SECONDS = 120.0
 
 @click.command("compare")
 @comparison_options
+@target_options
 @click.pass_obj
-def compare_command(settings: Settings, chosen: ComparisonOptions) -> None:
+def compare_command(settings: Settings, chosen: ComparisonOptions, into: TargetOptions) -> None:
     """Run the same records through each write path.
 
     It shows what each path cost. Every path prefixes its keys with a run label of its own. Postgres
@@ -52,7 +54,7 @@ def compare_command(settings: Settings, chosen: ComparisonOptions) -> None:
       batching-demo compare --records 1000
       batching-demo compare --report comparison.html
     """
-    comparison = read_comparison(settings, chosen)
+    comparison = read_comparison(settings, chosen, into)
     name_servers(settings)
     compared = asyncio.run(run_comparison(settings, comparison, chosen))
     show_comparison(compared, chosen)

@@ -14,6 +14,7 @@ from batching_demo.cli.running_batchers import (
     choose,
     compared_batcher_options,
 )
+from batching_demo.cli.target_options import TargetOptions
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import DIRECT
@@ -83,12 +84,22 @@ comparison_options = options.as_one(
 )
 
 
-def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison:
+def read_comparison(
+    settings: Settings, chosen: ComparisonOptions, into: TargetOptions | None = None
+) -> Comparison:
     """Check the options and the input of a comparison, before any server is asked."""
-    inspected, keys = read_input(chosen.file, settings.state_directory)
-    if chosen.records > inspected.records:
+    into = into or TargetOptions()
+    inspected, keys = read_input(chosen.file, settings.state_directory, into.declaration)
+    paths = list(dict.fromkeys(chosen.write_path))
+    shares = len(paths) if into.declaration else 1
+    if chosen.records * shares > inspected.records:
+        needed = (
+            f", and each of {shares} paths needs others for target {into.target}: give at"
+            f" most {inspected.records // shares}"
+        )
         raise click.BadParameter(
-            f"{inspected.source.name} has only {count(inspected.records, 'record')}",
+            f"{inspected.source.name} has only {count(inspected.records, 'record')}"
+            f"{needed if shares > 1 else ''}",
             param_hint="--records",
         )
     batchers = choose(chosen.batchers, running=())
@@ -96,9 +107,10 @@ def read_comparison(settings: Settings, chosen: ComparisonOptions) -> Comparison
         source=inspected.source,
         key_columns=keys,
         records=chosen.records,
-        paths=list(dict.fromkeys(chosen.write_path)),
+        paths=paths,
         records_per_workflow=chosen.records_per_workflow,
         max_open=chosen.max_open,
         settings=batchers.settings,
         shards=batchers.shards,
+        target=into.target,
     )

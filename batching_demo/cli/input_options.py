@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from batching_demo.cli import options
+from batching_demo.contracts.targets import RECORDS_TARGET, TargetDeclaration
 from batching_demo.main_service.files.descriptors import is_standard_input
 from batching_demo.main_service.files.directory import files_of
 from batching_demo.main_service.files.inspect import Inspected, inspect
 from batching_demo.main_service.files.spool import STANDARD_INPUT, readable
 from batching_demo.main_service.first_records import check_first_records
 from batching_demo.main_service.messages import Source
+from batching_demo.main_service.needed_fields import check_fields
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 
 
@@ -81,23 +83,34 @@ input_arguments = options.as_one(
 """For a command that is about files, and names them first."""
 
 
-def read_inputs(chosen: InputOptions, state_directory: Path) -> tuple[list[Inspected], list[str]]:
+def read_inputs(
+    chosen: InputOptions, state_directory: Path, declaration: TargetDeclaration | None = None
+) -> tuple[list[Inspected], list[str]]:
     """Check all inputs, or the bundled sample if none is named; return them and the key columns.
+
+    Args:
+        chosen: The options.
+        state_directory: For a copy of what can be read only once.
+        declaration: Of the target that the records go to; None for `records`.
 
     Raises:
         SourceError: an input cannot be read as the options say.
     """
     delimiter = _one_character(chosen.delimiter)
+    chosen = replace(chosen, key_columns=_key_columns(chosen, declaration))
     if not chosen.paths:
         keys = list(chosen.key_columns or FLIGHTS_KEY)
-        return [inspect(flights(), key_columns=keys)], keys
+        sample = inspect(flights(), key_columns=() if declaration else keys)
+        if declaration:
+            check_fields(sample, declaration)
+        return [sample], keys
     paths = [path for named in chosen.paths for path in files_of(named)]
     if sum(path == STANDARD_INPUT or is_standard_input(path) for path in paths) > 1:
         raise click.BadParameter("standard input can be read only once", param_hint="--input")
     chosen = replace(chosen, delimiter=delimiter)
     by_digest: dict[str, Inspected] = {}
     for path in paths:
-        inspected = _read(path, chosen, state_directory)
+        inspected = _read(path, chosen, state_directory, declaration)
         first = by_digest.setdefault(inspected.source.digest, inspected)
         if first is not inspected:
             same = f"has the content of {first.source.name}, and is loaded once"
@@ -105,31 +118,60 @@ def read_inputs(chosen: InputOptions, state_directory: Path) -> tuple[list[Inspe
     return list(by_digest.values()), list(chosen.key_columns)
 
 
-def read_input(chosen: InputOptions, state_directory: Path) -> tuple[Inspected, list[str]]:
+def _key_columns(chosen: InputOptions, declaration: TargetDeclaration | None) -> Sequence[str]:
+    """Return what --key names, or the fields of the key of the target."""
+    if declaration is None:
+        return chosen.key_columns
+    fields = declaration.key_fields
+    if chosen.key_columns and tuple(chosen.key_columns) != fields:
+        raise click.BadParameter(
+            f"the key of target {declaration.name} is {' '.join(fields)}, as {declaration.origin}"
+            " says: leave --key out",
+            param_hint="--key",
+        )
+    return fields
+
+
+def read_input(
+    chosen: InputOptions, state_directory: Path, declaration: TargetDeclaration | None = None
+) -> tuple[Inspected, list[str]]:
     """Check an input like `read_inputs`, for a command that takes only one.
 
     Raises:
         SourceError: the input cannot be read as the options say.
     """
-    inspected, keys = read_inputs(chosen, state_directory)
+    inspected, keys = read_inputs(chosen, state_directory, declaration)
     if len(inspected) > 1:
         raise click.BadParameter("this command takes one file", param_hint="--input")
     return inspected[0], keys
 
 
-def _read(path: str, chosen: InputOptions, state_directory: Path) -> Inspected:
+def _read(
+    path: str,
+    chosen: InputOptions,
+    state_directory: Path,
+    declaration: TargetDeclaration | None,
+) -> Inspected:
     file = readable(path, chosen.encoding, state_directory)
     inspected = inspect(
         file.path,
         format=chosen.format,
         delimiter=chosen.delimiter,
-        key_columns=chosen.key_columns,
+        # What an own target needs has a message of its own.
+        key_columns=() if declaration else chosen.key_columns,
         name=file.name,
         encoding=file.encoding,
     )
     if inspected.hint:
         click.echo(f"Hint: {inspected.source.name}: {inspected.hint}", err=True)
-    check_first_records(inspected, chosen.key_columns, allow_bad=chosen.allow_bad_records)
+    if declaration:
+        check_fields(inspected, declaration)
+    check_first_records(
+        inspected,
+        chosen.key_columns,
+        allow_bad=chosen.allow_bad_records,
+        target=declaration.name if declaration else RECORDS_TARGET,
+    )
     return inspected
 
 

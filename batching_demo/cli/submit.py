@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -11,6 +12,7 @@ from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
 from batching_demo.cli.running_batchers import ask_database
 from batching_demo.cli.servers import name_temporal
+from batching_demo.cli.target_options import TargetOptions, target_options
 from batching_demo.contracts.counts import count
 from batching_demo.main_service.direct_starter import RECORDS_PER_REQUEST, DirectStarter
 from batching_demo.main_service.files.inspect import Inspected
@@ -26,10 +28,11 @@ REQUESTS_AT_ONCE = 32
 
 @click.command()
 @input_arguments
+@target_options
 @options.as_json
 @options.quiet
 @click.pass_obj
-def submit(settings: Settings, file: InputOptions, as_json: bool) -> None:
+def submit(settings: Settings, file: InputOptions, into: TargetOptions, as_json: bool) -> None:
     """Have the records of files stored, without workflows and without a batcher.
 
     A batcher worker writes them, together with those of other callers. Run it again, and the same
@@ -41,10 +44,12 @@ def submit(settings: Settings, file: InputOptions, as_json: bool) -> None:
       batching-demo submit orders.ndjson --key order_id
       batching-demo submit - --format csv --key order_id < orders.csv
     """
-    inspected, keys = read_inputs(file, settings.state_directory)
+    inspected, keys = read_inputs(file, settings.state_directory, into.declaration)
+    run_options = RunOptions(keys, RECORDS_PER_REQUEST, target=into.target)
+    quiet = as_json or options.is_quiet()
     summary = Summary()
     try:
-        asyncio.run(_run(settings, inspected, keys, summary, quiet=as_json or options.is_quiet()))
+        asyncio.run(_run(settings, inspected, run_options, summary, quiet=quiet))
     except KeyboardInterrupt:
         _print_interrupted(summary, inspected, as_json=as_json)
         raise
@@ -55,7 +60,7 @@ def submit(settings: Settings, file: InputOptions, as_json: bool) -> None:
 async def _run(
     settings: Settings,
     inspected: Sequence[Inspected],
-    keys: list[str],
+    run_options: RunOptions,
     summary: Summary,
     *,
     quiet: bool,
@@ -64,7 +69,7 @@ async def _run(
     client = await connect(settings)
     total = sum(one.records for one in inspected)
     database = await ask_database(client, seconds=None) if total else ""
-    run_options = RunOptions(keys, RECORDS_PER_REQUEST, database=database)
+    run_options = replace(run_options, database=database)
     work = (
         (one.source, slice_)
         for one in inspected

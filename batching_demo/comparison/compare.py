@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.comparison.postgres_counts import batch_rows, checkpoint, read_counters
-from batching_demo.comparison.results import Measured, PathResult, path_result
+from batching_demo.comparison.results import Measured, PathResult, batches_of, path_result
 from batching_demo.comparison.starting import mean_counts, options_on, starter_on
 from batching_demo.comparison.temporal_counts import batcher_counts_since, batcher_runs
 from batching_demo.contracts.counts import first_of
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
@@ -45,20 +46,28 @@ class Comparison:
     """The batchers'."""
     shards: int
     max_open: int | None
+    target: str = RECORDS_TARGET
+    """The name of the target. A row of any but `records` has no run label, and its key is in the
+    payload. So each path gets other records of the source, one path after the other."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether records go to a table of the user's own."""
+        return self.target != RECORDS_TARGET
 
 
 async def compare(
     client: Client, engine: AsyncEngine, comparison: Comparison, on_change: OnChange
 ) -> list[PathResult]:
-    """Run each path under a run label of its own, which also prefixes its keys.
+    """Run each path under a run label of its own, which also prefixes its keys in `records`.
 
     Raises:
         ComparisonError: a main workflow failed.
     """
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return [
-        path_result(await _measure(client, engine, comparison, path, f"{stamp}-{path}", on_change))
-        for path in comparison.paths
+        path_result(await _measure(client, engine, comparison, place, f"{stamp}-{path}", on_change))
+        for place, path in enumerate(comparison.paths)
     ]
 
 
@@ -66,10 +75,11 @@ async def _measure(
     client: Client,
     engine: AsyncEngine,
     comparison: Comparison,
-    path: str,
+    place: int,
     run_label: str,
     on_change: OnChange,
 ) -> Measured:
+    path = comparison.paths[place]
     await checkpoint(engine)
     before = await read_counters(engine)
     # The other paths use no batcher, and none need run.
@@ -86,7 +96,12 @@ async def _measure(
         on_change=lambda summary: on_change(path, summary),
         on_result=outcomes.append,
     )
-    planned = slices(comparison.source, options.records_per_workflow, limit=comparison.records)
+    planned = slices(
+        comparison.source,
+        options.records_per_workflow,
+        limit=comparison.records,
+        skip=place * comparison.records if comparison.is_own else 0,
+    )
     try:
         summary = await starter.run(planned)
     except asyncio.CancelledError:
@@ -98,7 +113,8 @@ async def _measure(
         raise ComparisonError(f"{path}: {first_of(summary.failures, 1)}")
     main_counts = await mean_counts(client, path, outcomes)
     batcher_counts = await batcher_counts_since(client, runs)
-    batches = await batch_rows(engine, run_label)
+    is_own = comparison.is_own
+    batches = batches_of(outcomes) if is_own else await batch_rows(engine, run_label)
     after = await read_counters(engine, inserted=before.inserted + sum(batches.values()))
     return Measured(
         path=path,
@@ -120,5 +136,6 @@ def _options(comparison: Comparison, run_label: str) -> RunOptions:
         settings=comparison.settings,
         shards=comparison.shards,
         run_label=run_label,
-        key_prefix=f"{run_label}:",
+        key_prefix="" if comparison.is_own else f"{run_label}:",
+        target=comparison.target,
     )

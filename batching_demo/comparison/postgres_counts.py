@@ -20,9 +20,9 @@ STILL_SECONDS = 1.0
 # commits of its own to what it counts.
 _FRESH = text("SET LOCAL stats_fetch_consistency = none")
 _COUNTERS = text(
-    "SELECT d.xact_commit, w.wal_bytes, t.n_tup_ins"
-    " FROM pg_stat_database d, pg_stat_wal w, pg_stat_user_tables t"
-    " WHERE d.datname = current_database() AND t.relid = 'records'::regclass"
+    "SELECT d.xact_commit, w.wal_bytes,"
+    " (SELECT sum(n_tup_ins) FROM pg_stat_user_tables) AS n_tup_ins"
+    " FROM pg_stat_database d, pg_stat_wal w WHERE d.datname = current_database()"
 )
 _BATCHES = (
     select(records.c.batch_id, func.count())
@@ -35,7 +35,10 @@ _BATCHES = (
 
 @dataclass(frozen=True)
 class Counters:
-    """Commits of the database, WAL of the cluster, rows inserted; since their last reset."""
+    """Commits of the database, WAL of the cluster, rows inserted in all tables of the database.
+
+    Each is since its last reset.
+    """
 
     commits: int
     wal_bytes: int

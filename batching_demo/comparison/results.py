@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from batching_demo.comparison.postgres_counts import Counters
 from batching_demo.comparison.temporal_counts import TemporalCounts
@@ -60,6 +60,22 @@ class Measured:
     main_counts: TemporalCounts
     """Per main workflow or request."""
     batcher_counts: TemporalCounts
+
+
+def batches_of(outcomes: Sequence[SliceResult]) -> dict[UUID, int]:
+    """Return the rows of each batch, in the order of the answers, as far as results tell.
+
+    A table of the user's own has no batch ids. If a workflow has had its records in several
+    batches, they are taken to be spread evenly. Without a batch each record is one.
+    """
+    rows: dict[UUID, int] = {}
+    for outcome in sorted(outcomes, key=lambda one: one.finished_at):
+        ids = [UUID(batch) for batch in outcome.result.batch_ids]
+        ids = ids or [uuid4() for _ in range(outcome.records)]
+        for place, batch in enumerate(ids):
+            share = outcome.records * (place + 1) // len(ids) - outcome.records * place // len(ids)
+            rows[batch] = rows.get(batch, 0) + share
+    return rows
 
 
 def path_result(measured: Measured) -> PathResult:

@@ -21,5 +21,7 @@ MAX_REQUEST_RECORDS = 1_000
 MAX_REQUEST_BYTES = 1_024 * KIB
 """Bytes of all keys in JSON, and of all payloads in UTF-8. Temporal takes no argument or result of
 over 2 MiB."""
+MAX_JSON_BYTES = 1_984 * KIB
+"""Bytes of a request as JSON, where a quote takes 2 bytes, and a character beyond ASCII 6 or 12."""
 LONGEST_NAME_BYTES = 512
 """UTF-8 bytes of a request id, of a source and of a target."""

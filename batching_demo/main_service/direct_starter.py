@@ -105,7 +105,8 @@ class DirectStarter:
         records = await asyncio.to_thread(_records, source, slice_, self._options)
         began = time.monotonic()
         try:
-            results = await writing.write(records, request_id=request_id)
+            target = self._options.target
+            results = await writing.write(records, target=target, request_id=request_id)
         except (ApplicationError, ActivityFailureError) as error:
             self.summary.failures.append(f"{request_id}: {error.cause or error}")
             return

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices
@@ -20,7 +21,11 @@ _AT_ONCE = 20
 
 
 def check_first_records(
-    inspected: Inspected, key_columns: Sequence[str], *, allow_bad: bool
+    inspected: Inspected,
+    key_columns: Sequence[str],
+    *,
+    allow_bad: bool,
+    target: str = RECORDS_TARGET,
 ) -> None:
     """Prepare the first records until one is good.
 
@@ -28,12 +33,14 @@ def check_first_records(
         inspected: The input.
         key_columns: Whose values make the key.
         allow_bad: Whether to go on after a thousand bad records.
+        target: The name of the target that they go to.
 
     Raises:
         SourceError: Their first thousand are bad, or no record has a key column.
     """
     bad = []
-    for record in islice(_first(inspected, key_columns), LOOKED_AT):
+    options = RunOptions(list(key_columns), target=target)
+    for record in islice(_first(inspected, options), LOOKED_AT):
         if not record.rejection:
             return
         bad.append(record)
@@ -44,8 +51,9 @@ def check_first_records(
     if names and missing and inspected.source.format == "ndjson":
         is_all = len(bad) == inspected.records
         which = "no record" if is_all else f"none of the first {LOOKED_AT:,} records"
+        named = f"which the key of target {target} needs" if options.is_own else "which --key names"
         raise SourceError(
-            f"{name}: {which} has {shown_names(missing)}, which --key names; they have"
+            f"{name}: {which} has {shown_names(missing)}, {named}; they have"
             f" {shown_names(list(names))}"
         )
     if len(bad) == LOOKED_AT and not allow_bad:
@@ -55,8 +63,8 @@ def check_first_records(
         )
 
 
-def _first(inspected: Inspected, key_columns: Sequence[str]) -> Iterator[PreparedRecord]:
-    source, options = inspected.source, RunOptions(list(key_columns))
+def _first(inspected: Inspected, options: RunOptions) -> Iterator[PreparedRecord]:
+    source = inspected.source
     for slice_ in slices(source, _AT_ONCE, limit=LOOKED_AT, stamp=inspected.stamp):
         yield from prepare(source, slice_, read_slice(source, slice_), options)
 

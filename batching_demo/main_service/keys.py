@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from batching_demo.records.json_text import integer_text, is_number
+from batching_demo.records.json_text import canonical, integer_text, is_number
 from batching_demo.records.key import check_key
 from batching_demo.records.rejection import RejectionError, shown
 
 SEPARATOR = "|"
 ESCAPE = "\\"
+LONGEST_LABEL = 128
+"""Characters."""
+TYPE = "key_type"
+"""The rejection of a value that is neither text nor an integer."""
 
 
 def key_of(members: Mapping[str, object], columns: Sequence[str]) -> str:
@@ -22,6 +26,25 @@ def key_of(members: Mapping[str, object], columns: Sequence[str]) -> str:
     key = parts[0] if len(parts) == 1 else SEPARATOR.join(map(_escaped, parts))
     check_key(key)
     return key
+
+
+def label_of(members: Mapping[str, object], columns: Sequence[str]) -> str:
+    """Return what names a record whose key Postgres takes from the payload, which may be any JSON.
+
+    Raises:
+        RejectionError: a key column has no value.
+    """
+    return SEPARATOR.join(_label(members, column) for column in columns)[:LONGEST_LABEL]
+
+
+def _label(members: Mapping[str, object], column: str) -> str:
+    try:
+        return _text(members, column)
+    except RejectionError as rejection:
+        if rejection.code != TYPE:
+            raise
+        # The value as JSON, without braces and name.
+        return canonical({"": members[column]})[len('{"":') : -1]
 
 
 def _escaped(part: str) -> str:
@@ -39,4 +62,4 @@ def _text(members: Mapping[str, object], column: str) -> str:
         raise RejectionError("key_missing", f"no key column {shown(column)}")
     if value is None:
         raise RejectionError("key_null", f"key column {shown(column)} is null")
-    raise RejectionError("key_type", f"key column {shown(column)} is neither text nor an integer")
+    raise RejectionError(TYPE, f"key column {shown(column)} is neither text nor an integer")

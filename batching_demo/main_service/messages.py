@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import RECORDS_TARGET
 
 LOAD_RECORDS = "load_records"
 """Activity that takes a `Source` and a `Slice`, and returns the slice's bytes."""
@@ -64,6 +65,13 @@ class RunOptions:
     """When to stop waiting for verdicts; records without one may be stored all the same."""
     database: str = ""
     """The identity of the database that the run is for, so that another one has other workflows."""
+    target: str = RECORDS_TARGET
+    """The name of the target that records go to. The key of any but `records` is in the payload."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether records go to a table of the user's own."""
+        return self.target != RECORDS_TARGET
 
 
 @dataclass(frozen=True)

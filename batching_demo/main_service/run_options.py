@@ -97,6 +97,7 @@ def run_id(source: Source, options: RunOptions) -> str:
         options.run_label,
         options.database,
         records_per_slice(options),
+        *([options.target] if options.is_own else []),
     )
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 

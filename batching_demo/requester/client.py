@@ -1,8 +1,10 @@
 """Have records stored from any program, without a workflow."""
 
-import asyncio
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
 from batching_demo.contracts.direct import (
     DEFAULT_SOURCE,
     INVALID_REQUEST,
+    MAX_JSON_BYTES,
     RECORDS_PER_SUBMISSION,
     WRITE_RECORDS,
 )
@@ -20,7 +23,8 @@ from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.namespace_database import find_database
-from batching_demo.requester.look_ups import LookUps
+from batching_demo.requester.direct.look_ups import LookUps
+from batching_demo.requester.direct.waiting import result_of, when_not_busy
 from batching_demo.requester.records import (
     Record,
     RecordError,
@@ -32,7 +36,8 @@ from batching_demo.requester.records import (
 LONGEST_ATTEMPT = timedelta(minutes=10)
 """With the wait for others to share a batch with, and for a connection."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
-PAUSE_SECONDS = 0.5
+LARGEST_GROWTH = 12
+"""Bytes of a character in JSON, at most."""
 RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
 
 
@@ -79,6 +84,10 @@ class BatchingClient:
             return []
         template = SubmissionHeader("", requester="", records=0, length=0, target=target)
         try:
+            labels = record_texts(records, template, RECORDS_PER_SUBMISSION).keys
+            if target != RECORDS_TARGET:
+                # A request has no labels: the results get them back here.
+                records = [replace(record, key=None) for record in records]
             texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
         except RecordError as error:
             raise ApplicationError(str(error), type="Record", non_retryable=True) from None
@@ -91,7 +100,7 @@ class BatchingClient:
                 type=INVALID_REQUEST,
                 non_retryable=True,
             )
-        return [_result(at, texts.keys[at], record) for at, record in enumerate(answer["records"])]
+        return [_result(at, labels[at], record) for at, record in enumerate(answer["records"])]
 
     async def _ids(self, request_id: str | None) -> tuple[str, str]:
         """Return the ids of the request and of its activity.
@@ -100,7 +109,7 @@ class BatchingClient:
         """
         if request_id is None:
             return (made := str(uuid4())), made
-        return request_id, activity_id_of(request_id, await self._databases.look_up())
+        return request_id, activity_id_of(request_id, await when_not_busy(self._databases.look_up))
 
     async def _run(self, request_id: str, activity_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
@@ -110,24 +119,27 @@ class BatchingClient:
             "target": texts.template.target,
             "records": _records(texts),
         }
+        _check_size(request, texts)
+        start = partial(
+            self._client.start_activity,
+            WRITE_RECORDS,
+            request,
+            id=activity_id,
+            task_queue=BATCHER_TASK_QUEUE,
+            result_type=dict[str, Any],
+            start_to_close_timeout=LONGEST_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
+            id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
+            summary=f"{len(texts.keys)} records",
+        )
         try:
-            handle = await self._client.start_activity(
-                WRITE_RECORDS,
-                request,
-                id=activity_id,
-                task_queue=BATCHER_TASK_QUEUE,
-                result_type=dict[str, Any],
-                start_to_close_timeout=LONGEST_ATTEMPT,
-                heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                retry_policy=RETRY,
-                id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
-                summary=f"{len(texts.keys)} records",
-            )
+            handle: ActivityHandle[Any] = await when_not_busy(start)
         except ActivityAlreadyStartedError:
             handle = self._client.get_activity_handle(activity_id, result_type=dict[str, Any])
         try:
-            answer: dict[str, Any] = await _result_of(handle)
+            answer: dict[str, Any] = await when_not_busy(partial(result_of, handle))
         except ActivityFailureError as error:
             if isinstance(error.cause, ApplicationError):
                 raise error.cause from None
@@ -140,17 +152,18 @@ def activity_id_of(request_id: str, database: str | None) -> str:
     return f"{request_id} in {database}" if database else request_id
 
 
-async def _result_of(handle: ActivityHandle[Any]) -> Any:
-    """Wait for the result of an activity, however often the server does not answer in time."""
-    while True:
-        try:
-            return await handle.result()
-        except asyncio.CancelledError:
-            # The SDK raises it for a request that timed out, too.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            await asyncio.sleep(PAUSE_SECONDS)
+def _check_size(request: Mapping[str, object], texts: RecordTexts) -> None:
+    """Refuse a request that Temporal would not take, or cut off with an error of its own."""
+    if texts.size * LARGEST_GROWTH < MAX_JSON_BYTES:
+        return
+    size = len(json.dumps(request))
+    if size > MAX_JSON_BYTES:
+        raise ApplicationError(
+            f"the request has {size} bytes as JSON, {MAX_JSON_BYTES} are allowed: make several"
+            " requests of its records",
+            type=INVALID_REQUEST,
+            non_retryable=True,
+        )
 
 
 def _records(texts: RecordTexts) -> list[dict[str, object]]:

@@ -1,1 +1,1 @@
-"""Orders, each a workflow, whose rows are written in batches: to be copied and changed."""
+"""Orders, each a workflow whose row goes to a table of its own: to be copied and changed."""

@@ -1,14 +1,10 @@
-"""Create the table of orders: a migration, to be put into alembic/versions.
-
-Revision ID: orders
-Revises: 0004
-"""
+"""Create the table of orders: a migration, as your own project has it."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "orders"
-down_revision = "0004"
+down_revision = None
 branch_labels = None
 depends_on = None
 
@@ -17,14 +13,11 @@ def upgrade() -> None:
     """Create the table."""
     op.create_table(
         "orders",
-        sa.Column("idempotency_key", sa.Text(collation="C"), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(), primary_key=True),
+        sa.Column("order_no", sa.Text(), nullable=False, unique=True),
         sa.Column("item", sa.Text(), nullable=False),
-        sa.Column("quantity", sa.Integer(), nullable=False),
-        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("submission_id", sa.Text(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("batch_id", sa.Uuid(), nullable=False),
-        sa.PrimaryKeyConstraint("idempotency_key", name="pk_orders"),
+        sa.Column("quantity", sa.Integer(), sa.CheckConstraint("quantity > 0"), nullable=False),
+        sa.Column("created_at", sa.DateTime(True), nullable=False, server_default=sa.func.now()),
     )
 
 

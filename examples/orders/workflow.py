@@ -1,6 +1,7 @@
-"""A workflow of your own that has a record to store."""
+"""A workflow of your own that has a row to store."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from temporalio import workflow
 
@@ -21,8 +22,8 @@ class OrderWorkflow:
     """One order."""
 
     @workflow.run
-    async def run(self, order: Order) -> str:
-        """Return what became of the order's record."""
-        record = Record(key=f"order/{order.order_id}", payload=asdict(order))
-        [result] = await Requester(source="orders").write([record])
-        return result.verdict
+    async def run(self, order: Order) -> dict[str, Any]:
+        """Return what became of the order, and the id of its row."""
+        record = Record(payload=asdict(order))
+        [result] = await Requester().write([record], target="orders")
+        return {"verdict": result.verdict, "id": result.returned.get("id")}

@@ -5,34 +5,30 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.verdicts import gather
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
-from batching_demo.database.schema.migrations import newest_revision
-from batching_demo.database.writing.writes import write_unbatched
 from batching_demo.operator.start import start_batchers
-from examples.orders import create_orders, table
-from examples.orders.start import start
-from examples.orders.worker import build_worker
-from examples.orders.workflow import Order
-from tests.support.database import execute, fetch, scalar
-from tests.support.records import record, submission
-from tests.support.services import batcher_service
+from batching_demo.temporal import wait_for_pollers
+from examples.orders import create_orders
+from tests.support.database import fetch
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"README.md": 1, "docs/workflows.md": 3, "docs/tables.md": 3}
+TARGETS = "examples/orders/targets.toml"
+PAGES = {"README.md": 1, "docs/workflows.md": 2, "docs/tables.md": 2}
 """With the number of their blocks of Python."""
-QUICK = BatcherSettings(linger_seconds=1)
 
 
 async def run_module(environment: dict[str, str], *arguments: str) -> Process:
@@ -45,45 +41,13 @@ async def run_module(environment: dict[str, str], *arguments: str) -> Process:
     )
 
 
-async def test_orders_of_many_workflows_share_a_batch(
-    client: Client, engine: AsyncEngine, servers: dict[str, str]
-) -> None:
-    await start_batchers(client, 1, BatcherSettings(max_records=20, linger_seconds=60))
-    worker = await run_module(servers, "examples.orders.worker")
-    try:
-        async with batcher_service(client, engine):
-            starter = await run_module(servers, "examples.orders.start", "20")
-            output, errors = await asyncio.wait_for(starter.communicate(), 60)
-    finally:
-        worker.terminate()
-        await worker.communicate()
-    assert (output.decode(), starter.returncode) == ("{'written': 20}\n", 0), errors.decode()
-    assert await fetch(engine, "SELECT rows, batches FROM write_counts") == [(20, 1)]
-    stored = "SELECT payload FROM records WHERE idempotency_key = 'order/A-7'"
-    assert await scalar(engine, stored) == {"order_id": "A-7", "item": "apple", "quantity": 7}
-
-
-async def test_an_order_that_cannot_be_stored_is_told_so(
-    client: Client, engine: AsyncEngine
-) -> None:
-    await start_batchers(client, 1, QUICK)
-    orders = [Order("1", "apple", 1), Order("2", "a NUL: \0", 1)]
-    async with batcher_service(client, engine), build_worker(client):
-        counted = await start(client, orders)
-    assert counted == {"written": 1, "rejected": 1}
-    assert await fetch(engine, "SELECT reason, source FROM dead_letters") == [("nul", "orders")]
-
-
 def create_table(connection: Connection) -> None:
-    context = MigrationContext.configure(connection)
-    with Operations.context(context):
+    with Operations.context(MigrationContext.configure(connection)):
         create_orders.upgrade()
-    found = compare_metadata(context, table.orders.metadata)
-    assert [one for one in found if "orders" in str(one)] == []
 
 
 @pytest.fixture
-async def orders_table(database_url: str) -> None:
+async def _orders_table(database_url: str) -> None:
     """A database that has the table of orders."""
     migration = create_transactional_engine(database_url, application_name="tests")
     async with migration.begin() as connection:
@@ -91,60 +55,64 @@ async def orders_table(database_url: str) -> None:
     await migration.dispose()
 
 
-@pytest.mark.usefixtures("orders_table")
-async def test_a_table_of_its_own(
-    client: Client, engine: AsyncEngine, servers: dict[str, str]
-) -> None:
-    await start_batchers(client, 1, QUICK)
-    too_many = Order("3", "pear", 2**31)
-    orders = [Order("1", "apple", 1), Order("2", "pear", 2), too_many]
-    batcher_worker = await run_module(servers, "examples.orders.batcher_worker")
+@asynccontextmanager
+async def workers(servers: dict[str, str]) -> AsyncIterator[None]:
+    """Run the commands of the page in processes of their own."""
+    processes = [
+        await run_module(servers, "batching_demo", "batcher", "worker", "--targets", TARGETS),
+        await run_module(servers, "examples.orders.worker"),
+    ]
     try:
-        async with build_worker(client):
-            assert await start(client, orders) == {"written": 2, "rejected": 1}
-            assert await start(client, [orders[0]]) == {"written": 1}
-            assert await start(client, [Order("2", "plum", 2)]) == {"conflict": 1}
+        yield
     finally:
-        batcher_worker.terminate()
-        await batcher_worker.communicate()
-    stored = await fetch(engine, "SELECT idempotency_key, item, quantity FROM orders ORDER BY 1")
-    assert stored == [("order/1", "apple", 1), ("order/2", "pear", 2)]
-    assert await scalar(engine, "SELECT count(*) FROM records") == 0
-    letters = await fetch(engine, "SELECT reason, sqlstate FROM dead_letters ORDER BY id")
-    assert letters == [("refused_by_postgres", "22003"), ("conflict", None)]
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            await process.communicate()
 
 
-@pytest.mark.usefixtures("orders_table", "client")
-async def test_a_batcher_worker_ends_in_one_line_if_its_table_does_not_fit(
-    engine: AsyncEngine, servers: dict[str, str]
-) -> None:
-    await execute(engine, "ALTER TABLE orders DROP COLUMN item")
-    worker = await run_module(servers, "examples.orders.batcher_worker")
-    output, errors = await asyncio.wait_for(worker.communicate(), 60)
-    assert (output.decode(), worker.returncode) == ("polls batcher-queue\n", 1)
-    assert errors.decode() == (
-        'table orders does not fit its Target: column "item" of relation "orders" does not exist'
-        " (SQLSTATE 42703): change the table or the Target\n"
+async def run(client: Client, name: str, quantity: object, item: str = "tea") -> Any:
+    order = {"order_id": name, "item": item, "quantity": quantity}
+    return await client.execute_workflow(
+        "OrderWorkflow", order, id=f"order-{name}-{item}", task_queue="orders"
     )
 
 
-@pytest.mark.usefixtures("orders_table")
-async def test_a_table_of_its_own_takes_single_rows(engine: AsyncEngine) -> None:
-    rows = gather([submission("s", [record("1", {"item": "apple", "quantity": 1})])]).rows
-    for _ in range(2):
-        assert (await write_unbatched(engine, rows, table.ORDERS)).codes == ["w"]
-    assert await fetch(engine, "SELECT item, quantity FROM orders") == [("apple", 1)]
+@pytest.mark.usefixtures("_orders_table")
+async def test_orders_of_many_workflows_share_a_batch_and_each_gets_its_id(
+    client: Client, engine: AsyncEngine, servers: dict[str, str]
+) -> None:
+    await start_batchers(client, 1, BatcherSettings(max_records=20, linger_seconds=5))
+    async with workers(servers):
+        await wait_for_pollers(client, BATCHER_TASK_QUEUE)
+        found = await asyncio.gather(*(run(client, f"A-{n}", n or -1) for n in range(20)))
+        assert await run(client, "A-7", 8, "coffee") == {"verdict": "conflict", "id": None}
+    stored: list[Any] = await fetch(engine, "SELECT order_no, id FROM orders WHERE quantity > 0")
+    ids = dict(stored)
+    assert found == [
+        {"verdict": "written" if n else "rejected", "id": ids.get(f"A-{n}")} for n in range(20)
+    ]
+    assert len(ids) == 19
+    letters = await fetch(engine, "SELECT target, reason, sqlstate FROM dead_letters ORDER BY id")
+    assert letters == [
+        ("orders", "refused_by_postgres", "23514"),
+        ("orders", "conflict", None),
+    ]
 
 
-def test_the_migration_follows_the_newest_one() -> None:
-    assert create_orders.down_revision == newest_revision()
+def blocks_of(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize(("page", "number"), PAGES.items())
 def test_a_page_shows_the_code_that_is_tested(page: str, number: int) -> None:
     files = [path.read_text() for path in sorted((ROOT / "examples").rglob("*.py"))]
-    text = (ROOT / page).read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    blocks = blocks_of(page, "python")
     assert len(blocks) == number
     for block in blocks:
         assert any(block in text for text in files), block
+
+
+def test_the_page_shows_the_declaration_that_is_tested() -> None:
+    assert blocks_of("docs/tables.md", "toml") == [(ROOT / TARGETS).read_text()]

@@ -33,7 +33,7 @@ async def test_the_write_and_the_paths(tmp_path: Path) -> None:
     assert list(sections) == parts
     _, costs, _ = sections["paths"]["tables"]
     batches = {row[1]: int(row[2]) for row in costs["rows"]}
-    assert batches.keys() == {"nothing", "unbatched", "coalesced", "batched"}
+    assert batches.keys() == {"nothing", "unbatched", "coalesced", "batched", "direct"}
     assert {path for path, number in batches.items() if number == 0} == {"nothing"}
     assert (tmp_path / "write.svg").read_text().startswith("<?xml")
 

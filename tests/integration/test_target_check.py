@@ -123,14 +123,7 @@ async def test_keys_that_are_unique(shop: AsyncEngine, made: str, key: list[str]
     target = await own_target(
         shop, declared(name, *key), f"CREATE TABLE {name} {made}", *filter(None, [index])
     )
-    assert target.is_partitioned == ("PARTITION" in made)
-    assert not target.nulls_are_equal
-
-
-async def test_an_index_may_take_nulls_for_equal(shop: AsyncEngine) -> None:
-    name = new_name()
-    made = f"CREATE TABLE {name} (k text, UNIQUE NULLS NOT DISTINCT (k))"
-    assert (await own_target(shop, declared(name), made)).nulls_are_equal
+    assert [one.name for one in target.key] == key
 
 
 async def test_the_search_path_finds_a_table_without_its_schema(shop: AsyncEngine) -> None:
@@ -192,6 +185,12 @@ PROBLEMS = {
         " UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{t}_i'::regclass",
         {},
         ["(index {t}_i is not valid)"],
+    ),
+    "another collation": (
+        "CREATE TABLE {t} (k text COLLATE \"C\");"
+        ' CREATE UNIQUE INDEX {t}_i ON {t} (k COLLATE "POSIX")',
+        {},
+        ["(index {t}_i is of another collation than its column)"],
     ),
     "a part of the key": (
         "CREATE TABLE {t} (k text, a int, UNIQUE (k, a))",

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from batching_demo.requester.look_ups import LookUps
+from batching_demo.requester.direct.look_ups import LookUps
 
 
 class Slow:

@@ -1,6 +1,7 @@
 """Records that clients have written without a workflow, on real servers."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -93,3 +94,9 @@ async def test_a_request_that_cannot_be_read_fails_at_once(
     cause = failed.value.cause
     assert isinstance(cause, ApplicationError)
     assert (cause.type, cause.message) == (INVALID_REQUEST, "records[0].key: a text is needed")
+
+
+async def test_a_request_that_is_too_large_is_refused_in_one_line(client: Client) -> None:
+    batching = BatchingClient(client)
+    with pytest.raises(ApplicationError, match=r"bytes as JSON, 2031616 are allowed: make several"):
+        await batching.write([Record("k", json.dumps({"quotes": '"' * 600_000}))])

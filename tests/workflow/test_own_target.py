@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -62,10 +64,9 @@ async def written(client: Client, job: Job) -> list[RecordResult]:
     )
 
 
-async def ids(engine: AsyncEngine) -> dict[object, object]:
-    return {
-        number: id_ for number, id_ in await fetch(engine, "SELECT invoice_no, id FROM invoices")
-    }
+async def ids(engine: AsyncEngine) -> dict[str, int]:
+    found = await fetch(engine, "SELECT invoice_no, id FROM invoices")
+    return {str(number): cast(int, id_) for number, id_ in found}
 
 
 def told(results: list[RecordResult]) -> list[tuple[str, object]]:
@@ -135,8 +136,10 @@ async def test_a_client_without_a_workflow_gets_them_too(
 ) -> None:
     batching = BatchingClient(client)
     async with writing(client, engine):
-        found = await batching.write(invoices(1, "x"), target="invoices")
+        labelled = [replace(invoices(1)[0], key="a label"), *invoices("x")]
+        found = await batching.write(labelled, target="invoices")
     assert [result.verdict for result in found] == ["written", "rejected"]
+    assert [result.key for result in found] == ["a label", ""]
     assert await fetch(engine, "SELECT id FROM invoices") == [(found[0].returned["id"],)]
 
 

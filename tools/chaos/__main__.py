@@ -7,7 +7,9 @@ from rich.console import Console
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from batching_demo.contracts.names import DIRECT, WritePath
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.devstack.interruption import stop_by_signals
+from tools.chaos.own_table import OWN_TARGETS
 from tools.chaos.report import as_json as result_as_json
 from tools.chaos.report import conclusion, tables
 from tools.chaos.run import RunPlan, run
@@ -39,6 +41,16 @@ WRITE_PATHS = [*(path.value for path in WritePath), DIRECT]
     metavar="SECONDS",
     help="Also check that requests are answered so soon after the last fault.",
 )
+@click.option(
+    "--target",
+    "targets",
+    type=click.Choice([RECORDS_TARGET, *OWN_TARGETS]),
+    multiple=True,
+    default=[RECORDS_TARGET],
+    show_default=True,
+    help="Where the records go; give it again for several. The ids that requesters get of an own"
+    " table are compared with its rows.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the schedule.")
 @click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 def main(
@@ -48,6 +60,7 @@ def main(
     write_path: str,
     kills: int | None,
     within: float | None,
+    targets: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -59,6 +72,7 @@ def main(
     \b
     Examples:
       scripts/chaos --minutes 3 --seed 1
+      scripts/chaos --minutes 5 --target invoices --target invoices_with_receipts
       scripts/chaos --write-path direct --records 50000 --minutes 5 --kills 20 --within 40
     """
     faults = plan_kills(kills, minutes * 60) if kills else plan(seed, minutes * 60)
@@ -73,7 +87,7 @@ def main(
         raise click.BadParameter(
             "only requests of the path direct are timed", param_hint="--within"
         )
-    planned = RunPlan(faults, minutes * 60, records, seed, write_paths, within)
+    planned = RunPlan(faults, minutes * 60, records, seed, write_paths, targets, within)
     result = asyncio.run(run(planned, lambda line: click.echo(line, err=True)))
     if as_json:
         click.echo(result_as_json(result))

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import DIRECT
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.requester.client import BatchingClient
 from batching_demo.requester.records import Record, RecordResult
 from tools.chaos.load import Results
@@ -25,17 +26,15 @@ class DirectLoad:
     """The requests of one run."""
 
     requests: Sequence[Sequence[Record]]
+    target: str = RECORDS_TARGET
     answered_at: float = 0.0
     """When the last answer came, by the monotonic clock."""
     _running: list[asyncio.Task[list[RecordResult]]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, path: Path) -> "DirectLoad":
+    def of(cls, path: Path, target: str = RECORDS_TARGET) -> "DirectLoad":
         """Cut a file into requests."""
-        lines = enumerate(path.read_text().splitlines(), 1)
-        records = [_record(number, line) for number, line in lines]
-        starts = range(0, len(records), RECORDS_PER_REQUEST)
-        return cls([records[at : at + RECORDS_PER_REQUEST] for at in starts])
+        return cls(cut_requests(path), target)
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -46,7 +45,7 @@ class DirectLoad:
         began = time.monotonic()
         for number, records in enumerate(self.requests):
             await asyncio.sleep(began + number * seconds / len(self) - time.monotonic())
-            task = asyncio.create_task(_request(batching, number, records))
+            task = asyncio.create_task(_request(batching, number, records, self.target))
             task.add_done_callback(self._answered)
             self._running.append(task)
 
@@ -57,16 +56,32 @@ class DirectLoad:
         """Wait for every request to be answered, at most `within` seconds."""
         await asyncio.wait(self._running, timeout=within)
         for number, task in enumerate(self._running):
-            if not task.done():
-                task.cancel()
-                results.unfinished.append(_request_id(number))
-            elif task.cancelled():
-                results.failed.append(f"{_request_id(number)}: cancelled")
-            elif error := task.exception():
-                results.failed.append(f"{_request_id(number)}: {error}")
-            else:
-                results.completed += 1
-                results.verdicts += Counter(result.verdict.value for result in task.result())
+            gather_request(task, _request_id(number), results)
+
+
+def gather_request(task: asyncio.Task[list[RecordResult]], name: str, results: Results) -> None:
+    """Add what became of one request. One that is not answered is given up."""
+    if not task.done():
+        task.cancel()
+        results.unfinished.append(name)
+    elif task.cancelled():
+        results.failed.append(f"{name}: cancelled")
+    elif error := task.exception():
+        results.failed.append(f"{name}: {error}")
+    else:
+        results.completed += 1
+        decided = task.result()
+        results.verdicts += Counter(result.verdict.value for result in decided)
+        stored = (result for result in decided if result.verdict.is_stored)
+        results.returned += [(result.key, result.returned.get("id")) for result in stored]
+
+
+def cut_requests(path: Path) -> list[list[Record]]:
+    """Return the records of a file, cut into requests."""
+    lines = enumerate(path.read_text().splitlines(), 1)
+    records = [_record(number, line) for number, line in lines]
+    starts = range(0, len(records), RECORDS_PER_REQUEST)
+    return [records[at : at + RECORDS_PER_REQUEST] for at in starts]
 
 
 def _record(number: int, line: str) -> Record:
@@ -80,28 +95,28 @@ def _request_id(number: int) -> str:
 
 
 async def _request(
-    batching: BatchingClient, number: int, records: Sequence[Record]
+    batching: BatchingClient, number: int, records: Sequence[Record], target: str
 ) -> list[RecordResult]:
     """Make a request, every second one twice at once.
 
     Raises:
         ValueError: Both were answered, but not alike.
     """
-    first = _until_answered(batching, number, records)
+    first = _until_answered(batching, number, records, target)
     if number % 2:
         return await first
-    one, other = await asyncio.gather(first, _until_answered(batching, number, records))
+    one, other = await asyncio.gather(first, _until_answered(batching, number, records, target))
     if one != other:
         raise ValueError("the repetition got another answer")
     return one
 
 
 async def _until_answered(
-    batching: BatchingClient, number: int, records: Sequence[Record]
+    batching: BatchingClient, number: int, records: Sequence[Record], target: str
 ) -> list[RecordResult]:
     """Make a request again while Temporal is away."""
     while True:
         try:
-            return await batching.write(records, request_id=_request_id(number))
+            return await batching.write(records, target=target, request_id=_request_id(number))
         except RPCError:
             await asyncio.sleep(0.5)

@@ -37,7 +37,9 @@ class Injector:
     proxy: Proxy
     engine: AsyncEngine
     """Makes a new connection each time, since faults break those that are open."""
-    trigger: Trigger
+    triggers: Sequence[Trigger]
+    tables: Sequence[str]
+    """Where the records go."""
     last_at: float = 0.0
     """When the last fault was over, by the monotonic clock."""
 
@@ -70,7 +72,8 @@ class Injector:
             case FaultKind.SILENT_CONNECTIONS:
                 self.proxy.silence()
             case FaultKind.CHANGE_TRIGGER:
-                await self.trigger.change()
+                for trigger in self.triggers:
+                    await trigger.change()
             case FaultKind.RESTART_TEMPORAL:
                 await asyncio.to_thread(self.system.temporal.stop)
                 await asyncio.sleep(fault.duration / 2)
@@ -82,7 +85,9 @@ class Injector:
 
     async def _lock_table(self, seconds: float) -> None:
         async with self.engine.begin() as connection:
-            await connection.execute(text("LOCK TABLE records IN ACCESS EXCLUSIVE MODE"))
+            await connection.execute(
+                text(f"LOCK TABLE {', '.join(self.tables)} IN ACCESS EXCLUSIVE MODE")
+            )
             await asyncio.sleep(seconds)
 
     async def _terminate_batcher(self) -> None:

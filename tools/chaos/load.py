@@ -39,6 +39,8 @@ class Results:
     completed: int = 0
     failed: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    returned: list[tuple[str, object]] = field(default_factory=list)
+    """Key and id of each record that is stored in an own table, as its requester got them."""
 
     def add(self, result: MainResult) -> None:
         """Count a main workflow that completed."""

@@ -28,6 +28,7 @@ class Expected:
         "key_empty",
         "refused_by_postgres",
         "not_stored",
+        "incomplete",
     )
 
     @property

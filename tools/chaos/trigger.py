@@ -22,15 +22,15 @@ WAYS = (
 """Statements of PL/pgSQL: house codes, a row that is dropped, mistakes in the trigger itself."""
 
 FUNCTION = """
-CREATE OR REPLACE FUNCTION chaos_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.payload ? '{chosen}' THEN {way}; END IF;
+    IF {is_chosen} THEN {way}; END IF;
     RETURN NEW;
 END $$
 """
 TRIGGER = """
-CREATE TRIGGER chaos_refuse BEFORE INSERT ON records
-FOR EACH ROW EXECUTE FUNCTION chaos_refuse()
+CREATE TRIGGER chaos_refuse BEFORE INSERT ON {table}
+FOR EACH ROW EXECUTE FUNCTION {function}()
 """
 
 
@@ -39,20 +39,34 @@ class Trigger:
 
     Args:
         engine: Makes a new connection each time, since faults break those that are open.
+        table: The table.
+        is_chosen: SQL that is true for a row of a chosen record.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        table: str = "records",
+        is_chosen: str = f"NEW.payload ? '{CHOSEN}'",
+    ) -> None:
         self._engine = engine
+        self._table = table
+        # Of its own: rows of another table have other columns.
+        self._function = f"{table}_refuse"
+        self._is_chosen = is_chosen
         self._ways: Iterator[str] = cycle(WAYS)
 
     async def create(self) -> None:
         """Create the trigger. It raises P0001 until it is changed."""
         await self.change()
-        await self._execute(TRIGGER)
+        await self._execute(TRIGGER.format(table=self._table, function=self._function))
 
     async def change(self) -> None:
         """Refuse in the next way."""
-        await self._execute(FUNCTION.format(chosen=CHOSEN, way=next(self._ways)))
+        way = next(self._ways)
+        await self._execute(
+            FUNCTION.format(function=self._function, is_chosen=self._is_chosen, way=way)
+        )
 
     async def _execute(self, statement: str) -> None:
         async with self._engine.begin() as connection:

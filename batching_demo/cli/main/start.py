@@ -21,6 +21,7 @@ from batching_demo.cli.running_batchers import (
     choose_for_paths,
 )
 from batching_demo.cli.servers import name_temporal
+from batching_demo.cli.target_options import TargetOptions, target_options
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.slice import slices
@@ -47,6 +48,7 @@ LONGEST_NO_WAIT_SECONDS = 30.0
 )
 @options.records_per_workflow
 @input_options
+@target_options
 @batcher_options
 @options.write_path(default=RunOptions.write_path.value)
 @click.option(
@@ -73,6 +75,7 @@ def start(
     workflows: int | None,
     records_per_workflow: int,
     file: InputOptions,
+    into: TargetOptions,
     batchers: BatcherOptions,
     write_path: str,
     again: str | None,
@@ -91,8 +94,9 @@ def start(
       batching-demo main start --workflows 50
       batching-demo main start --input orders.ndjson --key order_id --records-per-workflow 100
       batching-demo main start --input january.csv --input february.csv --key order_id
+      batching-demo main start --input invoices.csv --target invoices --targets targets.toml
     """
-    inspected, keys = read_inputs(file, settings.state_directory)
+    inspected, keys = read_inputs(file, settings.state_directory, into.declaration)
     if workflows is None and not file.paths:
         workflows = DEFAULT_WORKFLOWS
     run_options = RunOptions(
@@ -101,6 +105,7 @@ def start(
         write_path=WritePath(write_path),
         run_label=_run_label(again, quiet=as_json),
         deadline_seconds=deadline,
+        target=into.target,
     )
     work = _run(
         settings,

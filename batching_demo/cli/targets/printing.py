@@ -62,7 +62,7 @@ def _rule(declared: TargetDeclaration) -> str:
 
 
 def _print_mapping(target: OwnTarget) -> None:
-    rows = [(one.name, one.type, _filled_by(one)) for one in target.columns]
+    rows = [(one.name, one.type, _filled_by(one, target)) for one in target.columns]
     names, types = (max(len(row[at]) for row in rows) for at in (0, 1))
     for name, type_, filled in rows:
         click.echo(f"  {name:<{names}}  {type_:<{types}}  {filled}")
@@ -74,13 +74,13 @@ def _print_sql(target: OwnTarget) -> None:
         click.echo(indent(sql.text, "    "))
 
 
-def _filled_by(column: OwnColumn) -> str:
+def _filled_by(column: OwnColumn, target: OwnTarget) -> str:
     """Return what fills a column."""
     if column.is_generated:
         return "generated"
     if column.field is None:
         return "identity" if column.identity else f"its default, {column.default or 'NULL'}"
-    if column.needs_value:
+    if column.needs_value or column in target.deciding:
         return f"field {column.field}, which every record needs"
     default = f"{column.identity} identity" if column.identity else column.default or "NULL"
     return f"field {column.field}; without it {default}"

@@ -91,8 +91,9 @@ INDEXES = text(
     SELECT c.relname AS name, i.indisvalid AND i.indisready AS is_valid,
            NOT i.indimmediate AS is_deferrable, i.indpred IS NOT NULL AS is_partial,
            i.indexprs IS NOT NULL AS has_expressions,
-           -- A column of Postgres 15.
-           coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_are_equal,
+           EXISTS (SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) AS part (attnum, of)
+                   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.attnum
+                   WHERE part.of <> a.attcollation) AS is_of_other_collation,
            ARRAY(SELECT a.attname::text
                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS part (attnum, place)
                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.attnum

@@ -28,6 +28,7 @@ class TargetError(UserError):
     def __init__(self, problems: Mapping[str, Sequence[str]]) -> None:
         words = (f"target {name} cannot work: {'; '.join(of)}" for name, of in problems.items())
         super().__init__("; ".join(words))
+        self.problems = problems
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,6 @@ class OwnTarget:
     table_name: str
     columns: tuple[OwnColumn, ...]
     """All columns, in the order of the table."""
-    is_partitioned: bool
-    nulls_are_equal: bool
-    """Whether the unique index of the key is NULLS NOT DISTINCT. If not, no key with a NULL is ever
-    found again."""
     before_triggers: tuple[str, ...]
     """Row triggers BEFORE INSERT or UPDATE, which may change or swallow a row."""
 

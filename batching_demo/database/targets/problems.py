@@ -162,6 +162,7 @@ def _why_unfit(index: Row[Any]) -> str:
         "deferrable": index.is_deferrable,
         "on expressions": index.has_expressions,
         "not valid": not index.is_valid,
+        "of another collation than its column": index.is_of_other_collation,
     }
     return " and ".join(reason for reason, holds in reasons.items() if holds)
 

@@ -60,20 +60,15 @@ def target_of(declaration: TargetDeclaration, facts: Facts) -> OwnTarget:
         relation.schema,
         relation.name,
         tuple(_column(declaration, one) for one in facts.columns),
-        is_partitioned=relation.kind == "p",
-        nulls_are_equal=any(
-            one.nulls_are_equal for one in facts.indexes if is_of_key(one, declaration)
-        ),
         before_triggers=tuple(one.name for one in facts.interfering if one.what == "trigger"),
     )
 
 
 def is_of_key(index: Row[Any], declaration: TargetDeclaration) -> bool:
-    """Return whether a unique index is on exactly the columns of the key, and can find conflicts.
-
-    Only such a one does Postgres take for ON CONFLICT.
-    """
+    """Return whether a unique index is on exactly the columns of the key, and finds conflicts."""
     is_plain = not (index.is_partial or index.is_deferrable or index.has_expressions)
+    # A conflict by another collation is none for those who look the row up by the column.
+    is_plain &= not index.is_of_other_collation
     return is_plain and index.is_valid and {*index.columns} == {*declaration.key}
 
 

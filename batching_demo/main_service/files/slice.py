@@ -32,8 +32,10 @@ def slices(
     records_per_workflow: int,
     limit: int | None = None,
     stamp: FileStamp | None = None,
+    *,
+    skip: int = 0,
 ) -> Iterator[Slice]:
-    """Yield the slices of the first `limit` records, in constant memory.
+    """Yield the slices of the first `limit` records after those to skip, in constant memory.
 
     A slice has fewer records than asked for where preparation could make more than
     `MAX_SLICE_BYTES` of them. A record over `MAX_RECORD_BYTES` is a slice of its own. Once the
@@ -48,11 +50,12 @@ def slices(
         stamp = stamp or stamp_of(file)
         digest = hashlib.sha256()
         records = find_records(file, source.format, source.delimiter, digest)
-        cutter = _Cutter(source, again)
+        cutter = _Cutter(source, again, skip)
+        end = None if limit is None else skip + limit
         try:
             if source.columns:
                 next(records, None)
-            for group in cutter.groups(islice(records, limit), records_per_workflow):
+            for group in cutter.groups(islice(records, skip, end), records_per_workflow):
                 cut = list(cutter.cut(group))
                 if stamp_of(file) != stamp:
                     raise _changed(source)
@@ -73,11 +76,11 @@ def _changed(source: Source) -> SourceError:
 class _Cutter:
     """Groups records into slices, in the order of the file."""
 
-    def __init__(self, source: Source, file: BinaryIO) -> None:
+    def __init__(self, source: Source, file: BinaryIO, position: int) -> None:
         self._file = file
         self._is_csv = source.format == "csv"
         self._entry_bytes = _ENTRY_BYTES + (names_size(source.columns) if self._is_csv else 0)
-        self._position = 0
+        self._position = position
 
     def groups(self, records: Iterable[Record], most: int) -> Iterator[list[Record]]:
         """Yield groups of at most `most` records, as far as their length allows."""

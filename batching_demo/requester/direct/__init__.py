@@ -1,0 +1,1 @@
+"""What the client without a workflow needs beside the records."""
