@@ -19,6 +19,7 @@ from batching_demo.database.writing import inserter
 from batching_demo.database.writing.row_writer import OTHER_KEY, TAKEN
 from batching_demo.database.writing.rows import Rows
 from batching_demo.database.writing.sender import Sender
+from tests.support.commands import aside, assert_one_line, run
 from tests.support.database import execute, fetch, scalar
 from tests.support.own_tables import declared, own_target
 from tests.support.records import record
@@ -200,16 +201,21 @@ async def test_a_change_keeps_what_the_record_lacks(
     assert await fetch(engine, row) == [(number, made_at, "x", None)]
 
 
-async def test_a_batch_takes_few_statements(engine: AsyncEngine) -> None:
-    target = await create(engine, NEWEST)
+@pytest.mark.parametrize(("rule", "again"), [(IGNORE, "d"), (NEWEST, "u"), (UPDATE, "u")])
+async def test_a_batch_takes_few_statements(
+    engine: AsyncEngine, rule: OnConflict, again: str
+) -> None:
+    target = await create(engine, rule, receipts=rule is UPDATE)
     statements = Statements(engine)
     made: list[dict[str, object]] = [{"k": f"{number}", "version": 2} for number in range(100)]
     assert await write(engine, target, "s", *made) == "w" * 100
     assert len(statements.sent) == 1
-    assert await write(engine, target, "t", *[one | {"version": 3} for one in made]) == "u" * 100
+    newer = [one | {"version": 3} for one in made] if rule is NEWEST else made
+    assert await write(engine, target, "t", *newer) == again * 100
     assert len(statements.sent) == 1 + 2
-    assert await write(engine, target, "u", *made) == "s" * 100
-    assert len(statements.sent) == 1 + 2 + 3
+    if rule is NEWEST:
+        assert await write(engine, target, "u", *made) == "s" * 100
+        assert len(statements.sent) == 1 + 2 + 3
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -347,12 +353,23 @@ async def test_a_table_that_goes_is_the_operators_to_mend(engine: AsyncEngine, c
     assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 0
 
 
-async def test_old_receipts_are_pruned(engine: AsyncEngine) -> None:
+async def test_old_receipts_are_pruned(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = await create(engine, receipts=True)
     await write(engine, target, "s", {"k": "a"}, {"k": "b"}, {"k": "c"})
     await execute(
         engine, "UPDATE receipts SET written_at = now() - interval '2 days' WHERE position < 2"
     )
     assert await prune_receipts(engine, timedelta(days=3)) == 0
-    assert await prune_receipts(engine, timedelta(days=1)) == 2
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    result = await aside("receipts", "prune", "--older-than", "36h")
+    assert (result.exit_code, result.stdout) == (0, "2 receipts deleted\n")
     assert await fetch(engine, "SELECT position FROM receipts") == [(2,)]
+
+
+@pytest.mark.parametrize("age", ["", "30", "d", "-1d", "1.5d", "30 d", "1234567d", "1y", "1d1h"])
+def test_what_is_no_age_is_refused(age: str) -> None:
+    assert_one_line(
+        run("receipts", "prune", f"--older-than={age}"), 2, "a number and s, m, h, d or w"
+    )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import cast
 from uuid import uuid4
 
@@ -135,8 +136,10 @@ async def test_a_client_without_a_workflow_gets_them_too(
 ) -> None:
     batching = BatchingClient(client)
     async with writing(client, engine):
-        found = await batching.write(invoices(1, "x"), target="invoices")
+        labelled = [replace(invoices(1)[0], key="a label"), *invoices("x")]
+        found = await batching.write(labelled, target="invoices")
     assert [result.verdict for result in found] == ["written", "rejected"]
+    assert [result.key for result in found] == ["a label", ""]
     assert await fetch(engine, "SELECT id FROM invoices") == [(found[0].returned["id"],)]
 
 

@@ -56,7 +56,7 @@ class DirectLoad:
         """Wait for every request to be answered, at most `within` seconds."""
         await asyncio.wait(self._running, timeout=within)
         for number, task in enumerate(self._running):
-            gather_request(task, _request_id(number), results)
+            gather_request(task, _request_id(self.target, number), results)
 
 
 def gather_request(task: asyncio.Task[list[RecordResult]], name: str, results: Results) -> None:
@@ -90,8 +90,8 @@ def _record(number: int, line: str) -> Record:
     return Record("" if key is None else key, line, number)
 
 
-def _request_id(number: int) -> str:
-    return f"{DIRECT}-{number}"
+def _request_id(target: str, number: int) -> str:
+    return f"{target}-{DIRECT}-{number}"
 
 
 async def _request(
@@ -117,6 +117,8 @@ async def _until_answered(
     """Make a request again while Temporal is away."""
     while True:
         try:
-            return await batching.write(records, target=target, request_id=_request_id(number))
+            return await batching.write(
+                records, target=target, request_id=_request_id(target, number)
+            )
         except RPCError:
             await asyncio.sleep(0.5)

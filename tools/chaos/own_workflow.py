@@ -86,7 +86,7 @@ class OwnLoad:
             gather_request(task, self._name(number), results)
 
     def _name(self, number: int) -> str:
-        return f"{self.write_path}-{number}"
+        return f"{self.target}-{self.write_path}-{number}"
 
 
 async def _until_answered(client: Client, name: str, request: OwnRequest) -> list[RecordResult]:

@@ -89,7 +89,8 @@ class RetryActivities:
             records: Of the submission; needed only if it was not stored.
         """
         result = RetryResult(VERDICT_BY_CODE[answer.codes], answer.batch_id)
-        problem = answer.problems[0] if result.verdict.is_dead_letter else None
+        # One that is stored may have a problem too: what it returns does not fit.
+        problem = next(iter(answer.problems), None) if result.verdict.is_dead_letter else None
         dead_letter_id, attempt = retry_input.dead_letter_id, retry_input.attempt
         with _explained():
             await self._check_database(retry_input)

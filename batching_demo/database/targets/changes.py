@@ -12,16 +12,13 @@ def find_changes(before: OwnTarget, after: OwnTarget) -> list[str]:
     """
     now = {one.name: one for one in after.columns}
     known = {one.name for one in before.columns}
-    changes = [*_of_relation(before, after)]
+    changes = []
+    if (before.schema, before.table_name) != (after.schema, after.table_name):
+        changes.append(f"{before.schema}.{before.table_name} is {after.schema}.{after.table_name}")
     for column in before.columns:
         changes += _of_column(column, now.get(column.name))
     needed = (one for one in after.columns if one.name not in known and one.needs_value)
     return changes + [f"column {one.name} is new, NOT NULL and without a default" for one in needed]
-
-
-def _of_relation(before: OwnTarget, after: OwnTarget) -> Iterator[str]:
-    if (before.schema, before.table_name) != (after.schema, after.table_name):
-        yield f"{before.schema}.{before.table_name} is {after.schema}.{after.table_name}"
 
 
 def _of_column(before: OwnColumn, after: OwnColumn | None) -> Iterator[str]:
@@ -32,6 +29,8 @@ def _of_column(before: OwnColumn, after: OwnColumn | None) -> Iterator[str]:
         yield f"column {before.name} was {before.type} and is {after.type}"
     if after.needs_value and not before.needs_value:
         yield f"column {before.name} is NOT NULL without a default"
+    if before.collation != after.collation:
+        yield f"column {before.name} has another collation"
     if before.default != after.default:
         yield f"column {before.name} has another default"
     if before.is_generated != after.is_generated or before.identity != after.identity:

@@ -120,7 +120,8 @@ def _of_names(declaration: TargetDeclaration, columns: dict[str, Row[Any]]) -> I
 def _of_columns(declaration: TargetDeclaration, columns: Sequence[Row[Any]]) -> Iterator[str]:
     """Find columns that are filled and cannot be, and the other way round."""
     for one in columns:
-        is_named = declaration.columns.get(one.name) is not None or one.name in declaration.key
+        deciding = (*declaration.key, declaration.newest_by)
+        is_named = declaration.columns.get(one.name) is not None or one.name in deciding
         if is_named and one.is_generated:
             yield f"column {one.name} is generated, so nothing can fill it: leave it out"
         elif is_named and one.identity == "always":
