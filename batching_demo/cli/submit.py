@@ -93,7 +93,6 @@ def _print_interrupted(summary: Summary, inspected: Sequence[Inspected], *, as_j
         print_summary(summary, waited=True, as_json=as_json)
     total = count(sum(one.records for one in inspected), "record")
     click.echo(
-        f"{summary.read:,} of {total} were sent, and are written all the same; the same command"
-        " gets the verdicts of all",
+        f"what was sent is written all the same; the same command gets the verdicts of all {total}",
         err=True,
     )

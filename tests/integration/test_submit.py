@@ -97,7 +97,7 @@ async def test_an_interrupted_run_prints_what_is_known_and_goes_on_later(
             "no verdict yet for 2 records",
         ],
     ), errors
-    assert "2 of 2 records were sent" in errors
+    assert "the same command gets the verdicts of all 2 records" in errors
 
     # The worker has written what waited before it ended.
     assert await rows(engine) == 2

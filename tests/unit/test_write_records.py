@@ -88,7 +88,12 @@ def test_any_mapping_is_an_object(payload: Mapping[str, Any]) -> None:
     assert texts(Record("k", payload)).payloads == ['{"a": {"b": [1]}}']
 
 
-@pytest.mark.parametrize("key", [5, None, b"k"])
+def test_a_record_without_a_key_is_named() -> None:
+    with pytest.raises(RecordError, match=r"records\[1\]: it has no key, which the target records"):
+        texts(Record("k", {}), Record(payload={}))
+
+
+@pytest.mark.parametrize("key", [5, b"k"])
 def test_a_key_that_is_no_text_is_named_with_what_to_do(key: Any) -> None:
     with pytest.raises(RecordError, match=rf"records\[1\]: the key {key!r} is .*str\(\)"):
         texts(Record("k", {}), Record(key, {}))
