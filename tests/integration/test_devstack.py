@@ -19,6 +19,7 @@ import asyncpg
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from redis.asyncio import Redis
 from temporalio.client import Client
 
 from batching_demo.cli.dev import dev
@@ -110,8 +111,14 @@ async def test_up_reuses_what_runs_and_down_keeps_only_the_data(
 ) -> None:
     # Their URL says all that libpq's variables could say.
     monkeypatch.setenv("PGSSLMODE", "require")
-    first = stack.up(directory, ignore)
+    first = stack.up(directory, ignore, queue=True)
     await query(first.database_url, "CREATE TABLE kept AS SELECT 1")
+    async with Redis.from_url(str(first.queue_url)) as valkey:
+        assert await valkey.config_get("appendonly", "maxmemory-policy") == {
+            "appendonly": "yes",
+            "maxmemory-policy": "noeviction",
+        }
+        await valkey.set("kept", "1")
     started = left_running(directory)
 
     assert stack.up(directory, ignore) == first == DevStackAddresses.read(directory)
@@ -123,7 +130,10 @@ async def test_up_reuses_what_runs_and_down_keeps_only_the_data(
     assert DevStackAddresses.read(directory) is None
     assert not stack.status(directory).is_running
 
-    again = stack.up(directory, ignore)
+    assert stack.up(directory, ignore).queue_url is None
+    again = stack.up(directory, ignore, queue=True)
+    async with Redis.from_url(str(again.queue_url)) as valkey:
+        assert await valkey.get("kept") == b"1"
     assert await query(again.database_url, "SELECT count(*) FROM kept") == 1
     client = await Client.connect(again.temporal_address)
     assert await registered_attributes(client) == {key.name for key in KEYS}

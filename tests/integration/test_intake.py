@@ -13,7 +13,9 @@ from batching_demo.batcher_service.retry.record import RetryRefusedError, record
 from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.dead_letters.queries import read_dead_letter
+from batching_demo.database.targets.registry import Targets
 from batching_demo.queue_servers.errors import QueueAwayError
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support.database import (
@@ -203,6 +205,19 @@ async def test_data_that_the_server_has_lost_costs_only_what_was_in_it(
             await client.delete(stream.stream)
         await add(stream, *objects(2))
         await expect_rows(engine, 2)
+
+
+async def test_records_go_to_a_table_of_the_users_own(
+    engine: AsyncEngine, stream: StreamAddress
+) -> None:
+    await execute(engine, "CREATE TABLE orders (n int PRIMARY KEY, name text)")
+    targets = Targets([TargetDeclaration("orders", "orders", ("n",))])
+    await add(stream, '{"n": 1, "name": "a"}', '{"n": 2}', '{"n": 1, "name": "b"}', '{"n": "x"}')
+    async with consuming(engine, stream, intake=Intake(target="orders"), targets=targets) as run:
+        await expect_empty(stream)
+    assert await fetch(engine, "SELECT n, name FROM orders ORDER BY n") == [(1, "a"), (2, None)]
+    assert sorted(run.codes) == ["c", "r", "w", "w"]
+    assert len(await dead_letters(engine)) == 2
 
 
 async def test_dead_letters_of_the_intake_can_be_retried(
