@@ -119,7 +119,6 @@ class WriteActivities:
         submissions = split(headers, records)
         async with _watched():
             written = await self._writer.write_unbatched(submissions, activity.info().attempt)
-            written.raise_failure()
         return in_one_result(written.in_order())
 
     async def write_queued(
