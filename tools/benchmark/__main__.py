@@ -32,7 +32,7 @@ from tools.benchmark.request import Request
 from tools.benchmark.results.files import write_json, write_plots
 
 PEERS, POOLER, TRIALS = NAMED = ("peers", "pooler", "trials")
-"""Need what may be missing, so only whoever names them gets them."""
+"""Need what may be missing, or are of use to few, so only whoever names them gets them."""
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", *NAMED)
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
@@ -85,7 +85,7 @@ def main(
     key_columns: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Measure PARTS, or all of them but `peers` and `pooler`, with servers of its own.
+    """Measure PARTS, or all but `peers`, `pooler` and `trials`, with servers of its own.
 
     `peers` installs DBOS, and runs it in turns with our write paths.
 
