@@ -33,7 +33,7 @@ from tools.benchmark.request import Request
 from tools.benchmark.results.files import write_json, write_plots
 
 PEERS, POOLER, QUEUES, TRIALS = NAMED = ("peers", "pooler", "queues", "trials")
-"""Need what may be missing, so only whoever names them gets them."""
+"""Need what may be missing, or are of use to few, so only whoever names them gets them."""
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", *NAMED)
 SIZES = ("1", "10", "100", "200", "500")
 QUICK_SIZES = ("1", "200")
@@ -87,7 +87,7 @@ def main(
     key_columns: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Measure PARTS, or all of them but `peers`, `pooler` and `queues`, with servers of its own.
+    """Measure PARTS, or all but `peers`, `pooler`, `queues` and `trials`, with servers of its own.
 
     `peers` installs DBOS, and runs it in turns with our write paths. `queues` does the same with
     FastStream and our intake.

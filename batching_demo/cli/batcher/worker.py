@@ -91,11 +91,11 @@ def worker(
             pool_size,
             coalescing,
             targets,
-            activity_slots,
-            pollers,
-            is_measured,
-            batch_log,
-            sandbox,
+            activity_slots=activity_slots,
+            pollers=pollers,
+            is_measured=is_measured,
+            batch_log=batch_log,
+            sandbox=sandbox,
         )
     )
 
@@ -105,6 +105,7 @@ async def _work(
     pool_size: int,
     coalescing: BatcherSettings,
     targets: Sequence[TargetDeclaration],
+    *,
     activity_slots: int | None,
     pollers: int,
     is_measured: bool,
