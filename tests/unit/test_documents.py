@@ -195,6 +195,10 @@ def test_the_tables_have_no_option_that_does_not_exist() -> None:
 def test_only_workers_batchers_and_logs_are_configured_by_the_environment() -> None:
     """And how database and queue are reached, and the targets: the same for all commands."""
     own = ((path, variable_of(one)) for path, one in configured())
-    of_all = (None, POOLER, TARGETS, QUEUE_URL)
-    commands = {" ".join(path) for path, variable in own if variable not in of_all}
-    assert commands == {"all", "batcher start", "batcher worker", "main worker"}
+    commands = {
+        " ".join(path)
+        for path, variable in own
+        if variable and variable not in (POOLER, TARGETS, QUEUE_URL)
+    }
+    intake = {"intake send", "intake status", "intake worker"}
+    assert commands == {"all", "batcher start", "batcher worker", "main worker", *intake}

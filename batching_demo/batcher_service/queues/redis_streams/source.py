@@ -58,12 +58,16 @@ class StreamSource:
     Args:
         address: Of the stream.
         options: How it is read.
+
+    Raises:
+        RedisMissingError: The extra `redis` is not installed.
+        StreamAddressError: An option of the address is wrong.
     """
 
     def __init__(self, address: StreamAddress, options: StreamOptions) -> None:
         self._address = address
         self._options = options
-        self._client: Any | None = None
+        self._client = open_client(address)
         # Unique: the entries of a consumer that has died are claimed, whatever it was called.
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._held: set[str] = set()
@@ -146,18 +150,13 @@ class StreamSource:
 
     async def close(self) -> None:
         """Leave the group unless entries are pending, and close the connections."""
-        if self._client is None:
-            return
-        client, self._client = self._client, None
         try:
             if self._is_checked and not self._held:
-                await self._leave(client)
+                await self._leave(self._client)
         finally:
-            await client.aclose()
+            await self._client.aclose()
 
     async def _connected(self) -> Any:
-        if self._client is None:
-            self._client = open_client(self._address)
         if not self._is_checked:
             await check_server(self._client, self._address)
             await self._make_group(self._client)
