@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
@@ -34,6 +35,7 @@ from batching_demo.database.engine import create_engine
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
+from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.main_service import worker as main_worker
 from batching_demo.main_service.files.inspect import inspect
 from batching_demo.main_service.files.slice import slices
@@ -51,7 +53,7 @@ from examples.orders.workflow import Order, OrderWorkflow
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
-NAMESPACES = ("plain", "outage", "retry", "control", "orders")
+NAMESPACES = ("plain", "outage", "retry", "control", "orders", "queued")
 QUICK = BatcherSettings(max_records=5, linger_seconds=0.5)
 
 
@@ -144,13 +146,34 @@ async def record_control(servers: Servers) -> None:
 
 async def record_orders(servers: Servers) -> None:
     """Have a workflow of one's own store a record that is in conflict."""
-    async with services(servers, "orders") as client, orders_worker(client):
+    async with services(servers, "orders", "queued") as client, orders_worker(client):
         # A replay has the history's name for its workflow id, which names submissions.
         for name, item in (("first", "apple"), ("own_workflow", "pear")):
             await client.execute_workflow(
                 OrderWorkflow.run, Order("1", item, 1), id=name, task_queue=ORDERS_TASK_QUEUE
             )
         await save(client, "own_workflow", "own_workflow")
+
+
+async def record_queued(servers: Servers) -> None:
+    """Submit through a queue that is out of memory at first."""
+    path = servers.directory / "queued.ndjson"
+    path.write_text("".join(f'{{"id": "queued {number}"}}\n' for number in range(4)))
+    valkey = ValkeyServer(servers.directory / "valkey", find_free_port())
+    valkey.start()
+    try:
+        async with (
+            Redis.from_url(valkey.url) as redis,
+            services(servers, "queued", valkey.url) as client,
+        ):
+            await redis.config_set("maxmemory", 1)
+            options = RunOptions(["id"], 4, QUICK, write_path=WritePath.QUEUED)
+            loading = asyncio.create_task(load(client, path, 4, options))
+            await asyncio.sleep(5)
+            await redis.config_set("maxmemory", 0)
+            await save(client, (await loading)[0], "main_queued")
+    finally:
+        valkey.stop()
 
 
 async def load(client: Client, path: Path, records: int, options: RunOptions) -> list[str]:
@@ -180,13 +203,13 @@ async def save(client: Client, workflow_id: str, name: str, run_id: str | None =
 
 
 @asynccontextmanager
-async def services(servers: Servers, namespace: str) -> AsyncIterator[Client]:
+async def services(servers: Servers, namespace: str, queue_url: str = "") -> AsyncIterator[Client]:
     """Run both workers and a batcher in a namespace."""
     client = await Client.connect(servers.address, namespace=namespace)
     await start_batchers(client, 1, QUICK)
     async with (
-        batcher_worker.build_worker(client, servers.engine, 5),
-        main_worker.build_worker(client),
+        batcher_worker.build_worker(client, servers.engine, 5, queue_url=queue_url),
+        main_worker.build_worker(client, queue_url=queue_url),
     ):
         yield client
 
@@ -212,6 +235,7 @@ async def main() -> None:
         await record_retry(servers)
         await record_control(servers)
         await record_orders(servers)
+        await record_queued(servers)
     await engine.dispose()
     postgres.stop()
     shutil.rmtree(directory)

@@ -14,8 +14,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import pack
 from batching_demo.contracts.limits import MAX_WRITE_BYTES
-from batching_demo.requester.enqueuer import Enqueuer
 from batching_demo.requester.messages import PREPARE_ACTIVITY
+from batching_demo.requester.queued.enqueuer import Enqueuer
 from batching_demo.requester.records import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
 from batching_demo.settings import QUEUE_URL

@@ -14,10 +14,10 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.operations import BatcherSettings
     from batching_demo.contracts.targets import RECORDS_TARGET
     from batching_demo.requester.by_activity import write_by_activity
-    from batching_demo.requester.by_queue import QueueSender
     from batching_demo.requester.by_signal import SignalSender
     from batching_demo.requester.inbox import Inbox
     from batching_demo.requester.messages import PREPARE_ACTIVITY
+    from batching_demo.requester.queued.sender import QueueSender
     from batching_demo.requester.records import (
         Record,
         RecordError,

@@ -23,6 +23,7 @@ KINDS = {
         "main_batched",
         "main_coalesced",
         "main_dead_letters",
+        "main_queued",
         "main_turned_away",
         "main_unbatched",
     ],

@@ -1,0 +1,1 @@
+"""Submit through a queue in place of signals."""
