@@ -1,6 +1,5 @@
 """`batching-demo intake`: a worker as a process of its own, and what its commands say."""
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.support.intake import expect_empty
 from tests.support.processes import start_process
 from tests.support.queues import client_of
 from tests.support.scraping import scrape, total
+from tests.support.shapes import parsed
 from tests.support.waiting import eventually
 
 NOWHERE = "redis://me:hunter2@127.0.0.1:1/0/orders"
@@ -29,7 +29,7 @@ async def test_a_file_goes_through_a_stream_into_the_database(
     sent = await aside("intake", "send", str(file), "--to", str(stream), "--quiet")
     assert (sent.exit_code, sent.stdout) == (0, "1,200 messages sent\n")
     waiting = await aside("intake", "status", "--from", str(stream), "--json")
-    assert json.loads(waiting.stdout)["length"] == 1_200
+    assert parsed("intake status", waiting.stdout)["length"] == 1_200
 
     metrics = f"127.0.0.1:{find_free_port()}"
     arguments = ("--key", "id", "--linger", "0", "--metrics-bind", metrics)
@@ -65,7 +65,7 @@ async def test_a_file_goes_through_a_stream_into_the_database(
     assert b"Traceback" not in output
     # It has left the group.
     left = await aside("intake", "status", "--from", str(stream), "--json")
-    assert json.loads(left.stdout)["consumers"] == []
+    assert parsed("intake status", left.stdout)["consumers"] == []
     assert await scalar(engine, "SELECT min(idempotency_key) FROM records") == "0"
     assert await scalar(engine, "SELECT payload->>'name' FROM records LIMIT 1") == "n"
 

@@ -132,7 +132,7 @@ def test_every_program_and_folder_is_there(path: Path) -> None:
 def test_continuous_integration_runs_what_the_readme_says() -> None:
     assert "scripts/test" in "".join(read(ROOT / "README.md").blocks)
     assert "exec scripts/check" in (ROOT / ".ci" / "run").read_text()
-    assert '"$scripts/test"' in (ROOT / "scripts" / "check").read_text()
+    assert '"$root/scripts/test"' in (ROOT / "scripts" / "check").read_text()
 
 
 @pytest.mark.parametrize("path", TREE, ids=lambda path: " ".join(path) or "itself")
