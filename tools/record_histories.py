@@ -45,9 +45,6 @@ from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.requests import ask_status, request
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
-from examples.orders.worker import TASK_QUEUE as ORDERS_TASK_QUEUE
-from examples.orders.worker import build_worker as orders_worker
-from examples.orders.workflow import Order, OrderWorkflow
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
