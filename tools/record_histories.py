@@ -47,9 +47,9 @@ from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.requests import ask_status, request
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
-from examples.orders.worker import TASK_QUEUE as ORDERS_TASK_QUEUE
-from examples.orders.worker import build_worker as orders_worker
-from examples.orders.workflow import Order, OrderWorkflow
+from tools.recorded_orders import TASK_QUEUE as ORDERS_TASK_QUEUE
+from tools.recorded_orders import Order, OrderWorkflow
+from tools.recorded_orders import build_worker as orders_worker
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SUGGEST_EARLY = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]

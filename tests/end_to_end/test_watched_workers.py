@@ -49,7 +49,7 @@ async def test_json_lines_say_what_each_batch_was(
     (batch,) = [line for line in parsed if "batch_id" in line]
     expected = {
         "level": "INFO",
-        "logger": "batching_demo.batcher_service.activities",
+        "logger": "batching_demo.batcher_service.batch_writer",
         "shard": 0,
         "write_path": "batched",
         "reason": "age",

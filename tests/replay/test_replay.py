@@ -15,7 +15,7 @@ from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.requester.plugin import BatchingPlugin
-from examples.orders.workflow import OrderWorkflow
+from tools.recorded_orders import OrderWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
 KINDS = {
