@@ -282,6 +282,13 @@ async def test_a_key_that_a_trigger_changes_takes_nobodys_place(
     assert await fetch(engine, STORED) == [("a", "x"), ("b", None), ("c", None)]
 
 
+async def test_json_is_compared_by_what_it_means(engine: AsyncEngine) -> None:
+    target = await create(engine, table="CREATE TABLE own (id serial, k text PRIMARY KEY, v json)")
+    await execute(engine, """INSERT INTO own (k, v) VALUES ('a', '{ "y":1,  "x":2 }')""")
+    for value, code in (({"x": 2, "y": 1}, "d"), ({"x": 2}, "c")):
+        assert await write(engine, target, "s", {"k": "a", "v": value}) == code
+
+
 async def test_each_record_of_a_swallowed_key_is_tried(engine: AsyncEngine) -> None:
     target = await create(engine)
     await trigger(engine, "IF NEW.v < '5' THEN RETURN NULL; END IF; RETURN NEW;")
@@ -304,12 +311,13 @@ async def test_who_is_to_blame_is_found_by_trying(
     target = await create(engine, rule, receipts=rule is UPDATE)
     key = "a" if rule is UPDATE else "b"
     await write(engine, target, "before", {"k": "a"}, {"k": "d"})
-    await trigger(engine, "IF NEW.v = 'bad' THEN PERFORM NEW.absent; END IF; RETURN NEW;")
+    moment = "BEFORE UPDATE" if rule is UPDATE else "BEFORE INSERT"
+    await trigger(engine, "IF NEW.v = 'bad' THEN PERFORM NEW.absent; END IF; RETURN NEW;", moment)
     # Alone: a copy of another row passes.
     result = await write_by(path, engine, rows("s", {"k": key, "v": "bad"}), target=target)
     assert (result.codes, result.problems[0].sqlstate) == (["r"], "42703")
     await execute(engine, "DROP FUNCTION meddle CASCADE")
-    await trigger(engine, "PERFORM NEW.absent; RETURN NEW;")
+    await trigger(engine, "PERFORM NEW.absent; RETURN NEW;", moment)
     with pytest.raises(DatabaseFailedError) as failed:
         await write_by(path, engine, rows("t", {"k": key}, {"k": "d", "v": "y"}), target=target)
     assert failed.value.failure.kind is FailureKind.OPERATOR
