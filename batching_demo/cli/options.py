@@ -208,6 +208,12 @@ pollers = option(
     default=DEFAULT_POLLERS,
     help="Requests for work that wait at the server at a time, for each kind of work.",
 )
+batch_log = option(
+    "--batch-log/--no-batch-log",
+    variable="BATCH_LOG",
+    default=True,
+    help="Write an entry in the table batches with every INSERT of a batch.",
+)
 sandbox = option(
     "--sandbox/--no-sandbox",
     variable="SANDBOX",

@@ -11,6 +11,7 @@ from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.names import WritePath
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
 
 
@@ -23,6 +24,7 @@ class IntakeWriter:
         metrics: Count what is written.
         intake: What the messages are.
         connections: Writes at a time.
+        log: The log of batches; None writes none.
     """
 
     def __init__(
@@ -32,10 +34,11 @@ class IntakeWriter:
         metrics: WorkerMetrics,
         intake: Intake,
         connections: int,
+        log: BatchLog | None = None,
     ) -> None:
         # No namespace is involved, so there is none whose database it has to be.
         self._writer = BatchWriter(
-            engine, targets, metrics, nullcontext, connections, gather=intake.gather
+            engine, targets, metrics, nullcontext, connections, log, gather=intake.gather
         )
 
     async def write(self, batch: BatchHeader, submissions: Sequence[Submission]) -> list[Verdicts]:

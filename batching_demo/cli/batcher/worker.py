@@ -46,12 +46,7 @@ logger = logging.getLogger(__name__)
     help="Activities at a time, waiting ones included. [default: twice --max-records, at least"
     " --pool-size]",
 )
-@options.option(
-    "--batch-log/--no-batch-log",
-    variable="BATCH_LOG",
-    default=True,
-    help="Write an entry in the table batches with every INSERT of a batch.",
-)
+@options.batch_log
 @options.pollers
 @options.sandbox
 @options.batcher_settings("coalescing")

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -29,6 +31,7 @@ from batching_demo.cli.servers import database_line
 from batching_demo.cli.target_options import TargetOptions, target_options
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
@@ -93,6 +96,7 @@ key = options.option(
     default=DEFAULT_MAX_DELIVERIES,
     help="At this delivery a message becomes a dead letter, if it never had a verdict.",
 )
+@options.batch_log
 @options.batcher_settings("gathering")
 @options.pooler
 @options.metrics_bind
@@ -106,6 +110,7 @@ def worker(
     key_columns: Sequence[str],
     into: TargetOptions,
     max_deliveries: int,
+    batch_log: bool,
     gathering: BatcherSettings,
     metrics_bind: str | None,
 ) -> None:
@@ -127,10 +132,21 @@ def worker(
         raise click.UsageError("--keep and --delete exclude each other: give one of them")
     source = open_source(queue, stream, endpoint_url)
     start_runtime(metrics_bind)
-    is_measured = metrics_bind is not None
     intake = Intake(key_columns, into.target)
     targets = Targets([into.declaration] if into.declaration else [])
-    asyncio.run(_work(settings, source, intake, targets, max_deliveries, gathering, is_measured))
+    is_measured = metrics_bind is not None
+    asyncio.run(
+        _work(
+            settings,
+            source,
+            intake,
+            targets,
+            max_deliveries,
+            gathering,
+            batch_log=batch_log,
+            is_measured=is_measured,
+        )
+    )
 
 
 async def _work(
@@ -140,6 +156,8 @@ async def _work(
     targets: Targets,
     max_deliveries: int,
     gathering: BatcherSettings,
+    *,
+    batch_log: bool,
     is_measured: bool,
 ) -> None:
     url, pooler = settings.required_database_url, settings.pooler
@@ -161,7 +179,10 @@ async def _work(
             await start(_in_background(sample_queue(source, QueueMetrics(meter, source.queue))))
         with suppress(DatabaseFailedError):  # every write tries again
             await targets.reflect_all(engine)
-        writer = IntakeWriter(engine, targets, metrics, intake, gathering.max_in_flight)
+        log = BatchLog(engine, f"{os.getpid()}@{socket.gethostname()}") if batch_log else None
+        if log:
+            stack.push_async_callback(log.close)
+        writer = IntakeWriter(engine, targets, metrics, intake, gathering.max_in_flight, log)
         consumer = Consumer(
             source, gathering, intake.submissions_of, writer.write, max_deliveries=max_deliveries
         )
