@@ -68,6 +68,8 @@ def find_orphans(directory: Path) -> list[psutil.Process]:
 
 def _outermost(belongs: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
     found: dict[int, psutil.Process] = {}
+    # It would pass over a process that has the id of one that it has seen before.
+    psutil.process_iter.cache_clear()
     for process in psutil.process_iter(["name"]):
         # Most processes are others', and their names alone cost a third of all this.
         if process.info["name"] in SERVER_PROGRAMS:

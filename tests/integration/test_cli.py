@@ -180,7 +180,7 @@ class TestOnServers:
         assert_one_line(await aside("db", "upgrade"), 1, "database in DATABASE_URL does not exist")
 
     async def test_no_worker(self) -> None:
-        assert_one_line(await aside("compare"), 1, "batching-demo main worker")
+        assert_one_line(await aside("compare"), 1, "batching-demo batcher worker")
 
     async def test_no_batcher(self, client: Client, engine: AsyncEngine) -> None:
         async with both_services(client, engine):
@@ -220,6 +220,7 @@ class TestOnServers:
             "already_done": 0,
             "pending": 5,
             "workflows": 5,
+            "requests": 0,
             "started": 5,
             "attached": 0,
             "failures": [],

@@ -55,6 +55,7 @@ async def test_a_file_goes_through_a_stream_into_the_database(
             found = await scrape(metrics)
             assert total(found, "batching_queue_up", queue=stream.queue) == 1
             assert total(found, "batching_queue_length", queue=stream.queue) <= 1_200
+            assert total(found, "batching_queue_oldest_age_seconds", queue=stream.queue) < 3_600
             assert total(found, "batching_records_total", write_path="queued") == 1_200
 
         await eventually(check)

@@ -25,7 +25,10 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 READS_ONLY = {
-    *("batcher status", "db url", "dead-letters list", "dead-letters show", "doctor"),
+    *("batcher status", "batches", "db url", "dead-letters list", "dead-letters show", "doctor"),
+    *("intake status", "targets check"),
+    # About a queue, which an option names. The worker waits for it.
+    *("intake send", "intake worker"),
     # Interactive, or about the embedded servers alone, which are named as they start.
     *("psql", "dev up", "dev status", "dev down", "demo"),
 }
@@ -34,11 +37,12 @@ ARGUMENTS = {
     "batcher reshard": ["2"],
     "dead-letters discard": ["1"],
     "dead-letters retry": ["1"],
+    "receipts prune": ["--older-than", "1d"],
 }
 ON_POSTGRES = {"batcher worker", "compare", "db adopt", "db upgrade", *ARGUMENTS} - {
     *("batcher configure", "batcher reshard")
 }
-NOT_ON_TEMPORAL = {"db upgrade", "dead-letters discard"}
+NOT_ON_TEMPORAL = {"db upgrade", "dead-letters discard", "receipts prune"}
 WRITING = [
     path
     for path, one in tree(app)

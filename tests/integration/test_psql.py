@@ -42,6 +42,7 @@ async def test_the_command_line_has_no_password(login: dict[str, str]) -> None:
 
     async def command_line() -> list[str]:
         words = psutil.Process(process.pid).cmdline()
+        assert words
         assert words[0].endswith("psql")
         return words
 

@@ -15,6 +15,7 @@ from batching_demo.batcher_service.metrics import (
     WRITE_SECONDS,
 )
 from batching_demo.batcher_service.sampling import pause_after, sampling, watch_pool
+from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.dead_letters.storing import DeadLetter, insert_dead_letters
 from batching_demo.database.engine import create_engine
@@ -81,6 +82,9 @@ async def test_connections_are_counted_while_they_are_taken(seen: Seen, database
     await engine.dispose()
 
 
+BATCH = BatchHeader("a batch", "age", [], shard=3)
+
+
 def failed(kind: FailureKind) -> DatabaseFailedError:
     return DatabaseFailedError(Failure(kind, "lost"))
 
@@ -88,7 +92,8 @@ def failed(kind: FailureKind) -> DatabaseFailedError:
 def test_a_missing_table_is_no_outage_to_a_write(seen: Seen) -> None:
     with (
         pytest.raises(DatabaseFailedError),
-        seen.metrics.measured(3, WritePath.BATCHED, "age"),
+        seen.metrics.flushed(BATCH, WritePath.BATCHED),
+        seen.metrics.measured(3, WritePath.BATCHED, "records"),
     ):
         raise failed(FailureKind.OPERATOR)
     assert seen.values(DATABASE_UP) == []
@@ -98,22 +103,27 @@ def test_a_missing_table_is_no_outage_to_a_write(seen: Seen) -> None:
 def test_each_write_says_how_it_ended(seen: Seen) -> None:
     with (
         pytest.raises(DatabaseFailedError, match="lost"),
-        seen.metrics.measured(3, WritePath.BATCHED, "age"),
+        seen.metrics.flushed(BATCH, WritePath.BATCHED),
+        seen.metrics.measured(3, WritePath.BATCHED, "records"),
     ):
         raise failed(FailureKind.OUTAGE)
     assert seen.values(DATABASE_UP) == [0]
-    with seen.metrics.measured(3, WritePath.BATCHED, "age"):
+    with (
+        seen.metrics.flushed(BATCH, WritePath.BATCHED),
+        seen.metrics.measured(3, WritePath.BATCHED, "records"),
+    ):
         pass
     assert seen.values(DATABASE_UP) == [0, 1]
     with (
         pytest.raises(asyncio.CancelledError),
-        seen.metrics.measured(3, WritePath.BATCHED, "age"),
+        seen.metrics.flushed(BATCH, WritePath.BATCHED),
+        seen.metrics.measured(3, WritePath.BATCHED, "records"),
     ):
         raise asyncio.CancelledError
     assert seen.values(DATABASE_UP) == [0, 1]
     for outcome in ("failed", "written", "cancelled"):
         assert seen.values(FLUSHES, shard=3, outcome=outcome, reason="age") == [1]
-        assert len(seen.values(WRITE_SECONDS, shard=3, outcome=outcome)) == 1
+        assert len(seen.values(WRITE_SECONDS, shard=3, outcome=outcome, target="records")) == 1
 
 
 def test_a_long_look_is_followed_by_a_longer_pause() -> None:

@@ -158,12 +158,12 @@ async def consuming(
 
 
 async def test_an_outage_fills_no_dead_letter_queue(
-    engine: AsyncEngine, queue: SqsQueue, postgres: ChosenPostgres
+    mortal_engine: AsyncEngine, queue: SqsQueue, spare_postgres: ChosenPostgres
 ) -> None:
     await queue.send(*(f'{{"n": {number}}}' for number in range(30)))
     visibility_seconds = 5
-    async with consuming(engine, queue, visibility_seconds=visibility_seconds):
-        async with stopped(postgres):
+    async with consuming(mortal_engine, queue, visibility_seconds=visibility_seconds):
+        async with stopped(spare_postgres):
             await queue.send(*(f'{{"n": {number}}}' for number in range(30, 60)))
             await asyncio.sleep(1.5 * visibility_seconds)
             other = SqsSource(queue.address)
@@ -172,10 +172,11 @@ async def test_an_outage_fills_no_dead_letter_queue(
                 assert {message.deliveries for message in found} == {1}
             await other.give_up()
             await other.close()
-        await expect_rows(engine, 60)
+        await expect_rows(mortal_engine, 60)
         await queue.expect_empty()
     assert await queue.dead_letters() == 0
-    assert await fetch(engine, "SELECT count(*), min(write_path) FROM records") == [(60, "queued")]
+    stored = await fetch(mortal_engine, "SELECT count(*), min(write_path) FROM records")
+    assert stored == [(60, "queued")]
 
 
 async def test_poison_becomes_dead_letters_and_its_neighbours_rows(
