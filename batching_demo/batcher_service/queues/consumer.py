@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from batching_demo.batcher_service.batch_writer import PartlyWrittenError
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.holding import Holding
 from batching_demo.batcher_service.queues.outage import PAUSE_SECONDS, QueueOutage
@@ -227,7 +228,10 @@ class Consumer:
             logger.warning(
                 "database failed (SQLSTATE %s): %s", error.failure.sqlstate, error.failure.reason
             )
-            self._flusher.failed(batch, str(error), error.failure.sqlstate, time.time())
+            decided = error.decided.places if isinstance(error, PartlyWrittenError) else []
+            sqlstate, now = error.failure.sqlstate, time.time()
+            self._flusher.failed(batch, str(error), sqlstate, now, decided=decided)
+            self._written([batch.submissions[place] for place in decided])
             self._gives_up = self._is_stopping
             return
         self._flusher.wrote(batch, time.time(), all_refused=BatchResult.of(answers).all_refused)
