@@ -29,7 +29,12 @@ with workflow.unsafe.imports_passed_through():
         Flush,
         Mode,
     )
-    from batching_demo.contracts.sizes_before import BYTES_THAT_TRAVEL, counted_before
+    from batching_demo.contracts.sizes_before import (
+        BYTES_THAT_TRAVEL,
+        HEADERS_HAVE_TARGETS,
+        counted_before,
+        counted_before_targets,
+    )
     from batching_demo.core.flusher import Batch
     from batching_demo.core.intake import Intake
 
@@ -51,6 +56,7 @@ class BatcherWorkflow:
     def __init__(self, batcher_input: BatcherInput, carried: bytes) -> None:
         self._shard = batcher_input.shard
         self._counts_bytes = workflow.patched(BYTES_THAT_TRAVEL)
+        self._counts_targets = workflow.patched(HEADERS_HAVE_TARGETS)
         self._state = unpack_state(batcher_input, carried, self._counted)
         self._flusher = self._state.flusher
         self._buffer = self._flusher.buffer
@@ -117,7 +123,10 @@ class BatcherWorkflow:
 
     def _counted(self, submission: Submission) -> Submission:
         """Return a submission that counts its size as this run does."""
-        return submission if self._counts_bytes else counted_before(submission)
+        if self._counts_targets:
+            return submission
+        before = counted_before_targets if self._counts_bytes else counted_before
+        return before(submission)
 
     @workflow.query
     def status(self) -> BatcherStatus:
