@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.verdicts import Gathered, by_target, gather
-from batching_demo.contracts.batches import UNKNOWN_TARGET, BatchHeader, BatchResult
+from batching_demo.contracts.batches import UNKNOWN_TARGET, BatchHeader, BatchResult, Decided
 from batching_demo.contracts.messages import Submission, Verdict, Verdicts, shown_verdicts
 from batching_demo.contracts.names import LOG_FIELDS, WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
@@ -30,6 +30,19 @@ WriteRows = Callable[[Rows, Target], Awaitable[WriteResult]]
 logger = logging.getLogger(__name__)
 
 
+class PartlyWrittenError(DatabaseFailedError):
+    """The write of a target has failed, and those of others have not.
+
+    Args:
+        error: How it has failed.
+        decided: The submissions that are not to be written again.
+    """
+
+    def __init__(self, error: DatabaseFailedError, decided: Decided) -> None:
+        super().__init__(error.failure)
+        self.decided = decided
+
+
 @dataclass
 class Written:
     """What became of the submissions of a batch."""
@@ -44,7 +57,12 @@ class Written:
 
         Raises:
             DatabaseFailedError: A target has failed. Its submissions may be written again.
+            PartlyWrittenError: The same, and there are others. They may not: meanwhile somebody may
+                change their rows.
         """
+        if self.failure and self.answers:
+            decided = Decided(sorted(self.answers), BatchResult.of(self.in_order()))
+            raise PartlyWrittenError(self.failure, decided)
         if self.failure:
             raise self.failure
 

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
+from batching_demo.batcher_service.batch_writer import PartlyWrittenError
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 
 logger = logging.getLogger(__name__)
@@ -27,11 +29,13 @@ def database_failures_reported(*, logged: bool = False) -> Iterator[None]:
         failure = error.failure
         if not logged:
             log_failure(error)
+        decided = [asdict(error.decided)] if isinstance(error, PartlyWrittenError) else []
         kind = "Operator" if failure.kind is FailureKind.OPERATOR else "Outage"
         # Benign, so that the SDK adds no traceback to the line above.
         raise ApplicationError(
             failure.reason,
             failure.sqlstate,
+            *decided,
             type=kind,
             category=ApplicationErrorCategory.BENIGN,
         ) from None

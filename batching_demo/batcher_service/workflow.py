@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 
+from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -15,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.carried import pack_state, unpack_state
     from batching_demo.batcher_service.run_length import RunLength
     from batching_demo.batcher_service.signals import read_signal
-    from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult
+    from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult, Decided
     from batching_demo.contracts.counts import count
     from batching_demo.contracts.messages import Submission
     from batching_demo.contracts.names import BATCHER_WORKFLOW
@@ -28,13 +29,19 @@ with workflow.unsafe.imports_passed_through():
         Flush,
         Mode,
     )
-    from batching_demo.contracts.sizes_before import BYTES_THAT_TRAVEL, counted_before
+    from batching_demo.contracts.sizes_before import (
+        BYTES_THAT_TRAVEL,
+        HEADERS_HAVE_TARGETS,
+        counted_before,
+        counted_before_targets,
+    )
     from batching_demo.core.flusher import Batch
     from batching_demo.core.intake import Intake
 
 RETRY_WHILE_FAILING_SECONDS = 60.0
 """The least retry_after while the database fails. It may not be tried again sooner."""
 LONGEST_ACTIVITY = timedelta(seconds=60)
+_decided = TypeAdapter(Decided)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 # Workflow code cannot see the attempts that the server makes, so it makes further ones itself.
 ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
@@ -49,6 +56,7 @@ class BatcherWorkflow:
     def __init__(self, batcher_input: BatcherInput, carried: bytes) -> None:
         self._shard = batcher_input.shard
         self._counts_bytes = workflow.patched(BYTES_THAT_TRAVEL)
+        self._counts_targets = workflow.patched(HEADERS_HAVE_TARGETS)
         self._state = unpack_state(batcher_input, carried, self._counted)
         self._flusher = self._state.flusher
         self._buffer = self._flusher.buffer
@@ -115,7 +123,10 @@ class BatcherWorkflow:
 
     def _counted(self, submission: Submission) -> Submission:
         """Return a submission that counts its size as this run does."""
-        return submission if self._counts_bytes else counted_before(submission)
+        if self._counts_targets:
+            return submission
+        before = counted_before_targets if self._counts_bytes else counted_before
+        return before(submission)
 
     @workflow.query
     def status(self) -> BatcherStatus:
@@ -254,7 +265,10 @@ class BatcherWorkflow:
                 summary=count(batch.header.records, "record"),
             )
         except ActivityError as error:
-            self._flusher.failed(batch, *_cause_of(error), workflow.time())
+            message, sqlstate, decided = _cause_of(error)
+            now, places = workflow.time(), decided.places
+            self._flusher.failed(batch, message, sqlstate, now, decided=places)
+            self._totals.add_verdicts(decided.result)
             workflow.logger.warning(
                 "batch %s not written, and kept: %s", batch.header.batch_id, self._health.last_error
             )
@@ -320,12 +334,13 @@ class BatcherWorkflow:
         self._metrics.show(buffer.records, buffer.bytes, buffer.oldest_at, linger, now)
 
 
-def _cause_of(error: ActivityError) -> tuple[str, str | None]:
-    """Return what failed, and the SQLSTATE; None for that if Postgres named none."""
+def _cause_of(error: ActivityError) -> tuple[str, str | None, Decided]:
+    """Return what failed, the SQLSTATE if Postgres named one, and what is decided all the same."""
     cause = error.cause
-    if isinstance(cause, ApplicationError):
-        return cause.message, next(iter(cause.details), None)
-    return str(cause), None
+    if not isinstance(cause, ApplicationError):
+        return str(cause), None, Decided()
+    sqlstate, decided, *_ = (*cause.details, None, None)
+    return cause.message, sqlstate, _decided.validate_python(decided or {})
 
 
 def _unfinished(tasks: Sequence[asyncio.Task[None]]) -> list[asyncio.Task[None]]:

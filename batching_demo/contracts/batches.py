@@ -1,7 +1,7 @@
 """What a batcher and its write activity send to each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batching_demo.contracts.messages import (
     Busy,
@@ -77,6 +77,18 @@ class BatchResult:
         """Whether Postgres was sent any record, and refused every one."""
         stored = self.written + self.duplicate + self.conflict + self.updated + self.stale
         return self.refused_by_postgres > 0 == stored
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The part of a batch that is written and answered, although the write of a target has failed.
+
+    It is the second detail of the failure, after the SQLSTATE.
+    """
+
+    places: list[int] = field(default_factory=list)
+    """The places of its submissions in the batch."""
+    result: BatchResult = field(default_factory=BatchResult)
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,10 @@ class Totals:
         """
         self.last_flushes = [*self.last_flushes, flush][-FLUSHES_KEPT:]
         self.batches[flush.reason] = self.batches.get(flush.reason, 0) + 1
+        self.add_verdicts(result)
+
+    def add_verdicts(self, result: BatchResult) -> None:
+        """Count the verdicts of a batch, or of the part of it that is decided."""
         for name, number in shown_verdicts(asdict(result)).items():
             self.verdicts[name] = self.verdicts.get(name, 0) + number
 

@@ -4,7 +4,7 @@ A batcher workflow and the coalescer of a worker ask the same policy. Each of th
 of its own clock, and starts the writes itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from math import floor
 
@@ -158,7 +158,14 @@ class Flusher:
         self.health.wrote(now, all_refused=all_refused)
 
     def failed(
-        self, batch: Batch, error: str, sqlstate: str | None, now: float, *, requeue: bool = True
+        self,
+        batch: Batch,
+        error: str,
+        sqlstate: str | None,
+        now: float,
+        *,
+        requeue: bool = True,
+        decided: Collection[int] = (),
     ) -> None:
         """Requeue a batch whose write has failed, and hold further writes for a while.
 
@@ -168,12 +175,14 @@ class Flusher:
             sqlstate: The SQLSTATE of the failure, if Postgres named one.
             now: Seconds since the epoch.
             requeue: False forgets the batch, since its submissions come again by themselves.
+            decided: The places of submissions that are written all the same, and are forgotten.
         """
         self.in_flight.remove(batch)
+        submissions = list(enumerate(batch.submissions))
+        self.buffer.ack(one for place, one in submissions if place in decided or not requeue)
+        undecided = [one for place, one in submissions if place not in decided]
         if requeue:
-            self.buffer.requeue(batch.submissions, counts=is_about_rows(sqlstate))
-        else:
-            self.buffer.ack(batch.submissions)
+            self.buffer.requeue(undecided, counts=is_about_rows(sqlstate))
         self.health.failed(error, sqlstate, now)
 
     def requeue_in_flight(self) -> Iterable[Submission]:

@@ -30,7 +30,8 @@ class Intake:
         self._buffer = buffer
         self._admission = admission
         self._counts_bytes = counts_bytes
-        self._turned_away: list[tuple[SubmissionHeader, float]] = []
+        self._turned_away: list[tuple[SubmissionHeader, float, int]] = []
+        """With the wait, and the bytes of the header."""
 
     @property
     def has_turned_away(self) -> bool:
@@ -55,14 +56,15 @@ class Intake:
         if not header.requester and self._has_room_for_anonymous(submission):
             # Nobody can be told to submit it again, so it is taken even if the buffer is full.
             return self._buffer.add(submission)
+        header_bytes = submission.size - len(submission.records)
         if is_closed:
-            self._turned_away.append((header, retry_after))
+            self._turned_away.append((header, retry_after, header_bytes))
             return False
         size, buffered = submission.size, self._buffer.bytes
         wait = self._admission.ask(header.submission_id, size, buffered, now, at_least=retry_after)
         if wait is None:
             return self._buffer.add(submission)
-        self._turned_away.append((header, wait))
+        self._turned_away.append((header, wait, header_bytes))
         if size > LARGEST_BUFFER_BYTES - buffered:
             # Not because of reservations: the buffer itself has no room, so a batch is due.
             self._buffer.is_full = True
@@ -81,7 +83,7 @@ class Intake:
         number = self._answered_at_once()
         told, self._turned_away = self._turned_away[:number], self._turned_away[number:]
         waits: dict[str, dict[str, float]] = {}
-        for header, wait in told:
+        for header, wait, _ in told:
             if header.requester:
                 waits.setdefault(header.requester, {})[header.submission_id] = wait
         return [
@@ -93,5 +95,5 @@ class Intake:
         """Return how many submissions the next activity answers."""
         if not self._counts_bytes:
             return ANSWERED_AT_ONCE
-        sizes = accumulate(header.size for header, _ in self._turned_away[:ANSWERED_AT_ONCE])
+        sizes = accumulate(size for *_, size in self._turned_away[:ANSWERED_AT_ONCE])
         return max(1, sum(size <= ANSWERED_AT_ONCE_BYTES for size in sizes))

@@ -15,6 +15,7 @@ from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.dead_letters.queries import read_dead_letter
+from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.database.targets.registry import Targets
 from batching_demo.queue_servers.errors import QueueAwayError
 from batching_demo.queue_servers.stream_address import StreamAddress
@@ -182,6 +183,32 @@ async def test_a_consumer_that_stops_writes_and_acks_what_it_holds(
         assert await rows(engine) == 0
     assert await rows(engine) == 3
     assert await deliveries(stream) == {}
+
+
+async def test_consumers_that_stop_while_the_database_is_away_make_no_message_a_dead_letter(
+    engine: AsyncEngine, stream: StreamAddress
+) -> None:
+    async def failing(batch: BatchHeader, submissions: Sequence[Submission]) -> list[Verdicts]:
+        raise DatabaseFailedError(Failure(FailureKind.OUTAGE, "away"))
+
+    await add(stream, *objects(1, 2, 3))
+    for _ in range(5):
+        async with consuming(engine, stream, LINGERING, claim_after_seconds=60) as run:
+            run.write = failing
+            await expect_held(run, 3)
+    async with consuming(engine, stream, claim_after_seconds=60):
+        await expect_empty(stream)
+    assert await dead_letters(engine) == []
+    assert await rows(engine) == 3
+
+
+async def expect_held(run: Run, number: int) -> None:
+    """Wait until a consumer holds so many messages."""
+
+    async def check() -> None:
+        assert len(run.source._held) == number
+
+    await eventually(check)
 
 
 async def test_a_record_is_written_at_once_without_a_linger(

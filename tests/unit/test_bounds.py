@@ -16,6 +16,7 @@ from batching_demo.contracts.encoding import PreparedRecord, join, pack
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.messages import Problem, Submission, SubmissionHeader
 from batching_demo.contracts.operations import BatcherInput, BatcherSettings
+from batching_demo.contracts.sizes_before import counted_before_targets
 from batching_demo.core.buffer import FlushReason
 from batching_demo.core.intake import Intake
 from batching_demo.database.writing.row_writer import WriteResult
@@ -121,6 +122,12 @@ def test_a_header_counts_what_it_takes(
     header = SubmissionHeader(name, requester, number, number, source, run_label, number, "x")
     assert header.size + len("json/plain") + len("encoding") + 20 >= size_of(header)
     assert header.size <= size_of(header)
+
+
+def test_a_run_that_began_before_there_were_targets_counts_as_it_did() -> None:
+    one = Submission(SubmissionHeader("s", "r", 1, 2), b"ab")
+    assert counted_before_targets(one).size == 117 + 2
+    assert one.size == 117 + len(',"target":"records"') + 2
 
 
 def test_the_slice_of_the_longest_names_fits_into_one_result() -> None:

@@ -170,6 +170,17 @@ def test_a_failed_batch_waits_at_the_front_and_one_write_probes_the_database() -
     assert [take(failing, 6.0).header.attempt, take(failing, 6.0).header.attempt] == [2, 1]
 
 
+def test_of_a_batch_that_is_partly_written_only_the_rest_is_written_again() -> None:
+    partly = flusher(0.0, 0.0, 0.0, records=3)
+    batch = take(partly, 5.0)
+    partly.failed(batch, "one target fails", "42P01", 5.0, decided=[0, 2])
+    assert [one.header.submission_id for one in partly.buffer] == ["1"]
+    assert not partly.buffer.knows(waiting("0"))
+    assert not partly.buffer.knows(waiting("2"))
+    assert partly.buffer.records == 3
+    assert partly.health.is_failing
+
+
 def test_a_batch_that_its_submitter_repeats_is_forgotten() -> None:
     coalesced = flusher(0.0, records=10)
     batch = take(coalesced, 1.0)

@@ -9,6 +9,8 @@ from batching_demo.batcher_service.queues.submissions import submissions_of
 from batching_demo.contracts.encoding import decode_records, frame, pack
 from batching_demo.contracts.errors import UserError
 from batching_demo.queue_servers.submission_streams import QueueUrlError, stream_address
+from batching_demo.requester.queued.sender import QueueSender
+from batching_demo.requester.submissions import Message as SubmissionMessage
 from tests.support.records import record, submission
 
 SENT = [submission(f"s{number}", [record(f"k{number}")], "requester") for number in range(3)]
@@ -72,3 +74,11 @@ def test_what_names_no_server_is_refused_in_one_line(url: str) -> None:
         stream_address(url, "default", 0)
     assert isinstance(error.value, UserError)
     assert "\n" not in str(error.value)
+
+
+def test_a_message_with_a_part_that_is_in_no_entry_is_added() -> None:
+    sender = QueueSender()
+    sender._entries = {"s0": "1-0", "s1": "2-0"}
+    assert sender._sent_in(SubmissionMessage(0, SENT[:2])) == ["1-0", "2-0"]
+    # Otherwise the part would wait until the others are no longer queued.
+    assert sender._sent_in(SubmissionMessage(0, SENT)) == []

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from batching_demo.batcher_service.batch_writer import PartlyWrittenError
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.holding import Holding
 from batching_demo.batcher_service.queues.outage import PAUSE_SECONDS, QueueOutage
@@ -227,16 +228,26 @@ class Consumer:
             logger.warning(
                 "database failed (SQLSTATE %s): %s", error.failure.sqlstate, error.failure.reason
             )
-            self._flusher.failed(batch, str(error), error.failure.sqlstate, time.time())
+            decided = error.decided.places if isinstance(error, PartlyWrittenError) else []
+            sqlstate, now = error.failure.sqlstate, time.time()
+            self._flusher.failed(batch, str(error), sqlstate, now, decided=decided)
+            self._written([batch.submissions[place] for place in decided])
             self._gives_up = self._is_stopping
             return
         self._flusher.wrote(batch, time.time(), all_refused=BatchResult.of(answers).all_refused)
-        # In a task of its own, so that the next write need not wait for the queue.
-        self._tasks.add(asyncio.create_task(self._ack(batch.submissions)))
+        self._written(batch.submissions)
 
-    async def _ack(self, written: Sequence[Submission]) -> None:
-        messages = self._held.written(written)
-        if messages and await self._patiently(lambda: self._source.ack(messages)):
+    def _written(self, submissions: Sequence[Submission]) -> None:
+        """Have the messages acked that wait for no other submissions.
+
+        What the flusher has forgotten is taken out here at once: it may come in another message.
+        """
+        if messages := self._held.written(submissions):
+            # In a task of its own, so that the next write need not wait for the queue.
+            self._tasks.add(asyncio.create_task(self._ack(messages)))
+
+    async def _ack(self, messages: Sequence[Message]) -> None:
+        if await self._patiently(lambda: self._source.ack(messages)):
             self._held.forget(messages)
 
     async def _keep_alive(self) -> None:

@@ -29,10 +29,9 @@ class QueueSender:
     async def send(self, message: Message) -> bool:
         """Have a worker add a message unless it is still queued. Return whether it is."""
         headers, records = join(message.submissions)
-        known = {self._entries.get(header.submission_id, "") for header in headers}
         enqueued: Enqueued = await workflow.execute_local_activity(
             ENQUEUE_ACTIVITY,
-            args=[EnqueueInput(message.shard, headers, sorted(known - {""})), records],
+            args=[EnqueueInput(message.shard, headers, self._sent_in(message)), records],
             result_type=Enqueued,
             start_to_close_timeout=LONGEST_ENQUEUE,
             retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
@@ -44,6 +43,13 @@ class QueueSender:
             for header in headers:
                 self._entries[header.submission_id] = enqueued.entry
         return not enqueued.problem
+
+    def _sent_in(self, message: Message) -> list[str]:
+        """Return the entries that have a message; none if a part of it was never added."""
+        ids = [submission.header.submission_id for submission in message.submissions]
+        if not all(one in self._entries for one in ids):
+            return []
+        return sorted({self._entries[one] for one in ids})
 
     def hindrance(self, untaken: Sequence[Message]) -> str:
         """Return why the queue did not take a message, and what to do about it."""

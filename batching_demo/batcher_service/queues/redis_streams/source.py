@@ -70,7 +70,8 @@ class StreamSource:
         self._client = open_client(address)
         # Unique: the entries of a consumer that has died are claimed, whatever it was called.
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}
+        """How often each held entry has been delivered, by its id."""
         self._look_at = 0.0
         self._is_checked = False
         self.has_suspects = False
@@ -131,11 +132,12 @@ class StreamSource:
                 if self._options.deletes:
                     both.xdel(self._address.stream, *ids)
                 await both.execute()
-        self._held.difference_update(ids)
+        for one in ids:
+            self._held.pop(one, None)
 
     async def keep_alive(self) -> None:
         """Claim the held entries to itself, which counts as no delivery."""
-        await self._claim_held()
+        await self._claim_to_itself(sorted(self._held))
 
     async def status(self) -> QueueStatus:
         """Return what is on the stream."""
@@ -144,8 +146,17 @@ class StreamSource:
             return await stream_status(client, self._address, self._options.group)
 
     async def give_up(self) -> None:
-        """Make the held entries look as if this consumer had died long ago."""
-        await self._claim_held(idle=int(self._options.claim_after_seconds * 1000))
+        """Make the held entries look as if they had never been delivered to this consumer.
+
+        A consumer that is stopped while the database is away is no reason to suspect them.
+        """
+        by_deliveries: dict[int, list[str]] = {}
+        for one, deliveries in sorted(self._held.items()):
+            by_deliveries.setdefault(deliveries, []).append(one)
+        for deliveries, ids in by_deliveries.items():
+            await self._claim_to_itself(
+                ids, idle=int(self._options.claim_after_seconds * 1000), retrycount=deliveries - 1
+            )
         self._held.clear()
 
     async def close(self) -> None:
@@ -251,8 +262,7 @@ class StreamSource:
         if gone:
             await client.xack(stream, self._options.group, *gone)
 
-    async def _claim_held(self, idle: int = 0) -> None:
-        ids = sorted(self._held)
+    async def _claim_to_itself(self, ids: list[str], **options: int) -> None:
         if not ids:
             return
         with self._errors():
@@ -263,8 +273,8 @@ class StreamSource:
                 self._name,
                 min_idle_time=0,
                 message_ids=ids,
-                idle=idle,
                 justid=True,
+                **{"idle": 0, **options},
             )
 
     async def _leave(self, client: Any) -> None:
@@ -297,7 +307,7 @@ class StreamSource:
     def _message(self, entry_id: bytes, fields: Mapping[bytes, bytes], deliveries: int) -> Message:
         """Hold an entry, and return it as a message."""
         name = entry_id.decode()
-        self._held.add(name)
+        self._held[name] = deliveries
         body = fields.get(self._options.body_field.encode())
         if body is not None:
             return Message(self.queue, name, body, deliveries)
