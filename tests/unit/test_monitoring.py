@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from batching_demo.batcher_service import buffer_metrics, metrics
+from batching_demo.batcher_service.queues import metrics as queue_metrics
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "monitoring"
@@ -74,7 +75,7 @@ def test_every_metric_is_documented_with_its_served_name() -> None:
     documented = set(re.findall(r"`(batching_\w+)`", (ROOT / "docs" / "metrics.md").read_text()))
     declared = {
         value
-        for name, value in (vars(metrics) | vars(buffer_metrics)).items()
+        for name, value in (vars(metrics) | vars(buffer_metrics) | vars(queue_metrics)).items()
         if name.isupper() and isinstance(value, str) and value.startswith("batching_")
     }
     assert {name.removesuffix("_total") for name in documented} == declared

@@ -69,11 +69,11 @@ def worker(
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
 
-    --max-records, --max-bytes, --linger and --max-writes-per-second are for the write paths
-    coalesced and queued, whose records this worker gathers itself; `batcher start` takes those of
-    batchers. --targets is read once: start workers again after a change of the file, or of a table
-    in it. The first SIGTERM or Ctrl-C lets the worker finish the writes in flight, the second ends
-    it at once.
+    --max-records, --max-bytes, --linger and --max-writes-per-second are for what this worker
+    gathers itself: the write paths coalesced and queued, and requests without a workflow. `batcher
+    start` takes those of batchers. --targets is read once: start workers again after a change of
+    the file, or of a table in it. The first SIGTERM or Ctrl-C lets the worker finish the writes in
+    flight, the second ends it at once.
 
     \b
     Example: batching-demo batcher worker --pool-size 4

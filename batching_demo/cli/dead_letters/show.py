@@ -23,8 +23,8 @@ from batching_demo.settings import Settings
 def show(settings: Settings, chosen: SelectionOptions, as_json: bool) -> None:
     """Show everything of dead letters, with their records.
 
-    By --source or --reason it shows open ones. Records are kept in ASCII: other characters appear
-    as JSON escapes them.
+    By --source, --reason or --target it shows open ones. Records are kept in ASCII: other
+    characters appear as JSON escapes them.
 
     \b
     Example: batching-demo dead-letters show 17

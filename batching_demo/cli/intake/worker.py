@@ -122,7 +122,7 @@ def worker(
 
     It needs Postgres and the queue, and no Temporal.
 
-    \\b
+    \b
     Examples:
       batching-demo intake worker --from redis://127.0.0.1:6379/0/orders
       batching-demo intake worker --from redis://127.0.0.1:6379/0/orders --key order_id --linger 1
