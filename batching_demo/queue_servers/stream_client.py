@@ -28,6 +28,20 @@ class RedisMissingError(UserError):
     """The package that speaks to the server is not installed."""
 
 
+def load_client() -> None:
+    """Import redis-py. It takes up to a second, which the first use of a client would wait for.
+
+    Raises:
+        RedisMissingError: The extra `redis` is not installed.
+    """
+    try:
+        import redis.asyncio  # noqa: F401
+    except ImportError:
+        raise RedisMissingError(
+            "queues of Redis need redis-py: install it with `pip install 'batching-demo[redis]'`"
+        ) from None
+
+
 def open_client(address: StreamAddress) -> Any:
     """Return redis-py's client of the server of a stream. It connects when it is used.
 
@@ -35,14 +49,11 @@ def open_client(address: StreamAddress) -> Any:
         RedisMissingError: The extra `redis` is not installed.
         StreamAddressError: An option of the address is wrong.
     """
-    try:
-        from redis.asyncio import Redis
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-    except ImportError:
-        raise RedisMissingError(
-            "queues of Redis need redis-py: install it with `pip install 'batching-demo[redis]'`"
-        ) from None
+    load_client()
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
     try:
         client: Any = Redis.from_url(
             address.server_url,

@@ -53,6 +53,7 @@ class BatchingPlugin(SimplePlugin):
         """Run a worker, and close the connections to the queue with the last one."""
         self._running += 1
         try:
+            await self._enqueuer.prepare()
             await next(worker)
         finally:
             self._running -= 1

@@ -7,6 +7,7 @@ history.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from temporalio import activity
@@ -15,7 +16,13 @@ from batching_demo.contracts.encoding import pack, split
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import BUSY_ANSWERS
 from batching_demo.queue_servers.errors import QueueFullError
-from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
+from batching_demo.queue_servers.stream_client import (
+    RedisMissingError,
+    check_server,
+    load_client,
+    open_client,
+    redis_errors,
+)
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
     shards_key,
@@ -46,6 +53,13 @@ class Enqueuer:
         self._client: Redis | None = None
         self._connecting = asyncio.Lock()
         self._turn = asyncio.Semaphore(CONNECTIONS)
+
+    async def prepare(self) -> None:
+        """Load the client before there are workflows whose tasks would wait for it."""
+        if self._queue_url:
+            # If it is missing, the workflows that need it say so.
+            with suppress(RedisMissingError):
+                await asyncio.to_thread(load_client)
 
     @activity.defn(name=ENQUEUE_ACTIVITY)
     async def enqueue(self, enqueue_input: EnqueueInput, records: bytes) -> Enqueued:
