@@ -87,9 +87,11 @@ class Consumer:
         stopped = asyncio.create_task(stop.wait())
         keeping = asyncio.create_task(self._keep_alive())
         try:
-            while not self._has_ended:
+            while True:
                 if stop.is_set() and not self._is_stopping:
                     self._begin_to_stop()
+                if self._has_ended:
+                    break
                 await self._turn([keeping] if stop.is_set() else [keeping, stopped])
             if len(self._held):
                 with suppress(QueueAwayError):
