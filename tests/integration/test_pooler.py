@@ -154,8 +154,9 @@ async def test_a_transaction_stays_one(transaction_url: str) -> None:
     await engine.dispose()
 
 
-async def test_nothing_else_is_taken_for_a_pooler(engine: AsyncEngine) -> None:
+async def test_nothing_else_is_taken_for_a_pooler(engine: AsyncEngine, on_servers: None) -> None:
     assert await driver_of(engine) is Connection
+    assert "through a pooler" not in (await aside("doctor")).stdout
 
 
 async def test_commands_work_through_it(

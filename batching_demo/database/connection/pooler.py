@@ -174,7 +174,8 @@ class Connector:
 async def is_pooled(connection: AsyncConnection) -> bool:
     """Return whether a connection goes through a pooler."""
     raw = await connection.get_raw_connection()
-    return isinstance(raw.driver_connection, PooledConnection)
+    # asyncpg takes any of its connections for an instance of any of its classes.
+    return issubclass(type(raw.driver_connection), PooledConnection)
 
 
 async def is_direct(connection: Connection) -> bool:
