@@ -268,7 +268,8 @@ class BatcherWorkflow:
             message, sqlstate, decided = _cause_of(error)
             now, places = workflow.time(), decided.places
             self._flusher.failed(batch, message, sqlstate, now, decided=places)
-            self._totals.add_verdicts(decided.result)
+            if decided.places:
+                self._totals.add_verdicts(decided.result)
             workflow.logger.warning(
                 "batch %s not written, and kept: %s", batch.header.batch_id, self._health.last_error
             )
