@@ -46,11 +46,15 @@ class OwnWorkflow:
         return await requester.write(request.records, target=request.target)
 
 
-def own_worker(client: Client) -> Worker:
-    """Return a worker of these workflows, which no fault kills."""
-    return Worker(
-        client, task_queue=TASK_QUEUE, workflows=[OwnWorkflow], plugins=[BatchingPlugin()]
-    )
+def own_worker(client: Client, queue_url: str) -> Worker:
+    """Return a worker of these workflows, which no fault kills.
+
+    Args:
+        client: Of the server.
+        queue_url: Of the write path `queued`.
+    """
+    plugins = [BatchingPlugin(queue_url)]
+    return Worker(client, task_queue=TASK_QUEUE, workflows=[OwnWorkflow], plugins=plugins)
 
 
 @dataclass

@@ -112,7 +112,7 @@ async def _run(
     await start_batchers(client, SHARDS, OPTIONS.settings)
     injector = Injector(system, client, proxy, engine, triggers, [part.table for part in parts])
     loads = [load for part in parts for load in part.loads]
-    async with own_worker(client) if plan.has_own else nullcontext():
+    async with own_worker(client, system.valkey.url) if plan.has_own else nullcontext():
         await asyncio.gather(
             *(load.send(client, plan.seconds) for load in loads),
             injector.run(plan.faults, lambda fault: report(f"{fault.at:6.1f} s  {fault.kind}")),
