@@ -11,6 +11,7 @@ from batching_demo.devstack.system import system_directory
 from tests.support.debian import needs_pgbouncer
 from tests.support.processes import start_process
 from tests.support.waiting import eventually
+from tools.benchmark.parts import own_table, write
 from tools.benchmark.parts.pooler import DIRECT, POOLED, TOLD
 from tools.benchmark.parts.write import OURS, measure_write
 
@@ -28,13 +29,16 @@ async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:
     return {section["name"]: section for section in document["sections"]}
 
 
-async def test_the_write(database_url: str) -> None:
+async def test_the_write(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "SIZES", (1, 10))
+    monkeypatch.setattr(own_table, "SIZES", (10,))
     section = await measure_write(database_url, rounds=1)
     speeds, *_ = section.tables
     assert OURS in [row[0] for row in speeds.rows]
     assert "0" not in {speed for row in speeds.rows for speed in row}
 
 
+@pytest.mark.slow
 async def test_the_paths(tmp_path: Path) -> None:
     sections = await benchmark(tmp_path, "paths", "--records-per-workflow", "200")
     assert list(sections) == ["paths"]
