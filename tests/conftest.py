@@ -20,6 +20,7 @@ from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
 from tests.support.database import execute_at
+from tests.support.patience import give_workflow_tasks_time
 from tests.support.postgres import (
     ChosenPostgres,
     chosen_postgres,
@@ -38,6 +39,7 @@ os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 # The servers of Temporal collect garbage less often. That saves a tenth of their processor time
 # for 200 MB each.
 os.environ["GOGC"] = "400"
+give_workflow_tasks_time()
 
 SESSION = pytest.StashKey[pytest.Session]()
 TEMPLATE = "template_batching_demo"
