@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.activities import WriteActivities
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
@@ -16,7 +17,6 @@ from batching_demo.batcher_service.queues.consumers import SubmissionConsumers, 
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration

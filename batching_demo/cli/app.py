@@ -13,8 +13,8 @@ from temporalio.service import RPCError
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
 from batching_demo.cli.given_once import check_given_once
-from batching_demo.cli.logs import configure_logging
 from batching_demo.cli.process.endings import CommandFailure, exit_code_of
+from batching_demo.cli.process.logs import configure_logging
 from batching_demo.cli.process.streams import lost_output, open_standard_streams
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings, SettingsError
@@ -22,17 +22,17 @@ from batching_demo.settings import Settings, SettingsError
 COMMANDS = {
     "batcher": "batcher.group.batcher",
     "batches": "batches.batches",
-    "compare": "compare.compare_command",
+    "compare": "comparison.compare.compare_command",
     "db": "db.db",
     "dead-letters": "dead_letters.group.dead_letters",
-    "demo": "demo.demo",
+    "demo": "comparison.demo.demo",
     "dev": "dev.dev",
     "doctor": "doctor.doctor",
     "intake": "intake.group.intake",
     "main": "main.group.main_group",
     "psql": "psql.psql",
     "receipts": "receipts.receipts",
-    "submit": "submit.submit",
+    "submit": "submitting.submit.submit",
     "targets": "targets.group.targets",
 }
 """Where each command is. It is loaded when it is used: a main worker needs no SQLAlchemy."""
