@@ -18,6 +18,7 @@ from tests.support.database import expect_rows, fetch, locked_table, scalar
 from tests.support.loading import load, write_ndjson
 from tests.support.records import record
 from tests.support.services import batcher_service, both_services
+from tests.support.waiting import in_time
 
 QUICK = BatcherSettings(max_records=20, linger_seconds=0.5)
 
@@ -69,7 +70,7 @@ async def test_one_to_four_to_two_under_load_loses_and_doubles_nothing(
         assert "batcher-3: ended: every accepted record has its verdict" in down.stdout
         assert await running_shards(client) == [0, 1]
         assert any(not one.done() for one in loading)
-        summaries = await asyncio.wait_for(asyncio.gather(*loading), 100)
+        summaries = await in_time(asyncio.gather(*loading))
     assert sum(summary.written for summary in summaries) == 3 * 48 + 12
     assert sum(summary.duplicate for summary in summaries) == 2 * 12
     assert [summary.pending for summary in summaries] == [0, 0, 0]
@@ -99,7 +100,7 @@ async def test_records_that_wait_in_a_closing_shard_are_written(
         assert 0 < left < 30
         await expect_rows(engine, 30 - left)
         await request(client, 0, Update.FLUSH)
-        assert (await asyncio.wait_for(loading, 30)).written == 30
+        assert (await in_time(loading)).written == 30
 
 
 async def test_again_it_changes_nothing_and_a_gap_is_filled(
