@@ -18,7 +18,7 @@ from tests.support.database import expect_rows, fetch, locked_table, scalar
 from tests.support.loading import load, write_ndjson
 from tests.support.records import record
 from tests.support.services import batcher_service, both_services
-from tests.support.waiting import in_time
+from tests.support.waiting import eventually, in_time
 
 QUICK = BatcherSettings(max_records=20, linger_seconds=0.5)
 
@@ -91,9 +91,12 @@ async def test_records_that_wait_in_a_closing_shard_are_written(
     path = write_ndjson(tmp_path / "in.ndjson", ({"id": n} for n in range(30)))
     async with both_services(client, engine):
         loading = asyncio.create_task(load(client, path, shards=3))
-        waiting = 0
-        while waiting < 30:
-            waiting = sum([(await status(client, shard)).buffered_records for shard in range(3)])
+
+        async def all_wait() -> None:
+            waiting = [(await status(client, shard)).buffered_records for shard in range(3)]
+            assert sum(waiting) == 30
+
+        await eventually(all_wait)
         result = await reshard("1")
         assert result.exit_code == 0, result.output
         left = (await status(client)).buffered_records
