@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
@@ -15,17 +16,16 @@ from temporalio.client import Client
 from temporalio.service import GrpcCompression, RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
-from tests.support.database import execute_at
 from tests.support.patience import give_workflow_tasks_time
 from tests.support.postgres import (
     ChosenPostgres,
     chosen_postgres,
     create_database,
     open_engine,
+    prepare_cluster,
     running_postgres,
 )
 from tests.support.queues import chosen_redis, new_stream, running_valkey
@@ -42,7 +42,6 @@ os.environ["GOGC"] = "400"
 give_workflow_tasks_time()
 
 SESSION = pytest.StashKey[pytest.Session]()
-TEMPLATE = "template_batching_demo"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -89,8 +88,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(pytestconfig: pytest.Config) -> Iterator[ChosenPostgres]:
-    with running_postgres(*chosen_postgres(pytestconfig)) as server:
+async def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cluster that those of all servers are copies of, in all processes of this run."""
+    directory = tmp_path_factory.getbasetemp()
+    if hasattr(pytestconfig, "workerinput"):
+        directory = directory.parent
+    place = directory / "cluster"
+    with FileLock(f"{place}.lock"):
+        if not place.exists():
+            version, _ = chosen_postgres(pytestconfig)
+            await prepare_cluster(place, version)
+    return place
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config, cluster: Path) -> Iterator[ChosenPostgres]:
+    with running_postgres(cluster, *chosen_postgres(pytestconfig)) as server:
         yield server
 
 
@@ -106,18 +119,10 @@ def stream(valkey: ValkeyServer) -> StreamAddress:
     return new_stream(valkey)
 
 
-@pytest.fixture(scope="session")
-async def template(postgres: ChosenPostgres) -> str:
-    """A migrated database that each test's own is copied from."""
-    await execute_at(postgres.url, f"CREATE DATABASE {TEMPLATE}")
-    await migrate(postgres.direct_url(TEMPLATE), application_name="tests")
-    return TEMPLATE
-
-
 @pytest.fixture
-async def database_url(postgres: ChosenPostgres, template: str) -> str:
+async def database_url(postgres: ChosenPostgres) -> str:
     """A migrated database of this test's own."""
-    return await create_database(postgres, template)
+    return await create_database(postgres)
 
 
 @pytest.fixture

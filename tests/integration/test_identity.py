@@ -55,9 +55,9 @@ def nothing_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def other_url(postgres: ChosenPostgres, template: str) -> str:
+async def other_url(postgres: ChosenPostgres) -> str:
     """Another environment's database."""
-    return await create_database(postgres, template)
+    return await create_database(postgres)
 
 
 @pytest.fixture
