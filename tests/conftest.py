@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -161,14 +162,28 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
-@pytest.fixture
-async def client(temporal: WorkflowEnvironment) -> Client:
-    """A client in a namespace of this test's own, so that workflow ids and queues never meet."""
-    namespace = f"test-{uuid.uuid4().hex[:12]}"
+async def register_namespace(client: Client) -> str:
+    """Create a namespace under a random name, and return that."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
     retention = Duration(seconds=24 * 60 * 60)
-    await temporal.client.workflow_service.register_namespace(
-        RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
+    await client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=retention)
     )
+    return name
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> deque[str]:
+    """Namespaces for the next tests: the server takes a second to know a new one."""
+    return deque()
+
+
+@pytest.fixture
+async def client(temporal: WorkflowEnvironment, namespaces: deque[str]) -> Client:
+    """A client in a namespace of this test's own, so that workflow ids and queues never meet."""
+    while len(namespaces) < 2:
+        namespaces.append(await register_namespace(temporal.client))
+    namespace = namespaces.popleft()
     address = temporal.client.service_client.config.target_host
     # As the product does; compressing costs more than it saves where nothing is far away.
     compression = GrpcCompression.NONE
