@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import run_length
+from batching_demo.batcher_service.batcher import run_length
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.database.engine import create_engine, create_transactional_engine

@@ -28,7 +28,7 @@ from batching_demo.cli import options
 from batching_demo.cli.batcher.worker import warn_of_database
 from batching_demo.cli.intake import queue_options
 from batching_demo.cli.servers import database_line
-from batching_demo.cli.target_options import TargetOptions, target_options
+from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
