@@ -168,12 +168,17 @@ async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0
             await asyncio.sleep(0.05)
 
 
-async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:
-    """Poll until a signal to stop, then finish what runs; a second signal ends the process."""
+async def run_until_stopped(worker: Worker, started: Callable[[asyncio.Event], None]) -> None:
+    """Poll until a signal to stop, then finish what runs; a second signal ends the process.
+
+    Args:
+        worker: Polls.
+        started: Is called once it does, with the event that a signal to stop sets.
+    """
     stop = stop_on_signals()
     async with worker:
         collect_closed_runs_soon()
-        started()
+        started(stop)
         await stop.wait()
 
 
