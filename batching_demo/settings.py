@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from batching_demo.contracts.errors import UserError
+from batching_demo.contracts.payloads import ENCRYPTION_KEYS
 
 DATABASE_URL = "DATABASE_URL"
 DATABASE_URL_FILE = "DATABASE_URL_FILE"
@@ -18,7 +19,6 @@ FILE_SCHEME = "file://"
 """Begins the path of a file that holds the URL, in place of the URL."""
 POOLER = "BATCHING_DEMO_POOLER"
 QUEUE_URL = "BATCHING_DEMO_QUEUE_URL"
-ENCRYPTION_KEYS = "BATCHING_DEMO_ENCRYPTION_KEYS"
 CLIENT_PLUGIN = "BATCHING_DEMO_CLIENT_PLUGIN"
 TARGETS = "BATCHING_DEMO_TARGETS"
 
