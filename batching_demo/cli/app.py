@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "batcher": "batcher.group.batcher",
     "batches": "batches.batches",
+    "codec-server": "codec_server.codec_server",
     "compare": "comparison.compare.compare_command",
     "db": "db.db",
     "dead-letters": "dead_letters.group.dead_letters",

@@ -1,5 +1,6 @@
 """An address to listen at, as an option names it."""
 
+import os
 import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -47,7 +48,7 @@ def read_bind(text: str, *, what: str, example: str) -> BindAddress:
 
 def cannot_listen(address: BindAddress, *, what: str, option: str, error: OSError) -> SettingsError:
     """Return the error of a server that cannot listen."""
-    reason = (error.strerror or str(error)).lower()
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
     return SettingsError(
         f"no {what} at {address.text}: {reason};"
         f" give {option} an address of this machine and a free port"
