@@ -15,7 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from batching_demo import BatchingClient, EncryptionPlugin, Record
 from batching_demo.contracts.direct import WRITE_RECORDS
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE, WritePath
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
