@@ -1,4 +1,4 @@
-"""Keys that change, are missing or are wrong: workflow tasks wait for the right one, nothing else."""
+"""Keys that change, are missing or are wrong: workflow tasks wait for the right one, no more."""
 
 import asyncio
 import logging
