@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from batching_demo.contracts.errors import UserError
+from batching_demo.contracts.errors import SettingsError as SettingsError
 from batching_demo.contracts.payloads import ENCRYPTION_KEYS
+from batching_demo.secret_files import resolve_secret_files
 
 DATABASE_URL = "DATABASE_URL"
 DATABASE_URL_FILE = "DATABASE_URL_FILE"
@@ -27,10 +28,6 @@ Pooler = Literal["auto", "transaction"]
 """What is known of a pooler before Postgres, such as PgBouncer: nothing, so that it has to be found
 out; or that it may give each transaction another session."""
 POOLERS: Sequence[Pooler] = get_args(Pooler)
-
-
-class SettingsError(UserError):
-    """A setting is missing or wrong; the message names what to do."""
 
 
 class DevStackAddresses(BaseModel):
@@ -81,7 +78,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the environment; without a database in it, take the embedded one if it runs."""
+        """Read the environment; without a database in it, take the embedded one if it runs.
+
+        Raises:
+            SettingsError: The file of a secret cannot be read, or a secret is set twice.
+        """
+        environ = dict(environ)
+        resolve_secret_files(environ)
         state_directory = find_state_directory(environ)
         devstack = DevStackAddresses.read(state_directory) if state_directory else None
         embedded_queue = devstack.queue_url if devstack else None

@@ -33,7 +33,6 @@ ANSWER_SECONDS = 10.0
 INVALID = "Invalid headers"
 """What the SDK says of metadata or a key that cannot be sent."""
 LONGEST_RETRY_SECONDS = 15.0
-DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
 LARGE_PAYLOADS = PayloadLimitsConfig(payloads_warn_size=1024 * 1024)
 """The SDK warns of larger payloads; a batcher with a full buffer carries half as much over."""
@@ -201,12 +200,17 @@ async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0
             await asyncio.sleep(0.05)
 
 
-async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:
-    """Poll until a signal to stop, then finish what runs; a second signal ends the process."""
+async def run_until_stopped(worker: Worker, started: Callable[[asyncio.Event], None]) -> None:
+    """Poll until a signal to stop, then finish what runs; a second signal ends the process.
+
+    Args:
+        worker: Polls.
+        started: Is called once it does, with the event that a signal to stop sets.
+    """
     stop = stop_on_signals()
     async with worker:
         collect_closed_runs_soon()
-        started()
+        started(stop)
         await stop.wait()
 
 

@@ -10,6 +10,7 @@ from temporalio.plugin import SimplePlugin
 from batching_demo.contracts.payloads import ENCRYPTION_KEYS
 from batching_demo.encryption.converter import with_keys
 from batching_demo.encryption.keys import read_keys
+from batching_demo.secret_files import find_secret
 
 
 class EncryptionPlugin(SimplePlugin):
@@ -20,7 +21,8 @@ class EncryptionPlugin(SimplePlugin):
 
     Args:
         keys: `id:base64,...`, a key of 32 bytes each: the first encrypts, all decrypt. By default
-            BATCHING_DEMO_ENCRYPTION_KEYS says; an empty text encrypts nothing.
+            BATCHING_DEMO_ENCRYPTION_KEYS says, or the file that BATCHING_DEMO_ENCRYPTION_KEYS_FILE
+            names; an empty text encrypts nothing.
 
     Raises:
         Exception: The keys are malformed, or the package cryptography is missing. The message is
@@ -28,7 +30,7 @@ class EncryptionPlugin(SimplePlugin):
     """
 
     def __init__(self, keys: str | None = None) -> None:
-        text = os.environ.get(ENCRYPTION_KEYS, "") if keys is None else keys
+        text = find_secret(os.environ, ENCRYPTION_KEYS) if keys is None else keys
         self._keys = read_keys(text) if text else None
         super().__init__("batching_demo.encryption", data_converter=self._convert)
 

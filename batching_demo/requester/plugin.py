@@ -33,6 +33,7 @@ from batching_demo.requester.queued.enqueuer import Enqueuer
 from batching_demo.requester.records import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
 from batching_demo.requester.undecided import HIDES_RECORDS
+from batching_demo.secret_files import find_secret
 from batching_demo.settings import QUEUE_URL
 
 PACKAGE = "batching_demo"
@@ -47,12 +48,15 @@ class BatchingPlugin(SimplePlugin):
 
     Args:
         queue_url: For the write path `queued`: the server of Redis or Valkey and the number of its
-            database, such as redis://127.0.0.1:6379/0. By default, BATCHING_DEMO_QUEUE_URL says.
+            database, such as redis://127.0.0.1:6379/0. By default, BATCHING_DEMO_QUEUE_URL says, or
+            the file that BATCHING_DEMO_QUEUE_URL_FILE names.
     """
 
     def __init__(self, queue_url: str | None = None) -> None:
         super().__init__(PACKAGE, workflow_runner=_with_passthrough)
-        self._enqueuer = Enqueuer(os.environ.get(QUEUE_URL, "") if queue_url is None else queue_url)
+        self._enqueuer = Enqueuer(
+            find_secret(os.environ, QUEUE_URL) if queue_url is None else queue_url
+        )
         self._client: Client | None = None
         self._running = 0
 
