@@ -69,8 +69,8 @@ def codec_server(settings: Settings, bind: str, origins: list[str], token_file: 
     \b
     Examples:
       batching-demo codec-server
-      batching-demo codec-server --bind 0.0.0.0:8234 --origin https://temporal.example \\
-          --token-file /run/secrets/codec-token
+      batching-demo codec-server --bind 0.0.0.0:8234 --token-file /run/secrets/codec-token
+      batching-demo codec-server --origin https://temporal.example
     """
     token = _read_token(token_file)
     address = read_bind(bind, what=WHAT, example=DEFAULT_BIND)
@@ -136,6 +136,6 @@ async def _serve(app: "Application", address: BindAddress) -> None:
 
 def _listen(address: BindAddress) -> socket.socket:
     try:
-        return socket.create_server(address.sockaddr[:2], family=address.family)
+        return socket.create_server((address.host, address.port), family=address.family)
     except OSError as error:
         raise cannot_listen(address, what=WHAT, option="--bind", error=error) from None
