@@ -1,26 +1,42 @@
 """What a worker needs for its workflows to use a `Requester`."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
+from temporalio.service import RPCError
+from temporalio.worker import (
+    Interceptor,
+    Worker,
+    WorkerConfig,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowRunner,
+)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import pack
 from batching_demo.contracts.limits import MAX_WRITE_BYTES
+from batching_demo.contracts.payloads import UndecodableError
+from batching_demo.executions import MemoUnreadableError
+from batching_demo.namespace_database import find_database
 from batching_demo.requester.messages import PREPARE_ACTIVITY
 from batching_demo.requester.queued.enqueuer import Enqueuer
 from batching_demo.requester.records import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
+from batching_demo.requester.undecided import HIDES_RECORDS
+from batching_demo.secret_files import find_secret
 from batching_demo.settings import QUEUE_URL
 
 PACKAGE = "batching_demo"
+logger = logging.getLogger(__name__)
 
 
 class BatchingPlugin(SimplePlugin):
@@ -31,12 +47,15 @@ class BatchingPlugin(SimplePlugin):
 
     Args:
         queue_url: For the write path `queued`: the server of Redis or Valkey and the number of its
-            database, such as redis://127.0.0.1:6379/0. By default, BATCHING_DEMO_QUEUE_URL says.
+            database, such as redis://127.0.0.1:6379/0. By default, BATCHING_DEMO_QUEUE_URL says, or
+            the file that BATCHING_DEMO_QUEUE_URL_FILE names.
     """
 
     def __init__(self, queue_url: str | None = None) -> None:
         super().__init__(PACKAGE, workflow_runner=_with_passthrough)
-        self._enqueuer = Enqueuer(os.environ.get(QUEUE_URL, "") if queue_url is None else queue_url)
+        self._enqueuer = Enqueuer(
+            find_secret(os.environ, QUEUE_URL) if queue_url is None else queue_url
+        )
         self._running = 0
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
@@ -47,6 +66,8 @@ class BatchingPlugin(SimplePlugin):
             submitter = Submitter(config["client"])
             ours = (submitter.submit_to_batcher, self._enqueuer.enqueue, prepare)
             config["activities"] = [*given, *ours]
+            if config["client"].data_converter.payload_codec:
+                config["interceptors"] = [*config.get("interceptors", ()), _HidingInterceptor()]
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
@@ -54,11 +75,22 @@ class BatchingPlugin(SimplePlugin):
         self._running += 1
         try:
             await self._enqueuer.prepare()
+            await _name_missing_key(worker)
             await next(worker)
         finally:
             self._running -= 1
             if not self._running:
                 await self._enqueuer.close()
+
+
+class _HidingInterceptor(Interceptor):
+    """Lets workflow code know that records are hidden. It intercepts nothing."""
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        input.unsafe_extern_functions[HIDES_RECORDS] = lambda: True
+        return None
 
 
 @activity.defn(name=PREPARE_ACTIVITY)
@@ -78,6 +110,15 @@ async def prepare(texts: RecordTexts) -> bytes:
             category=ApplicationErrorCategory.BENIGN,
         )
     return packed
+
+
+async def _name_missing_key(worker: Worker) -> None:
+    """Log the key that the client lacks. Answers of batchers would never reach its workflows."""
+    with suppress(RPCError, MemoUnreadableError):
+        try:
+            await find_database(worker.client)
+        except UndecodableError as error:
+            logger.error("%s, and give the EncryptionPlugin to the client of this worker", error)
 
 
 def _with_passthrough(runner: WorkflowRunner | None) -> WorkflowRunner:

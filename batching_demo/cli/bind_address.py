@@ -1,0 +1,54 @@
+"""An address to listen at, as an option names it."""
+
+import socket
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from batching_demo.settings import SettingsError
+
+
+@dataclass(frozen=True)
+class BindAddress:
+    """An address of this machine, looked up once."""
+
+    text: str
+    """As the user wrote it."""
+    family: socket.AddressFamily
+    sockaddr: tuple[str, int] | tuple[str, int, int, int]
+    """As the socket module takes it."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only programs of this machine reach it."""
+        return ip_address(self.sockaddr[0].partition("%")[0]).is_loopback
+
+
+def read_bind(text: str, *, what: str, example: str) -> BindAddress:
+    """Read HOST:PORT, and look the host up.
+
+    Args:
+        text: An IPv6 address may stand in brackets.
+        what: Is served there, for messages.
+        example: An address that would do.
+
+    Raises:
+        SettingsError: It is malformed, or the host is not known.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (host and port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535):
+        raise SettingsError(f"no {what} at {text}: write HOST:PORT, such as {example}")
+    try:
+        (family, *_, sockaddr), *_ = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise SettingsError(f"no {what} at {text}: the host {host!r} is not known") from None
+    return BindAddress(text, family, sockaddr)
+
+
+def cannot_listen(address: BindAddress, *, what: str, option: str, error: OSError) -> SettingsError:
+    """Return the error of a server that cannot listen."""
+    reason = (error.strerror or str(error)).lower()
+    return SettingsError(
+        f"no {what} at {address.text}: {reason};"
+        f" give {option} an address of this machine and a free port"
+    )
