@@ -108,6 +108,14 @@ def render(folder: str, kept: Path) -> Manifests:
     return Manifests(folder, list(documents))
 
 
+def queries_of_keda() -> list[str]:
+    """List what KEDA asks Prometheus."""
+    file = KUBERNETES / "components" / "keda" / "scaled-objects.yaml"
+    scaled: Iterator[Document] = yaml.load_all(file.read_text(), yaml.CSafeLoader)
+    triggers = [trigger["metadata"] for one in scaled for trigger in one["spec"]["triggers"]]
+    return [metadata["query"] for metadata in triggers if "query" in metadata]
+
+
 def selects(selector: Document, labels: dict[str, str]) -> bool:
     """Return whether a selector of Kubernetes selects what has these labels."""
     wanted = selector.get("matchLabels", {}).items()
