@@ -4,15 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from packaging.markers import Marker
 
-from tools.refresh_pins import find_uv
+from tools.refresh_pins import ROOT, find_uv
 
-ROOT = Path(__file__).resolve().parent.parent
-LIKE_THE_DOCKERFILE = ("--no-default-groups", "--all-extras")
+LIKE_THE_DOCKERFILE = ("--frozen", "--no-default-groups", "--all-extras")
 MARKER = "uv:package:marker"
 
 

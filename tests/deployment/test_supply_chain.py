@@ -1,7 +1,6 @@
 """What the image is made of, and whether any of it is known to be vulnerable."""
 
 import json
-import os
 import subprocess
 import threading
 import tomllib
@@ -14,19 +13,18 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from tools import sbom
+from tools import audit, sbom
 from tools.refresh_pins import find_uv
 
 ROOT = Path(__file__).parents[2]
 PINS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
 
 
-@pytest.fixture(scope="module")
-def printed() -> dict[str, Any]:
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What scripts/sbom prints."""
-    command = [ROOT / "scripts" / "sbom"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    document: dict[str, Any] = json.loads(result.stdout)
+    sbom.main()
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return document
 
 
@@ -104,38 +102,36 @@ def service(vulnerable: str) -> Iterator[str]:
         thread.join()
 
 
-def audit(url: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1"}
-    command = [ROOT / "scripts" / "audit", "--service-url", url]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def test_a_known_vulnerability_fails_the_audit() -> None:
+def test_a_known_vulnerability_fails_the_audit(capfd: pytest.CaptureFixture[str]) -> None:
     with service("click") as url:
-        result = audit(url)
+        assert audit.main(["--service-url", url]) == 1
 
-    assert result.returncode == 1
-    assert "TEST-1: bad" in result.stdout
+    assert "TEST-1: bad" in capfd.readouterr().out
 
 
-def test_an_image_without_known_vulnerabilities_passes() -> None:
+def test_an_image_without_known_vulnerabilities_passes(capfd: pytest.CaptureFixture[str]) -> None:
     # Only the tests use it.
     with service("pytest") as url:
-        result = audit(url)
+        assert audit.main(["--service-url", url]) == 0
 
-    assert (result.returncode, result.stdout) == (0, "")
-    assert "no known vulnerabilities" in result.stderr
-
-
-def test_the_audit_is_skipped_where_the_service_does_not_answer() -> None:
-    result = audit("http://127.0.0.1:1/")
-
-    assert (result.returncode, result.stdout) == (0, "")
-    assert result.stderr.startswith("skipped: no audit")
+    assert "no known vulnerabilities" in capfd.readouterr().err
 
 
-def test_any_other_failure_of_the_audit_is_one() -> None:
-    result = audit("nowhere")
+def test_the_audit_is_skipped_where_the_service_does_not_answer(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert audit.main(["--service-url", "http://127.0.0.1:1/"]) == 0
 
-    assert result.returncode == 2
-    assert "nowhere" in result.stderr
+    assert capfd.readouterr().err.startswith("skipped: no audit")
+
+
+def test_any_other_failure_of_the_audit_is_one(capfd: pytest.CaptureFixture[str]) -> None:
+    assert audit.main(["--service-url", "nowhere"]) == 2
+
+    assert "nowhere" in capfd.readouterr().err

@@ -1,12 +1,15 @@
 """The manifests of deploy/kubernetes, as kubectl renders them."""
 
+import importlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import yaml
@@ -15,6 +18,7 @@ Document = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
+BROUGHT = ROOT / ".tools" / "kubernetes"
 BASE = "base"
 OVERLAYS = sorted(f"overlays/{path.name}" for path in (KUBERNETES / "overlays").iterdir())
 NAME = "app.kubernetes.io/name"
@@ -82,18 +86,31 @@ class Pod:
 
 
 def find_kubectl() -> str:
-    """Return the path of kubectl, or skip the test; fail it where kubectl may not be missing."""
+    """Return the path of kubectl, or skip the test."""
     # The one that was brought is there because the other one does not do.
-    brought = ROOT / ".tools" / "kubectl" / "bin"
-    found = shutil.which("kubectl", path=brought) or shutil.which("kubectl")
-    if found is None:
-        missing = "kubectl is missing: scripts/bring_kubectl brings it"
-        if os.environ.get("REQUIRE_KUBECTL"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
+    found = shutil.which("kubectl", path=BROUGHT / "bin") or shutil.which("kubectl")
+    return found or _missing("kubectl")
 
 
+def find_validator() -> Any:
+    """Return the module kubernetes_validate, or skip the test."""
+    if str(BROUGHT) not in sys.path:
+        sys.path.append(str(BROUGHT))
+    try:
+        return importlib.import_module("kubernetes_validate")
+    except ImportError:
+        _missing("kubernetes-validate")
+
+
+def _missing(program: str) -> NoReturn:
+    """Skip the test; fail it where the program may not be missing."""
+    message = f"{program} is missing: scripts/bring_kubectl brings it"
+    if os.environ.get("REQUIRE_KUBECTL"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@cache
 def render(folder: str, kept: Path) -> Manifests:
     """Render a folder of deploy/kubernetes, unless this run has kept what another test rendered."""
     file = kept / f"{folder.replace('/', '-')}.yaml"
