@@ -115,7 +115,7 @@ def render(folder: str, kept: Path) -> Manifests:
     """Render a folder of deploy/kubernetes, unless this run has kept what another test rendered."""
     file = kept / f"{folder.replace('/', '-')}.yaml"
     if not file.exists():
-        command = [find_kubectl(), "kustomize", KUBERNETES / folder]
+        command = (find_kubectl(), "kustomize", KUBERNETES / folder)
         result = subprocess.run(command, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         unfinished = file.with_suffix(f".{os.getpid()}")
