@@ -23,7 +23,7 @@ COMMANDS = {
     "batcher": "batcher.group.batcher",
     "batches": "batches.batches",
     "compare": "compare.compare_command",
-    "db": "db.db",
+    "db": "db.group.db",
     "dead-letters": "dead_letters.group.dead_letters",
     "demo": "demo.demo",
     "dev": "dev.dev",

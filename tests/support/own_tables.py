@@ -6,9 +6,12 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.targets import OnConflict, TargetDeclaration
+from batching_demo.database.roles.installation import read_own_table
+from batching_demo.database.roles.statements import on_own_table
 from batching_demo.database.targets.check import CheckedTarget, check_targets, reflect
 from batching_demo.database.targets.own_target import OwnTarget
 from tests.support.database import direct, execute
+from tests.support.roles import ROLES
 
 
 def new_name() -> str:
@@ -48,7 +51,15 @@ async def check(engine: AsyncEngine, declaration: TargetDeclaration) -> CheckedT
 async def own_target(
     engine: AsyncEngine, declaration: TargetDeclaration, *statements: str
 ) -> OwnTarget:
-    """Return the target of a table, after statements such as those that create it."""
-    await execute(direct(engine), *statements)
+    """Return the target of a table, after statements such as those that create it.
+
+    The writer of `db roles` gets its privileges on the table, if the engine is that one's.
+    """
+    superuser = direct(engine)
+    await execute(superuser, *statements)
+    if superuser is not engine:
+        async with superuser.connect() as connection:
+            for statement in on_own_table(ROLES, await read_own_table(connection, declaration)):
+                await connection.exec_driver_sql(statement)
     async with engine.connect() as connection:
         return await reflect(connection, declaration)

@@ -20,6 +20,7 @@ from batching_demo.devstack.installation import POSTGRES_VERSION
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from tests.support.database import TWINS, execute_at
+from tests.support.roles import LOGINS
 from tools.pgbouncer import running_pgbouncer, through
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -88,7 +89,8 @@ def running_postgres(
         server.start()
         cleanup.callback(server.stop, "immediate")
         if pooler:
-            server.pooler_port = cleanup.enter_context(running_pgbouncer(server, directory, pooler))
+            bouncer = running_pgbouncer(server, directory, pooler, LOGINS)
+            server.pooler_port = cleanup.enter_context(bouncer)
         yield server
 
 
@@ -113,11 +115,14 @@ async def create_database(server: ChosenPostgres, template: str) -> str:
 async def open_engine(
     server: ChosenPostgres, url: str, pool_size: int = 5
 ) -> AsyncIterator[AsyncEngine]:
-    """Make an engine on a database; behind a pooler, the tests themselves look past that."""
+    """Make an engine on a database.
+
+    Behind a pooler, or as a role that may do little, the tests themselves look past that.
+    """
     engine = create_engine(url, application_name="tests", pool_size=pool_size)
-    if server.pooler_port:
-        database = make_url(url).database or ""
-        TWINS[engine] = create_engine(server.direct_url(database), application_name="tests")
+    direct_url = server.direct_url(make_url(url).database or "")
+    if url != direct_url:
+        TWINS[engine] = create_engine(direct_url, application_name="tests")
     try:
         yield engine
     finally:
