@@ -19,6 +19,8 @@ from tests.support.database import execute, fetch, scalar
 from tests.support.records import batch_info, record
 from tests.support.writing import Statements, create_trigger, rows_of
 
+pytestmark = pytest.mark.as_writer
+
 COUNTS = "part, records, written, duplicate, conflict, rejected"
 
 

@@ -27,6 +27,8 @@ from tests.support.writing import (
     write_by,
 )
 
+pytestmark = pytest.mark.as_writer
+
 DOES = {
     "45035": "RAISE EXCEPTION 'no' USING ERRCODE = '45035'",
     "P0002": "SELECT relname INTO STRICT r FROM pg_class WHERE false",

@@ -31,6 +31,8 @@ from tests.support.intake import QUICK, Run, consuming, expect_empty, expect_pen
 from tests.support.queues import add, claimable, client_of, deliveries, length
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.as_writer
+
 LINGERING = BatcherSettings(linger_seconds=3600)
 
 

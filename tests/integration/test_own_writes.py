@@ -25,6 +25,8 @@ from tests.support.own_tables import declared, own_target
 from tests.support.records import record
 from tests.support.writing import PATHS, Statements, rows_of, write_by
 
+pytestmark = pytest.mark.as_writer
+
 IGNORE, NEWEST, UPDATE = OnConflict
 BATCHED = WritePath.BATCHED
 TABLE = (

@@ -20,6 +20,8 @@ from tests.support.database import execute, expect_waiting_writes, fetch, scalar
 from tests.support.records import batch_info, record
 from tests.support.writing import Statements, rows_of
 
+pytestmark = pytest.mark.as_writer
+
 POISON = '{"text": "\\u0000"}'
 
 

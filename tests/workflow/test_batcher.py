@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
@@ -18,6 +19,8 @@ from tests.support.records import noise, record, submission
 from tests.support.requesters import Collector
 from tests.support.services import batcher_service
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.as_writer
 
 REQUESTER_QUEUE = "requesters"
 

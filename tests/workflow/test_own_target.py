@@ -23,6 +23,8 @@ from tests.support.database import execute, fetch
 from tests.support.services import batcher_service
 from tests.support.writers import WRITERS, Job, WriteOnce
 
+pytestmark = pytest.mark.as_writer
+
 QUICK = BatcherSettings(linger_seconds=0.2)
 PATHS = (WritePath.BATCHED, *WRITE_ACTIVITIES)
 INVOICES = TargetDeclaration(

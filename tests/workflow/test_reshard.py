@@ -19,6 +19,8 @@ from tests.support.loading import load, write_ndjson
 from tests.support.records import record
 from tests.support.services import batcher_service, both_services
 
+pytestmark = pytest.mark.as_writer
+
 QUICK = BatcherSettings(max_records=20, linger_seconds=0.5)
 
 

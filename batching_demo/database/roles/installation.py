@@ -27,7 +27,7 @@ _PLACE = text(
     " has_database_privilege('public', current_database(), 'CONNECT')"
 )
 _OWNERS = text(
-    "SELECT relname, pg_get_userbyid(relowner) FROM pg_class JOIN pg_namespace n"
+    "SELECT relname, pg_get_userbyid(relowner) AS owner FROM pg_class JOIN pg_namespace n"
     " ON n.oid = relnamespace WHERE nspname = :schema AND relname = ANY(:names)"
 )
 _SEQUENCES = text(
@@ -87,7 +87,8 @@ def read_installation(connection: Connection) -> Installation:
     # At an earlier revision, what has the name of a table that is still to come is somebody else's.
     made = [name for name, since in READ.items() if since <= max(version.revisions, default="")]
     found = connection.execute(_OWNERS, {"schema": version.schema, "names": made})
-    return Installation(database, version.schema, dict(found.tuples().all()), all_may_connect)
+    owners = {row.relname: row.owner for row in found}
+    return Installation(database, version.schema, owners, all_may_connect)
 
 
 def _unfit(connection: Connection, version: Version) -> str | None:

@@ -10,7 +10,8 @@ PREFIX = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_-]{0,47}")
 """What may begin the names of the roles. Postgres keeps names that begin with pg_ for itself."""
 OF_OWNER = "_owner"
 
-_preparer = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy
+# With the default style of parameters it would double each percent sign.
+_preparer = PGDialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ OF_RECEIPTS: Sequence[ClauseElement] = (insert(receipts), find_receipts())
 ALWAYS = [name for name in INSERTED if name != receipts.name]
 """The tables that workers write to, whatever targets there are."""
 ROLE = text("SELECT current_user")
-MAY_COLUMN = text("SELECT has_column_privilege(:table, CAST(:column AS text), :privilege)")
+MAY_COLUMN = text("SELECT has_column_privilege(:table, :column, :privilege)")
 MAY_ANY = text("SELECT has_any_column_privilege(:table, :privilege)")
 
 
