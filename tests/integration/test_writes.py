@@ -6,7 +6,6 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.encoding import PreparedRecord
@@ -213,8 +212,7 @@ async def test_no_schema_is_an_operators_matter(empty_database_url: str) -> None
 
 
 async def test_errors_never_carry_what_was_to_be_stored(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        await connection.execute(text("ALTER TABLE records ADD CHECK (payload ? 'absent')"))
+    await execute(engine, "ALTER TABLE records ADD CHECK (payload ? 'absent')")
     secret = PreparedRecord("k", 1, '{"secret": "hunter2"}', bytes(32))
     result = await write_batch(engine, rows_of(("s", [secret])), batch_info())
     problem = result.problems[0]

@@ -48,18 +48,19 @@ async def check(engine: AsyncEngine, declaration: TargetDeclaration) -> CheckedT
     return checked
 
 
+async def let_write(engine: AsyncEngine, *declarations: TargetDeclaration) -> None:
+    """Give the writer what it needs on the tables of targets."""
+    async with direct(engine).connect() as connection:
+        for declaration in declarations:
+            for statement in on_own_table(ROLES, await read_own_table(connection, declaration)):
+                await connection.exec_driver_sql(statement)
+
+
 async def own_target(
     engine: AsyncEngine, declaration: TargetDeclaration, *statements: str
 ) -> OwnTarget:
-    """Return the target of a table, after statements such as those that create it.
-
-    The writer of `db roles` gets its privileges on the table, if the engine is that one's.
-    """
-    superuser = direct(engine)
-    await execute(superuser, *statements)
-    if superuser is not engine:
-        async with superuser.connect() as connection:
-            for statement in on_own_table(ROLES, await read_own_table(connection, declaration)):
-                await connection.exec_driver_sql(statement)
+    """Return the target of a table, after statements such as those that create it."""
+    await execute(engine, *statements)
+    await let_write(engine, declaration)
     async with engine.connect() as connection:
         return await reflect(connection, declaration)
