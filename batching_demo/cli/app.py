@@ -27,7 +27,7 @@ COMMANDS = {
     "batches": "batches.batches",
     "codec-server": "codec_server.codec_server",
     "compare": "comparison.compare.compare_command",
-    "db": "db.db",
+    "db": "db.group.db",
     "dead-letters": "dead_letters.group.dead_letters",
     "demo": "comparison.demo.demo",
     "dev": "dev.dev",

@@ -16,8 +16,11 @@ from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.writes import write_batch
 from tests.support.commands import aside, assert_one_line
 from tests.support.database import execute, fetch, scalar
+from tests.support.own_tables import let_write
 from tests.support.records import batch_info, record
 from tests.support.writing import Statements, create_trigger, rows_of
+
+pytestmark = pytest.mark.as_writer
 
 COUNTS = "part, records, written, duplicate, conflict, rejected"
 
@@ -123,6 +126,7 @@ async def test_own_tables_have_entries_too(
 ) -> None:
     await execute(engine, "CREATE TABLE orders (id text PRIMARY KEY, item text)")
     declared = TargetDeclaration("Orders", "orders", ("id",), on_conflict=rule, receipts=True)
+    await let_write(engine, declared)
     target = await Targets([declared]).find(engine, "Orders")
     for item, other in (("pen", "1"), ("ink", "2")):
         rows = rows_of((item, [record("", {"id": one, "item": item}) for one in ("0", other)]))

@@ -28,8 +28,11 @@ from tests.support.database import (
     rows,
 )
 from tests.support.intake import QUICK, Run, consuming, expect_empty, expect_pending
+from tests.support.own_tables import let_write
 from tests.support.queues import add, claimable, client_of, deliveries, length
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.as_writer
 
 LINGERING = BatcherSettings(linger_seconds=3600)
 
@@ -238,7 +241,9 @@ async def test_records_go_to_a_table_of_the_users_own(
     engine: AsyncEngine, stream: StreamAddress
 ) -> None:
     await execute(engine, "CREATE TABLE orders (n int PRIMARY KEY, name text)")
-    targets = Targets([TargetDeclaration("orders", "orders", ("n",))])
+    declared = TargetDeclaration("orders", "orders", ("n",))
+    await let_write(engine, declared)
+    targets = Targets([declared])
     await add(stream, '{"n": 1, "name": "a"}', '{"n": 2}', '{"n": 1, "name": "b"}', '{"n": "x"}')
     async with consuming(engine, stream, intake=Intake(target="orders"), targets=targets) as run:
         await expect_empty(stream)

@@ -16,6 +16,7 @@ COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 PROMETHEUS: dict[str, Any] = YAML(typ="safe").load(COMPOSE.parent / "monitoring" / "prometheus.yml")
+LOGINS: str = DOCUMENT["configs"]["logins"]["content"]
 MAIN_SERVICE = ("main-worker", "main-start")
 
 
@@ -38,8 +39,52 @@ def test_passwords_come_from_outside(name: str) -> None:
 
     passwords = [value for key, value in environment.items() if re.search("PASSWORD|PWD", key)]
 
-    assert all(value.startswith("${POSTGRES_PASSWORD:?") for value in passwords)
+    assert all(re.match(r"\$\{[A-Z]+_PASSWORD:\?", value) for value in passwords)
     assert not re.search(r"://[^/@\s]*:[^/@\s]*@", str(environment))
+
+
+def test_only_what_makes_the_roles_is_a_superuser() -> None:
+    superusers = {
+        name
+        for name, service in SERVICES.items()
+        if "POSTGRES_PASSWORD" in str(service.get("environment"))
+        or "postgres@" in str(service.get("environment"))
+    }
+
+    assert superusers == {"postgres", "roles", "logins"}
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("migrate", "batching_owner"),
+        ("batcher-worker", "batching_writer"),
+        ("intake-worker", "batching_writer"),
+    ],
+)
+def test_each_role_has_a_password_of_its_own(name: str, role: str) -> None:
+    environment, kind = SERVICES[name]["environment"], role.removeprefix("batching_")
+
+    assert environment["DATABASE_URL"].startswith(f"postgresql://{role}@")
+    assert environment["PGPASSWORD"].startswith(f"${{{kind.upper()}_PASSWORD:?")
+    assert f"ALTER ROLE {role} LOGIN PASSWORD :'{kind}';" in LOGINS
+    assert (
+        SERVICES["logins"]["environment"][f"{kind.upper()}_PASSWORD"] == environment["PGPASSWORD"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "password"),
+    [
+        ("temporal", "POSTGRES_USER", "POSTGRES_PWD"),
+        ("temporal-schema", "SQL_USER", "SQL_PASSWORD"),
+    ],
+)
+def test_temporal_has_a_role_of_its_own(name: str, user: str, password: str) -> None:
+    environment = SERVICES[name]["environment"]
+
+    assert environment[user] == "temporal"
+    assert environment[password] == SERVICES["logins"]["environment"]["TEMPORAL_PASSWORD"]
 
 
 @pytest.mark.parametrize("name", MAIN_SERVICE)
