@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from temporalio.api.common.v1 import Payload, WorkflowExecution
-from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.enums.v1 import VersioningBehavior, WorkflowExecutionStatus
+from temporalio.api.workflow.v1 import WorkflowExecutionVersioningInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     ListWorkflowExecutionsRequest,
@@ -16,6 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from batching_demo.contracts.errors import UserError
+from batching_demo.deployment import Version, read_version
 
 PAUSED, COMPLETED = "paused", "completed"
 CONTINUED_AS_NEW = "continued_as_new"
@@ -40,6 +42,8 @@ class Execution:
     """Attempts at the workflow task that is pending; 0 if none is."""
     memo: dict[str, Payload]
     """Still encoded."""
+    pinned: Version = None
+    """The only version of workers that may go on with it; None if any may."""
 
     @property
     def is_open(self) -> bool:
@@ -68,7 +72,16 @@ async def describe_execution(client: Client, workflow_id: str, run_id: str = "")
         history_length=info.history_length,
         task_attempts=found.pending_workflow_task.attempt,
         memo=dict(info.memo.fields),
+        pinned=_pinned(info.versioning_info),
     )
+
+
+def _pinned(info: WorkflowExecutionVersioningInfo) -> Version:
+    """Return the version that a workflow is pinned to, by an operator or by its worker."""
+    if info.HasField("versioning_override"):
+        return read_version(info.versioning_override.pinned.version)
+    is_pinned = info.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+    return read_version(info.deployment_version) if is_pinned else None
 
 
 async def list_executions(client: Client, query: str) -> list[str]:

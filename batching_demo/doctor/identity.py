@@ -13,8 +13,9 @@ from batching_demo.database.identity import read_identity
 from batching_demo.doctor.check import Check, ok, problem, skipped
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
+from batching_demo.pollers import poller_names
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal import TemporalUnavailableError, connect, poller_names
+from batching_demo.temporal import TemporalUnavailableError, connect
 
 IDENTITY = "identity"
 ANSWER_SECONDS = 10.0

@@ -18,6 +18,7 @@ from batching_demo.contracts.identity import (
 )
 from batching_demo.executions import PAUSED, describe_execution
 from batching_demo.namespace_database import find_database
+from batching_demo.operator.missing_worker import find_missing_worker
 from batching_demo.operator.requests import AGAIN, POLL_SECONDS
 
 
@@ -53,8 +54,10 @@ async def ask_identity(client: Client) -> str:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def describe_pause(client: Client) -> str:
-    """Return what to do if somebody has paused the workflow that is asked; else nothing.
+async def describe_obstacle(client: Client) -> str:
+    """Return what keeps the workflow that is asked from answering, and what to do; else nothing.
+
+    Somebody has paused it, or no worker has the version that it needs.
 
     Raises:
         RPCError: Temporal does not answer.
@@ -66,7 +69,7 @@ async def describe_pause(client: Client) -> str:
             raise
         return ""
     if found.status != PAUSED:
-        return ""
+        return await find_missing_worker(client, DATABASE_WORKFLOW_ID, found.pinned)
     return (
         f"{DATABASE_WORKFLOW_ID} is paused in Temporal, and nobody learns the database: `temporal"
         f" workflow unpause --workflow-id {DATABASE_WORKFLOW_ID}` lets it go on"

@@ -6,9 +6,11 @@ import logging
 import click
 
 from batching_demo.cli import options
+from batching_demo.cli.deployment_options import DeploymentOptions, deployment
 from batching_demo.cli.servers import temporal_line
 from batching_demo.cli.telemetry import start_runtime
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
+from batching_demo.deployment import Version, as_version
 from batching_demo.main_service.worker import (
     DEFAULT_THREADS,
     DEFAULT_WORKFLOW_SLOTS,
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 @options.pollers
 @options.sandbox
 @options.queue_url
+@deployment
 @options.metrics_bind
 @options.quiet_logs
 @click.pass_obj
@@ -47,6 +50,7 @@ def worker(
     workflow_slots: int,
     pollers: int,
     sandbox: bool,
+    deployment: DeploymentOptions,
     metrics_bind: str | None,
 ) -> None:
     """Run a worker of the main service until it is told to stop.
@@ -58,11 +62,17 @@ def worker(
     Example: batching-demo main worker --threads 4
     """
     start_runtime(metrics_bind)
-    asyncio.run(_work(settings, threads, workflow_slots, pollers, sandbox))
+    version = deployment.version
+    asyncio.run(_work(settings, threads, workflow_slots, pollers, sandbox, version))
 
 
 async def _work(
-    settings: Settings, threads: int, workflow_slots: int, pollers: int, sandbox: bool
+    settings: Settings,
+    threads: int,
+    workflow_slots: int,
+    pollers: int,
+    sandbox: bool,
+    version: Version,
 ) -> None:
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
@@ -74,6 +84,7 @@ async def _work(
             pollers=pollers,
             sandbox=sandbox,
             queue_url=settings.queue_url,
+            deployment=version,
         ),
-        started=lambda: logger.info("main worker polls %s", MAIN_TASK_QUEUE),
+        started=lambda: logger.info("main worker polls %s%s", MAIN_TASK_QUEUE, as_version(version)),
     )
