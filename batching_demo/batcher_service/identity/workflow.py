@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
         IDENTIFY_ACTIVITY,
         IDENTIFY_UPDATE,
     )
+    from batching_demo.contracts.names import WAKE_SIGNAL
 
 LONGEST_LOOK = timedelta(seconds=30)
 
@@ -37,6 +38,10 @@ class DatabaseWorkflow:
         workflow.continue_as_new(
             initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE
         )
+
+    @workflow.signal(name=WAKE_SIGNAL)
+    def wake(self) -> None:
+        """Look whether another version of the workers is to go on: `run` does that."""
 
     @workflow.update(name=IDENTIFY_UPDATE)
     async def identify(self) -> str:
