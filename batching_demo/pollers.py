@@ -18,6 +18,8 @@ WORKER_COMMANDS = {
     BATCHER_TASK_QUEUE: "batching-demo batcher worker",
     MAIN_TASK_QUEUE: "batching-demo main worker",
 }
+LONGEST_POLL_SECONDS = 75.0
+"""A worker that lives polls again after a minute at most."""
 SET_CURRENT = "temporal worker deployment set-current-version"
 
 
@@ -100,21 +102,36 @@ async def find_version_problem(client: Client, task_queue: str) -> str:
     return version_problem(task_queue, polling) if polling.pollers else ""
 
 
-async def find_missing_version(client: Client, task_queue: str, pinned: Version) -> str:
+async def find_missing_version(
+    client: Client, task_queue: str, pinned: WorkerDeploymentVersion
+) -> str:
     """Return that no worker of a version polls, and what to do; empty if one does.
 
     Args:
         client: Of the namespace.
         task_queue: Its name.
-        pinned: The only version that may go on with a workflow; None if any worker may.
+        pinned: The only version that may go on with a workflow.
     """
-    if pinned is None:
+    since = time.time() - LONGEST_POLL_SECONDS
+    pollers = (await describe_polling(client, task_queue)).pollers
+    if any(poller.version == pinned and poller.polled_at >= since for poller in pollers):
         return ""
-    polling = await describe_polling(client, task_queue)
-    if any(poller.version == pinned for poller in polling.pollers):
-        return ""
-    start = f"{WORKER_COMMANDS[task_queue]} {version_options(pinned)}"
-    return f"is pinned to {name_version(pinned)}, of which no worker polls: start `{start}`"
+    start = _start(task_queue, pinned)
+    return f"is pinned to {name_version(pinned)}, of which no worker polls: {start}"
+
+
+async def advise_to_start(client: Client, task_queue: str, pinned: Version) -> str:
+    """Return what to do if no worker goes on with a workflow.
+
+    Args:
+        client: Of the namespace.
+        task_queue: Of the workflow.
+        pinned: The only version that may go on with it; None if any worker may.
+    """
+    if pinned:
+        return f"it is pinned to {name_version(pinned)}: {_start(task_queue, pinned)}"
+    wrong = await find_version_problem(client, task_queue)
+    return wrong or f"start one with `{WORKER_COMMANDS[task_queue]}`"
 
 
 def version_problem(task_queue: str, polling: Polling) -> str:
@@ -131,7 +148,7 @@ def version_problem(task_queue: str, polling: Polling) -> str:
             f" version is current: `{SET_CURRENT} {version_options(latest)}`"
         )
     problem = f"{name_version(current)} is current for {task_queue}, and none of its workers polls"
-    start = f"start `{WORKER_COMMANDS[task_queue]} {version_options(current)}`"
+    start = _start(task_queue, current)
     if None in versions:
         deployment = f"--deployment-name {current.deployment_name}"
         others = (
@@ -139,6 +156,10 @@ def version_problem(task_queue: str, polling: Polling) -> str:
         )
         return f"{problem}: {start}, or {others}"
     return f"{problem}: {start}, or make another version current with `{SET_CURRENT}`"
+
+
+def _start(task_queue: str, version: WorkerDeploymentVersion) -> str:
+    return f"start `{WORKER_COMMANDS[task_queue]} {version_options(version)}`"
 
 
 def _poller(info: PollerInfo) -> Poller:

@@ -11,9 +11,8 @@ from batching_demo.contracts.counts import count
 from batching_demo.contracts.messages import shown_verdicts
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
-from batching_demo.deployment import as_version
+from batching_demo.deployment import name_version
 from batching_demo.operator.failing_task import describe_failing_task
-from batching_demo.operator.missing_worker import describe_missing_worker
 from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
     Described,
@@ -67,10 +66,7 @@ async def _look_at(client: Client, shard: int) -> Overview:
     failing_task = await describe_failing_task(client, described)
     try:
         status = await ask_status(client, shard)
-    except NoWorkerError as error:
-        missing = await describe_missing_worker(client, described)
-        return Overview(shard, described, problem=missing or str(error), failing_task=failing_task)
-    except (ShardMissingError, ShardPausedError) as error:
+    except (NoWorkerError, ShardMissingError, ShardPausedError) as error:
         return Overview(shard, described, problem=str(error), failing_task=failing_task)
     return Overview(shard, described, status, failing_task=failing_task)
 
@@ -91,7 +87,8 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
         f" {count(policy.max_in_flight, 'write')} at a time",
     )
     events = count(described.history_events, "event")
-    yield "run", f"{described.run_id}, {events}{as_version(described.version)}"
+    pinned = f", pinned to {name_version(described.version)}" if described.version else ""
+    yield "run", f"{described.run_id}, {events}{pinned}"
     if status and status.last_error:
         times = f", {count(status.consecutive_failures, 'time')} in a row"
         yield "error", status.last_error + (times if status.consecutive_failures else "")

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from batching_demo.contracts.names import (
 from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.executions import describe_execution, list_executions
 from batching_demo.main_service.messages import MainInput, MainResult
+from batching_demo.main_service.summary import Summary
 from batching_demo.main_service.worker import build_worker as build_main_worker
 from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.operator.identity import ask_identity
@@ -128,7 +130,7 @@ async def test_an_incompatible_build_is_rolled_out_and_back_under_load(
 ) -> None:
     monkeypatch.setattr(waking, "LOOK_SECONDS", 0.2)
     path = write_ndjson(tmp_path / "orders.ndjson", [{"id": n} for n in range(RECORDS)])
-    loads = []
+    loads: list[asyncio.Task[Summary]] = []
 
     async def load_more() -> None:
         """Have main workflows hand records to the batcher, and wait for the verdicts."""
@@ -156,7 +158,7 @@ async def test_an_incompatible_build_is_rolled_out_and_back_under_load(
         assert await failed_tasks(client) == []
         await in_time(ask_identity(client))
         for version in versions(B):
-            await eventually(lambda version=version: is_drained(client, version))
+            await eventually(partial(is_drained, client, version))
 
 
 async def is_drained(client: Client, version: WorkerDeploymentVersion) -> None:
@@ -178,8 +180,8 @@ async def test_all_that_has_no_batcher_works_with_versioned_workers(
         for queue in (BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE):
             # What is printed for the user makes the version current.
             (command,) = re.findall("`(.+?)`", await problem_of(client, queue))
-            await eventually(lambda command=command: temporal_cli(client, f"{command} --yes"))
-            await eventually(lambda queue=queue: has_no_problem(client, queue))
+            await eventually(partial(temporal_cli, client, f"{command} --yes"), every=0.5)
+            await eventually(partial(has_no_problem, client, queue))
         for write_path in (WritePath.COALESCED, WritePath.UNBATCHED):
             summary = await load(client, path, run_label=write_path, write_path=write_path)
             assert summary.read == RECORDS

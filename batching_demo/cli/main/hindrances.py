@@ -14,11 +14,11 @@ from batching_demo.contracts.names import (
     COMMON_SHARD,
     MAIN_TASK_QUEUE,
     MAIN_WORKFLOW,
+    batcher_workflow_id,
 )
 from batching_demo.deployment import IS_PINNED, VERSION, search_value
 from batching_demo.executions import PAUSED, describe_execution, list_executions
 from batching_demo.main_service.starter import Starter
-from batching_demo.operator.missing_worker import describe_missing_worker
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
 from batching_demo.pollers import describe_polling, find_missing_version, find_version_problem
 
@@ -82,7 +82,10 @@ async def _of_batcher(client: Client, shard: int) -> str:
         return str(error) if shard == COMMON_SHARD else ""
     if described.is_paused:
         return str(ShardPausedError(shard))
-    return await describe_missing_worker(client, described) if described.version else ""
+    if described.version is None:
+        return ""
+    missing = await find_missing_version(client, BATCHER_TASK_QUEUE, described.version)
+    return f"{batcher_workflow_id(shard)} {missing}" if missing else ""
 
 
 async def _of_pinned(client: Client, workflow_ids: Collection[str]) -> str:
@@ -96,6 +99,6 @@ async def _of_pinned(client: Client, workflow_ids: Collection[str]) -> str:
         return ""
     first = min(stranded)
     pinned = (await describe_execution(client, first)).pinned
-    missing = await find_missing_version(client, MAIN_TASK_QUEUE, pinned)
+    missing = pinned and await find_missing_version(client, MAIN_TASK_QUEUE, pinned)
     more = f"; {count(len(stranded) - 1, 'workflow')} more" if len(stranded) > 1 else ""
     return f"{first} {missing}{more}" if missing else ""
