@@ -25,7 +25,6 @@ ANSWER_SECONDS = 10.0
 INVALID = "Invalid headers"
 """What the SDK says of metadata or a key that cannot be sent."""
 LONGEST_RETRY_SECONDS = 15.0
-DEFAULT_POLLERS = 5
 KILLED_BY_SECOND_SIGNAL = 130
 LARGE_PAYLOADS = PayloadLimitsConfig(payloads_warn_size=1024 * 1024)
 """The SDK warns of larger payloads; a batcher with a full buffer carries half as much over."""

@@ -18,6 +18,7 @@ from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
 from batching_demo.batcher_service.waking import WakingPlugin
+from batching_demo.contracts.limits import DEFAULT_POLLERS
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
@@ -25,7 +26,7 @@ from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
 from batching_demo.deployment import Version, deployment_config
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
+from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(

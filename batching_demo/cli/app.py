@@ -4,11 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.exceptions import NoSuchCommand
-from temporalio.service import RPCError
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
@@ -18,6 +17,9 @@ from batching_demo.cli.process.logs import configure_logging
 from batching_demo.cli.process.streams import lost_output, open_standard_streams
 from batching_demo.contracts.errors import UserError
 from batching_demo.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from temporalio.service import RPCError
 
 COMMANDS = {
     "batcher": "batcher.group.batcher",
@@ -81,12 +83,18 @@ class CommandGroup(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise CommandFailure(f"{error}{_place(error, ctx.obj)}", error.exit_code) from None
-        except RPCError as error:
+        except _rpc_error() as error:
             raise CommandFailure(
                 f"Temporal{_at(ctx.obj)}: {error.message} ({error.status.name})", FAILED
             ) from None
         except KeyboardInterrupt:
             raise CommandFailure("interrupted", INTERRUPTED) from None
+
+
+def _rpc_error() -> "type[RPCError] | tuple[()]":
+    """Return what the SDK of Temporal raises: nothing, before a command has loaded it."""
+    service = sys.modules.get("temporalio.service")
+    return service.RPCError if service else ()
 
 
 def _place(error: UserError, settings: Settings) -> str:

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from urllib.request import urlopen
 
+from tests.support.waiting import LONG_SECONDS
+
 SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -18,7 +20,7 @@ class Sample:
 
 async def scrape(address: str) -> list[Sample]:
     def read() -> str:
-        with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        with urlopen(f"http://{address}/metrics", timeout=LONG_SECONDS) as answer:
             return str(answer.read().decode())
 
     lines = (await asyncio.to_thread(read)).splitlines()
