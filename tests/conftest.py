@@ -31,6 +31,7 @@ from tests.support.postgres import (
 )
 from tests.support.queues import chosen_redis, new_stream, running_valkey
 from tests.support.roles import ROLES, url_as
+from tests.support.temporal import running_temporal
 from tests.support.waiting import eventually
 
 # Nothing of the machine's own configuration may reach a test.
@@ -157,16 +158,7 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
         "worker.perNamespaceWorkerCount": "0",
         "frontend.WorkflowPauseEnabled": "true",
     }
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        dev_server_extra_args=[
-            part
-            for name, value in settings.items()
-            for part in ("--dynamic-config-value", f"{name}={value}")
-        ],
-        dev_server_log_level="error",
-    )
-    async with environment:
+    async with running_temporal(settings) as environment:
         yield environment
 
 
