@@ -15,6 +15,7 @@ from rich.text import Text
 
 from batching_demo.cli import options
 from batching_demo.cli.dead_letters.printing import WIDE, terminal_safe
+from batching_demo.contracts.batches import describe_origin
 from batching_demo.contracts.names import WritePath
 from batching_demo.core.buffer import FlushReason
 from batching_demo.database.batch_log.queries import (
@@ -119,7 +120,7 @@ def _print_table(entries: Sequence[LogEntry]) -> None:
 def _cells(entry: LogEntry) -> Iterator[str]:
     yield str(entry.batch_id)
     yield str(entry.part)
-    yield entry.write_path if entry.shard is None else f"shard {entry.shard}"
+    yield describe_origin(entry.write_path, entry.shard)
     yield terminal_safe(entry.target)
     yield entry.reason
     for number in (
