@@ -31,7 +31,7 @@ QUICK = BatcherSettings(linger_seconds=0.2)
 
 
 @pytest.fixture
-async def redis(valkey: ValkeyServer) -> AsyncIterator[Any]:
+async def redis(valkey: ValkeyServer, quick_reads: None) -> AsyncIterator[Any]:
     client = Redis.from_url(valkey.url)
     yield client
     await client.aclose()
