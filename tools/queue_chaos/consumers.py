@@ -5,11 +5,16 @@ from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from tools.queue_chaos import deadly_worker
-
 # A process that has imported everything forks itself: each start takes a tenth of a second.
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload([deadly_worker.__name__])
+_FORKS.set_forkserver_preload(["tools.queue_chaos.deadly_worker"])
+
+
+def _work(options: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    # Only the workers need it.
+    from tools.queue_chaos.deadly_worker import work
+
+    work(options, environment, log)
 
 
 class Consumers:
@@ -31,7 +36,7 @@ class Consumers:
         self._running = [self._start() for _ in range(number)]
 
     def _start(self) -> ForkServerProcess:
-        process = _FORKS.Process(target=deadly_worker.work, args=self._arguments, daemon=True)
+        process = _FORKS.Process(target=_work, args=self._arguments, daemon=True)
         process.start()
         return process
 
