@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.service import GrpcCompression, RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from batching_demo.batcher_service.queues.redis_streams import source as stream_source
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
@@ -117,7 +118,13 @@ def valkey(pytestconfig: pytest.Config) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-def stream(valkey: ValkeyServer) -> StreamAddress:
+def quick_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that stops does not wait as long for its read."""
+    monkeypatch.setattr(stream_source, "WAIT_MILLISECONDS", 100)
+
+
+@pytest.fixture
+def stream(valkey: ValkeyServer, quick_reads: None) -> StreamAddress:
     """A stream of this test's own."""
     return new_stream(valkey)
 

@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.contracts.batches import describe_origin
+from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.targets import OnConflict, TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.errors import DatabaseFailedError
@@ -28,6 +30,19 @@ COUNTS = "part, records, written, duplicate, conflict, rejected"
 def info(reason: str = "age") -> BatchInfo:
     batch = batch_info(shard=3)
     return BatchInfo(batch.batch_id, batch.write_path, batch.shard, reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "shard", "shown"),
+    [
+        (WritePath.BATCHED, 0, "shard 0"),
+        (WritePath.QUEUED, 0, "queued shard 0"),
+        (WritePath.QUEUED, None, "queued"),
+        (WritePath.COALESCED, None, "coalesced"),
+    ],
+)
+def test_the_path_of_a_batch(path: WritePath, shard: int | None, shown: str) -> None:
+    assert describe_origin(path, shard) == shown
 
 
 def keys(*names: str, by: str = "s") -> Rows:

@@ -162,18 +162,20 @@ async def expect_dead_or_empty(run: Run, stream: StreamAddress) -> None:
 async def test_no_more_is_received_than_the_buffer_has_room_for(
     engine: AsyncEngine, stream: StreamAddress
 ) -> None:
-    await add(stream, *objects(*range(50)))
     settings = BatcherSettings(max_records=3, linger_seconds=3600)
     async with consuming(engine, stream, settings, claim_after_seconds=60) as run:
+        await add(stream, *objects(*range(3)))
+        await expect_rows(engine, 3)
         async with locked_table(engine):
+            await add(stream, *objects(*range(3, 53)))
             await expect_waiting_writes(engine, 2)
             await expect_pending(stream, 9)
             # Nothing follows.
             await asyncio.sleep(0.2)
             await expect_pending(stream, 9)
-        await expect_rows(engine, 48)
-    assert await rows(engine) == 50
-    assert run.batches[:16] == [3] * 16
+        await expect_rows(engine, 51)
+    assert await rows(engine) == 53
+    assert run.batches[:17] == [3] * 17
     await expect_empty(stream)
 
 
