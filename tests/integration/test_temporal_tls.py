@@ -19,7 +19,7 @@ from tests.support.debian import needs_haproxy
 from tests.support.haproxy import REFUSAL, running_haproxy
 from tests.support.services import both_services
 
-pytestmark = [needs_haproxy, pytest.mark.usefixtures("on_servers")]
+pytestmark = needs_haproxy
 NAME, API_KEY = "temporal.example", "hunter2-as-a-key"
 CERTIFICATE, KEY = "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH"
 AUTHORITY, SERVER_NAME = "TEMPORAL_TLS_SERVER_CA_CERT_PATH", "TEMPORAL_TLS_SERVER_NAME"
@@ -29,8 +29,8 @@ address = "{address}"
 [profile.shop.tls]
 server_name = "{name}"
 server_ca_cert_path = "ours.crt"
-client_cert_path = "{client}-worker.crt"
-client_key_path = "{client}-worker.key"
+client_cert_path = "{owner}-worker.crt"
+client_key_path = "{owner}-worker.key"
 """
 
 
@@ -63,6 +63,7 @@ def guarded(
 def trusting(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have variables say whom to trust, and the directory be that of the certificates."""
     monkeypatch.chdir(guarded.directory)
+    monkeypatch.setenv("XDG_STATE_HOME", str(guarded.directory))
     monkeypatch.setenv(SERVER_NAME, NAME)
     monkeypatch.setenv(AUTHORITY, "ours.crt")
 
@@ -75,7 +76,7 @@ def by_certificate(guarded: Guarded, trusting: None, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(KEY, "ours-worker.key")
 
 
-@pytest.mark.usefixtures("by_certificate")
+@pytest.mark.usefixtures("on_servers", "by_certificate")
 async def test_workers_and_commands_that_have_a_certificate(engine: AsyncEngine) -> None:
     client = await connect(Settings.from_environment(os.environ))
     async with both_services(client, engine):
@@ -115,7 +116,7 @@ async def test_what_is_wrong_is_named(
 
 
 @pytest.mark.parametrize(
-    ("client", "words"),
+    ("owner", "words"),
     [
         ("ours", "batcher-0 does not run"),
         ("others", "refuses the client certificate of profile shop of shop.toml"),
@@ -123,12 +124,11 @@ async def test_what_is_wrong_is_named(
     ],
 )
 async def test_a_profile(
-    client: str, words: str, guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+    owner: str, words: str, guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile = PROFILE.format(address=guarded.by_certificate, name=NAME, client=client)
+    profile = PROFILE.format(address=guarded.by_certificate, name=NAME, owner=owner)
     monkeypatch.chdir(guarded.directory)
     Path("shop.toml").write_text(profile)
-    monkeypatch.delenv("TEMPORAL_ADDRESS")
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", "shop.toml")
     monkeypatch.setenv("TEMPORAL_PROFILE", "shop")
     assert_one_line(await aside("batcher", "flush"), 1, words)
