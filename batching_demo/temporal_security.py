@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from temporalio.envconfig import ClientConfigProfile, ClientConfigTLS
+from typing import TYPE_CHECKING
 
 from batching_demo.settings import SettingsError
+
+if TYPE_CHECKING:
+    from temporalio.envconfig import ClientConfigProfile
 
 API_KEY, TLS = "TEMPORAL_API_KEY", "TEMPORAL_TLS"
 CLIENT_CERTIFICATE, CLIENT_KEY = f"{TLS}_CLIENT_CERT_PATH", f"{TLS}_CLIENT_KEY_PATH"
@@ -44,7 +46,7 @@ class Security:
 
 
 def read_security(
-    profile: ClientConfigProfile, variables: Mapping[str, str], origin: str
+    profile: "ClientConfigProfile", variables: Mapping[str, str], origin: str
 ) -> Security:
     """Find out what decides.
 
@@ -61,9 +63,13 @@ def read_security(
         return next((name for name in names if name in variables), origin) if value else ""
 
     api_key = decided(profile.api_key, API_KEY)
-    if not _is_on(profile):
+    asked_by = next((name for name in variables if name.startswith(ASKING_FOR_TLS)), origin)
+    tls = profile.tls
+    if tls is None:
+        # An API key turns it on by itself.
+        return Security(tls=asked_by if api_key else "", api_key=api_key)
+    if tls.disabled:
         return Security(api_key=api_key)
-    tls = profile.tls or ClientConfigTLS()
     certificate = decided(tls.client_cert, CLIENT_CERTIFICATE, f"{TLS}_CLIENT_CERT_DATA")
     key = decided(tls.client_private_key, CLIENT_KEY, f"{TLS}_CLIENT_KEY_DATA")
     if certificate and not key:
@@ -71,18 +77,13 @@ def read_security(
     if key and not certificate:
         raise SettingsError(f"{key} names a key without its certificate: set {CLIENT_CERTIFICATE}")
     return Security(
-        tls=next((name for name in variables if name.startswith(ASKING_FOR_TLS)), origin),
+        tls=asked_by,
         authority=decided(tls.server_root_ca_cert, AUTHORITY, f"{TLS}_SERVER_CA_CERT_DATA"),
         server_name=decided(tls.server_name, SERVER_NAME),
         client_certificate=certificate,
         client_key=key,
         api_key=api_key,
     )
-
-
-def _is_on(profile: ClientConfigProfile) -> bool:
-    """Return whether the SDK uses TLS, which an API key turns on too."""
-    return profile.tls.disabled is not True if profile.tls else profile.api_key is not None
 
 
 def explain_tls(message: str, where: str, security: Security) -> str | None:

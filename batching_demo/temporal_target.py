@@ -11,11 +11,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from typing import TYPE_CHECKING
 
 from batching_demo.settings import Settings, SettingsError, find_home
 from batching_demo.temporal_security import Security, read_security
+
+if TYPE_CHECKING:
+    from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 
 ADDRESS, NAMESPACE = "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"
 CONFIG_FILE, PROFILE = "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"
@@ -36,7 +38,7 @@ class TemporalTarget:
     namespace: str
     namespace_from: str
     security: Security
-    config: ClientConnectConfig
+    config: "ClientConnectConfig"
     """For `Client.connect`."""
 
     @property
@@ -70,8 +72,9 @@ def choose_temporal(settings: Settings, environ: Mapping[str, str] = os.environ)
     named = [name for name in NAMING if name in variables]
     embedded = settings.devstack.temporal_address if settings.devstack else None
     passed_over = embedded is not None and not named and file is not None
-    in_file = ClientConfigProfile() if passed_over else _load(file, _profile_only(variables), file)
-    profile = _load(None if passed_over else file, variables, file)
+    read = None if passed_over else file
+    in_file = _load(read, _profile_only(variables), file)
+    profile = _load(read, variables, file)
     origin = f"profile {variables.get(PROFILE, DEFAULT_PROFILE)} of {file}"
     address_from = ADDRESS if ADDRESS in variables else origin
     address = profile.address
@@ -142,7 +145,10 @@ def _profile_only(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _load(
     source: Path | None, variables: Mapping[str, str], file: Path | None
-) -> ClientConfigProfile:
+) -> "ClientConfigProfile":
+    # The SDK takes a quarter of a second to load, and not every command needs it.
+    from temporalio.envconfig import ClientConfigProfile
+
     try:
         return ClientConfigProfile.load(
             config_source=source, disable_file=source is None, override_env_vars=variables
@@ -164,8 +170,8 @@ def _one_line(message: str, variables: Mapping[str, str], file: Path | None) -> 
 
 
 def _connect_config(
-    profile: ClientConfigProfile, variables: Mapping[str, str], origin: str
-) -> ClientConnectConfig:
+    profile: "ClientConfigProfile", variables: Mapping[str, str], origin: str
+) -> "ClientConnectConfig":
     """Read the files of certificates and keys too."""
     try:
         config = profile.to_client_connect_config()

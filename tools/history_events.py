@@ -13,8 +13,8 @@ import click
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.batcher_service.worker import build_worker
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.comparison.temporal_counts import batcher_counts_since, batcher_runs
 from batching_demo.contracts.encoding import PreparedRecord, encode_records
 from batching_demo.contracts.messages import SubmissionHeader

@@ -25,7 +25,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.batcher_service import worker as batcher_worker
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, Changes, Update

@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.activities import WriteActivities
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.batcher_service.direct.activity import DirectActivities
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
@@ -16,14 +17,14 @@ from batching_demo.batcher_service.queues.consumers import SubmissionConsumers, 
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.contracts.limits import DEFAULT_POLLERS
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import DEFAULT_POLLERS, GRACEFUL_SHUTDOWN, workflow_runner
+from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(

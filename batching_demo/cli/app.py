@@ -4,35 +4,39 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.exceptions import NoSuchCommand
-from temporalio.service import RPCError
 
 from batching_demo.cli import options
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
 from batching_demo.cli.given_once import check_given_once
-from batching_demo.cli.logs import configure_logging
 from batching_demo.cli.process.endings import CommandFailure, exit_code_of
+from batching_demo.cli.process.logs import configure_logging
 from batching_demo.cli.process.streams import lost_output, open_standard_streams
 from batching_demo.contracts.errors import UserError
+from batching_demo.secret_files import resolve_secret_files
 from batching_demo.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from temporalio.service import RPCError
 
 COMMANDS = {
     "batcher": "batcher.group.batcher",
     "batches": "batches.batches",
-    "compare": "compare.compare_command",
+    "codec-server": "codec_server.codec_server",
+    "compare": "comparison.compare.compare_command",
     "db": "db.db",
     "dead-letters": "dead_letters.group.dead_letters",
-    "demo": "demo.demo",
+    "demo": "comparison.demo.demo",
     "dev": "dev.dev",
     "doctor": "doctor.doctor",
     "intake": "intake.group.intake",
     "main": "main.group.main_group",
     "psql": "psql.psql",
     "receipts": "receipts.receipts",
-    "submit": "submit.submit",
+    "submit": "submitting.submit.submit",
     "targets": "targets.group.targets",
 }
 """Where each command is. It is loaded when it is used: a main worker needs no SQLAlchemy."""
@@ -81,12 +85,18 @@ class CommandGroup(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise CommandFailure(f"{error}{_place(error, ctx.obj)}", error.exit_code) from None
-        except RPCError as error:
+        except _rpc_error() as error:
             raise CommandFailure(
                 f"Temporal{_at(ctx.obj)}: {error.message} ({error.status.name})", FAILED
             ) from None
         except KeyboardInterrupt:
             raise CommandFailure("interrupted", INTERRUPTED) from None
+
+
+def _rpc_error() -> "type[RPCError] | tuple[()]":
+    """Return what the SDK of Temporal raises: nothing, before a command has loaded it."""
+    service = sys.modules.get("temporalio.service")
+    return service.RPCError if service else ()
 
 
 def _place(error: UserError, settings: Settings) -> str:
@@ -132,6 +142,8 @@ def app(ctx: click.Context, log_format: str) -> None:
     Example: batching-demo demo
     """
     configure_logging(log_format)
+    # Options, Temporal's own configuration and child processes read the environment, too.
+    resolve_secret_files(os.environ)
     ctx.obj = Settings.from_environment(os.environ)
 
 

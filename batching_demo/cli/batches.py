@@ -2,19 +2,23 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC
+from functools import partial
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from batching_demo.cli import options
-from batching_demo.cli.dead_letters.printing import WIDE, terminal_safe
+from batching_demo.cli.listing import (
+    left_out,
+    limit_option,
+    new_table,
+    print_left_out,
+    print_table,
+    shown_time,
+    terminal_safe,
+)
 from batching_demo.contracts.names import WritePath
 from batching_demo.core.buffer import FlushReason
 from batching_demo.database.batch_log.queries import (
@@ -23,11 +27,9 @@ from batching_demo.database.batch_log.queries import (
     count_entries,
     find_entries,
 )
-from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import database_errors
+from batching_demo.database.opening import open_database
 from batching_demo.settings import Settings
 
-DEFAULT_LIMIT = 50
 LOGGED_PATHS = [path.value for path in WritePath if path is not WritePath.UNBATCHED]
 TEXTS = ("batch", "part", "path", "target", "reason")
 NUMBERS = ("records", "written", "duplicate", "conflict", "rejected", "ms", "attempt")
@@ -51,12 +53,7 @@ NUMBERS = ("records", "written", "duplicate", "conflict", "rejected", "ms", "att
         help="Batches with this flush reason.",
     ),
 )
-@options.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=DEFAULT_LIMIT,
-    help="Entries to list, at most.",
-)
+@limit_option("Entries")
 @options.pooler
 @options.as_json
 @click.pass_obj
@@ -78,42 +75,29 @@ def batches(settings: Settings, selection: EntrySelection, limit: int, as_json: 
     elif not entries:
         click.echo("no such batches in the log")
     else:
-        _print_table(entries)
-        if more:
-            total = len(entries) + more
-            click.echo(f"{len(entries)} of {total}; --limit {total} shows {more} more")
+        _print_entries(entries)
+        print_left_out(len(entries), more)
 
 
 async def _find(
     settings: Settings, selection: EntrySelection, limit: int
 ) -> tuple[list[LogEntry], int]:
     """Return the newest entries of a selection, and how many more it has."""
-    engine = create_engine(
-        settings.required_database_url,
-        application_name="batching-demo batches",
-        pooler=settings.pooler,
-    )
-    try:
-        with database_errors():
-            entries = await find_entries(engine, selection, limit)
-            if len(entries) < limit:
-                return entries, 0
-            return entries, max(0, await count_entries(engine, selection) - len(entries))
-    finally:
-        await engine.dispose()
+    async with open_database(settings, "batching-demo batches") as engine:
+        entries = await find_entries(engine, selection, limit)
+        count_all = partial(count_entries, engine, selection)
+        return entries, await left_out(len(entries), limit, count_all)
 
 
-def _print_table(entries: Sequence[LogEntry]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _print_entries(entries: Sequence[LogEntry]) -> None:
+    table = new_table()
     for name in TEXTS:
         table.add_column(name, overflow="fold")
     for name in NUMBERS:
         table.add_column(name, justify="right")
     for name in ("written at, UTC", "worker"):
         table.add_column(name, no_wrap=True)
-    for entry in entries:
-        table.add_row(*map(Text, _cells(entry)))
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    print_table(table, map(_cells, entries))
 
 
 def _cells(entry: LogEntry) -> Iterator[str]:
@@ -132,7 +116,7 @@ def _cells(entry: LogEntry) -> Iterator[str]:
         entry.attempt,
     ):
         yield "" if number is None else str(number)
-    yield f"{entry.written_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    yield shown_time(entry.written_at)
     yield terminal_safe(entry.worker)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
+from batching_demo.contracts.limits import DEFAULT_POLLERS, MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from batching_demo.contracts.names import COMMON_SHARD, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
@@ -18,7 +18,6 @@ from batching_demo.main_service.messages import RunOptions
 from batching_demo.queue_servers.submission_streams import stream_address
 from batching_demo.settings import POOLERS, read_pooler
 from batching_demo.target_files import read_targets
-from batching_demo.temporal import DEFAULT_POLLERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
@@ -192,7 +191,8 @@ metrics_bind = option(
     "--metrics-bind",
     variable="METRICS_BIND",
     metavar="HOST:PORT",
-    help="Serve metrics for Prometheus at http://HOST:PORT/metrics. [default: nowhere]",
+    help="Serve metrics for Prometheus at http://HOST:PORT/metrics, and the probes /healthz and"
+    " /readyz beside them. [default: nowhere]",
 )
 log_format = option(
     "--log-format",

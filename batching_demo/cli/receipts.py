@@ -9,8 +9,7 @@ import click
 from batching_demo.cli import options
 from batching_demo.cli.servers import name_database
 from batching_demo.contracts.counts import count
-from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import database_errors
+from batching_demo.database.opening import open_database
 from batching_demo.database.targets.receipts import prune_receipts
 from batching_demo.settings import Settings
 
@@ -68,10 +67,5 @@ def prune(settings: Settings, older_than: timedelta) -> None:
 
 
 async def _prune(settings: Settings, older_than: timedelta) -> int:
-    url, name = settings.required_database_url, "batching-demo receipts prune"
-    engine = create_engine(url, application_name=name, pool_size=1, pooler=settings.pooler)
-    try:
-        with database_errors():
-            return await prune_receipts(engine, older_than)
-    finally:
-        await engine.dispose()
+    async with open_database(settings, "batching-demo receipts prune") as engine:
+        return await prune_receipts(engine, older_than)

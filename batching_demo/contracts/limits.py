@@ -1,7 +1,9 @@
-"""How large things may be. Sizes of submissions, batches and writes are encoded bytes."""
+"""How large things may be, and how many. Sizes are encoded bytes, if nothing else is said."""
 
 KIB = 1024
 
+DEFAULT_POLLERS = 5
+"""Requests for work that a worker has wait at the server, for each kind of work."""
 MAX_KEY_BYTES = 512
 MAX_RECORD_BYTES = 256 * KIB
 """The largest record, before it is deflated."""

@@ -7,9 +7,10 @@ from temporalio.service import RPCError
 
 from batching_demo.contracts.identity import describe_mismatch, identity_in
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.database.engine import create_engine
+from batching_demo.contracts.payloads import UndecodableError
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.identity import read_identity
+from batching_demo.database.opening import open_database
 from batching_demo.doctor.check import Check, ok, problem, skipped
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
@@ -34,19 +35,13 @@ async def check_identity(settings: Settings) -> Check:
             return await _compare(await connect(settings), identity)
     except MemoUnreadableError as error:
         return problem(IDENTITY, str(error))
-    except (TimeoutError, RPCError, SettingsError, TemporalUnavailableError):
+    except (TimeoutError, RPCError, SettingsError, TemporalUnavailableError, UndecodableError):
         return skipped(IDENTITY, "Temporal")
 
 
 async def _read(settings: Settings) -> str:
-    url = settings.required_database_url
-    engine = create_engine(
-        url, application_name="batching-demo doctor", pool_size=1, pooler=settings.pooler
-    )
-    try:
+    async with open_database(settings, "batching-demo doctor") as engine:
         return await read_identity(engine)
-    finally:
-        await engine.dispose()
 
 
 async def _compare(client: Client, identity: str) -> Check:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.contracts.encoding import join
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, SUBMIT_SIGNAL
 from batching_demo.contracts.operations import BatcherSettings

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service.batcher import workflow as workflows
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.operator.start import start_batchers

@@ -7,7 +7,7 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Replayer
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.contracts.encoding import join
 from batching_demo.contracts.limits import KIB, MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Submission

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.converter import default as default_converter
 
-from batching_demo.batcher_service import run_length
+from batching_demo.batcher_service.batcher import run_length
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import split
 from batching_demo.contracts.messages import SubmissionHeader

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import run_length
+from batching_demo.batcher_service.batcher import run_length
 from batching_demo.contracts.limits import KIB
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings

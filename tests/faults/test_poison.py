@@ -15,7 +15,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
 
-from batching_demo.batcher_service import run_length
+from batching_demo.batcher_service.batcher import run_length
 from batching_demo.contracts.encoding import PreparedRecord
 from batching_demo.contracts.messages import SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id

@@ -7,7 +7,7 @@ from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.batcher_service import workflow as workflows
+from batching_demo.batcher_service.batcher import workflow as workflows
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator import requests as operator
 from batching_demo.operator.start import start_batchers

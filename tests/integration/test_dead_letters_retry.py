@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings

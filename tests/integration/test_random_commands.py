@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from batching_demo import temporal
-from batching_demo.cli import demo, psql
+from batching_demo.cli import psql
 from batching_demo.cli.app import app
 from batching_demo.cli.batcher import worker as batcher_worker
+from batching_demo.cli.comparison import demo
 from batching_demo.cli.main import worker as main_worker
 from tests.support.random_commands import Call, Calls
 

@@ -11,7 +11,7 @@ from click.testing import Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from batching_demo.cli import submit
+from batching_demo.cli.submitting import submit
 from batching_demo.contracts.direct import WRITE_RECORDS
 from batching_demo.contracts.operations import BatcherSettings
 from tests.support.commands import aside, assert_one_line, said

@@ -10,9 +10,9 @@ from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
-from batching_demo.batcher_service.workflow import BatcherWorkflow
 from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.requester.plugin import BatchingPlugin
 from tools.recorded_orders import OrderWorkflow

@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.contracts.encoding import PreparedRecord, join
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherStatus

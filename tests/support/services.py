@@ -9,7 +9,7 @@ from temporalio.worker import Worker
 
 from batching_demo.batcher_service import worker as batcher_worker
 from batching_demo.batcher_service.activities import WriteActivities
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration

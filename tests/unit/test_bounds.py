@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from temporalio.converter import PayloadConverter
 
-from batching_demo.batcher_service.carried import State, pack_state, unpack_state
-from batching_demo.batcher_service.signals import read_submit
+from batching_demo.batcher_service.batcher.carried import State, pack_state, unpack_state
+from batching_demo.batcher_service.batcher.signals import read_submit
 from batching_demo.batcher_service.verdicts import gather
 from batching_demo.contracts.encoding import PreparedRecord, join, pack
 from batching_demo.contracts.limits import KIB

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from batching_demo.batcher_service.carried import State, pack_state, unpack_state
+from batching_demo.batcher_service.batcher.carried import State, pack_state, unpack_state
 from batching_demo.contracts.batches import BatchResult
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherInput, BatcherSettings, Flush, Mode, Totals

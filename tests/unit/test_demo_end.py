@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batching_demo.cli.demo import Servers, _print_next_steps
+from batching_demo.cli.comparison.demo import Servers, _print_next_steps
 from batching_demo.settings import DevStackAddresses, Settings
 
 ADDRESSES = DevStackAddresses(

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from batching_demo.batcher_service import buffer_metrics, metrics
+from batching_demo.batcher_service import metrics
+from batching_demo.batcher_service.batcher import buffer_metrics
 from batching_demo.batcher_service.queues import metrics as queue_metrics
 
 ROOT = Path(__file__).parents[2]

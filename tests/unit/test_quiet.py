@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from batching_demo.cli import options
-from batching_demo.cli.comparison_options import ComparisonOptions, comparison_options
+from batching_demo.cli.comparison.comparison_options import ComparisonOptions, comparison_options
 from batching_demo.cli.dev import report
 from batching_demo.settings import Settings
 

@@ -3,7 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, differences
+from batching_demo.cli.submitting.running_batchers import (
+    BatcherOptions,
+    Batchers,
+    choose,
+    differences,
+)
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.shards import Described
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadConverter
 
-from batching_demo.batcher_service.signals import read_signal
+from batching_demo.batcher_service.batcher.signals import read_signal
 from batching_demo.contracts.encoding import join
 from batching_demo.contracts.messages import SubmissionHeader
 from tests.support.records import record, submission

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
-from batching_demo.batcher_service.workflow import BatcherWorkflow
+from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
 from batching_demo.contracts.encoding import PreparedRecord, join
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, BatcherStatus

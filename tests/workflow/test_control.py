@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from batching_demo.batcher_service import run_length
+from batching_demo.batcher_service.batcher import run_length
 from batching_demo.contracts.operations import BatcherSettings, Changes, Mode, Update
 from batching_demo.operator import requests
 from batching_demo.operator.requests import NoWorkerError, RequestRefusedError, request

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 
-from batching_demo.batcher_service import run_length
+from batching_demo.batcher_service.batcher import run_length
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
 from batching_demo.search_attributes import KEYS, registered_attributes

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from batching_demo.batcher_service.batcher.signals import read_submit
 from batching_demo.batcher_service.queues.source import Message
-from batching_demo.batcher_service.signals import read_submit
 from batching_demo.contracts.encoding import (
     EncodingError,
     PreparedRecord,

@@ -1,11 +1,12 @@
 """`batching-demo dead-letters list`: a line for each dead letter."""
 
 import asyncio
+from functools import partial
 
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.dead_letters.printing import letter_as_json, print_json, print_table
+from batching_demo.cli.dead_letters.printing import letter_as_json, print_json, print_letters
 from batching_demo.cli.dead_letters.selection import (
     SelectionOptions,
     dead_letters_database,
@@ -13,6 +14,7 @@ from batching_demo.cli.dead_letters.selection import (
     no_letters,
     selection_options,
 )
+from batching_demo.cli.listing import left_out, limit_option, print_left_out
 from batching_demo.database.dead_letters.queries import (
     Selection,
     Status,
@@ -21,7 +23,6 @@ from batching_demo.database.dead_letters.queries import (
 )
 from batching_demo.settings import Settings
 
-DEFAULT_LIMIT = 50
 ALL = "all"
 
 
@@ -33,12 +34,7 @@ ALL = "all"
     default=Status.OPEN.value,
     help="Dead letters in this state; ignored where ids are given.",
 )
-@options.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=DEFAULT_LIMIT,
-    help="Dead letters to list, at most.",
-)
+@limit_option("Dead letters")
 @options.as_json
 @click.pass_obj
 def list_command(
@@ -59,10 +55,8 @@ def list_command(
     if not letters:
         click.echo(no_letters(selection))
         return
-    print_table(letters, with_status=selection.status is None)
-    if more:
-        total = len(letters) + more
-        click.echo(f"{len(letters)} of {total}; --limit {total} shows {more} more")
+    print_letters(letters, with_status=selection.status is None)
+    print_left_out(len(letters), more)
 
 
 async def _find(
@@ -71,6 +65,5 @@ async def _find(
     """Return the first dead letters of a selection, and how many more it has."""
     async with dead_letters_database(settings) as engine:
         letters = await find_selected(engine, selection, limit)
-        if len(letters) < limit:
-            return letters, 0
-        return letters, max(0, await count_dead_letters(engine, selection) - len(letters))
+        count_all = partial(count_dead_letters, engine, selection)
+        return letters, await left_out(len(letters), limit, count_all)

@@ -1,7 +1,7 @@
 """The dead letters that a command is about."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import click
@@ -14,8 +14,7 @@ from batching_demo.database.dead_letters.queries import (
     StoredDeadLetter,
     find_dead_letters,
 )
-from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import database_errors
+from batching_demo.database.opening import open_database
 from batching_demo.settings import Settings
 
 LARGEST_ID = 2**63 - 1
@@ -70,19 +69,9 @@ selection_options = options.as_one(
 )
 
 
-@asynccontextmanager
-async def dead_letters_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+def dead_letters_database(settings: Settings) -> AbstractAsyncContextManager[AsyncEngine]:
     """Open the database of the settings."""
-    engine = create_engine(
-        settings.required_database_url,
-        application_name="batching-demo dead-letters",
-        pooler=settings.pooler,
-    )
-    try:
-        with database_errors():
-            yield engine
-    finally:
-        await engine.dispose()
+    return open_database(settings, "batching-demo dead-letters")
 
 
 async def find_selected(

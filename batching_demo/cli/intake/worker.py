@@ -28,8 +28,9 @@ from batching_demo.cli import options
 from batching_demo.cli.batcher.worker import warn_of_database
 from batching_demo.cli.intake import queue_options
 from batching_demo.cli.servers import database_line
-from batching_demo.cli.target_options import TargetOptions, target_options
-from batching_demo.cli.telemetry import start_runtime
+from batching_demo.cli.submitting.target_options import TargetOptions, target_options
+from batching_demo.cli.telemetry.probes import Probes
+from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.connection.reading import describe_database
@@ -131,13 +132,14 @@ def worker(
     if not stream.deletes and stream.deletes_from_others:
         raise click.UsageError("--keep and --delete exclude each other: give one of them")
     source = open_source(queue, stream, endpoint_url)
-    start_runtime(metrics_bind)
+    probes = start_telemetry(metrics_bind)
     intake = Intake(key_columns, into.target)
     targets = Targets([into.declaration] if into.declaration else [])
     is_measured = metrics_bind is not None
     asyncio.run(
         _work(
             settings,
+            probes,
             source,
             intake,
             targets,
@@ -151,6 +153,7 @@ def worker(
 
 async def _work(
     settings: Settings,
+    probes: Probes,
     source: Source,
     intake: Intake,
     targets: Targets,
@@ -160,6 +163,7 @@ async def _work(
     batch_log: bool,
     is_measured: bool,
 ) -> None:
+    probes.watch_loop()
     url, pooler = settings.required_database_url, settings.pooler
     logger.info("%s", database_line(settings))
     meter = Runtime.default().metric_meter
@@ -187,6 +191,7 @@ async def _work(
             source, gathering, intake.submissions_of, writer.write, max_deliveries=max_deliveries
         )
         logger.info("intake worker reads %s", source.place)
+        probes.ready_until(stop)
         await consumer.run(stop)
 
 

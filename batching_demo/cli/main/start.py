@@ -10,18 +10,18 @@ from itertools import islice
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.input_options import InputOptions, input_options, read_inputs
 from batching_demo.cli.main.hindrances import reporting_hindrances
 from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
-from batching_demo.cli.running_batchers import (
+from batching_demo.cli.servers import name_temporal
+from batching_demo.cli.submitting.input_options import InputOptions, input_options, read_inputs
+from batching_demo.cli.submitting.running_batchers import (
     BatcherOptions,
     ask_database,
     batcher_options,
     choose_for_paths,
 )
-from batching_demo.cli.servers import name_temporal
-from batching_demo.cli.target_options import TargetOptions, target_options
+from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.inspect import Inspected
 from batching_demo.main_service.files.slice import slices

@@ -7,7 +7,8 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.servers import temporal_line
-from batching_demo.cli.telemetry import start_runtime
+from batching_demo.cli.telemetry.probes import Probes
+from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.main_service.worker import (
     DEFAULT_THREADS,
@@ -57,13 +58,23 @@ def worker(
     \b
     Example: batching-demo main worker --threads 4
     """
-    start_runtime(metrics_bind)
-    asyncio.run(_work(settings, threads, workflow_slots, pollers, sandbox))
+    probes = start_telemetry(metrics_bind)
+    asyncio.run(_work(settings, probes, threads, workflow_slots, pollers, sandbox))
 
 
 async def _work(
-    settings: Settings, threads: int, workflow_slots: int, pollers: int, sandbox: bool
+    settings: Settings,
+    probes: Probes,
+    threads: int,
+    workflow_slots: int,
+    pollers: int,
+    sandbox: bool,
 ) -> None:
+    def started(stop: asyncio.Event) -> None:
+        logger.info("main worker polls %s", MAIN_TASK_QUEUE)
+        probes.ready_until(stop)
+
+    probes.watch_loop()
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
     await run_until_stopped(
@@ -75,5 +86,5 @@ async def _work(
             sandbox=sandbox,
             queue_url=settings.queue_url,
         ),
-        started=lambda: logger.info("main worker polls %s", MAIN_TASK_QUEUE),
+        started=started,
     )

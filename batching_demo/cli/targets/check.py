@@ -12,8 +12,7 @@ from batching_demo.cli.exit_codes import REFUSED
 from batching_demo.cli.servers import name_database
 from batching_demo.cli.targets.printing import as_json_object, print_target
 from batching_demo.contracts.targets import TargetDeclaration
-from batching_demo.database.engine import create_engine
-from batching_demo.database.errors import database_errors
+from batching_demo.database.opening import open_database
 from batching_demo.database.targets.check import CheckedTarget, check_targets
 from batching_demo.settings import TARGETS, Settings
 
@@ -70,15 +69,8 @@ def _chosen(targets: Sequence[TargetDeclaration], name: str | None) -> Sequence[
 async def _check(
     settings: Settings, targets: Sequence[TargetDeclaration]
 ) -> Sequence[CheckedTarget]:
-    engine = create_engine(
-        settings.required_database_url,
-        application_name="batching-demo targets check",
-        pool_size=1,
-        pooler=settings.pooler,
-    )
-    try:
-        with database_errors():
-            async with engine.connect() as connection:
-                return await check_targets(connection, targets)
-    finally:
-        await engine.dispose()
+    async with (
+        open_database(settings, "batching-demo targets check") as engine,
+        engine.connect() as connection,
+    ):
+        return await check_targets(connection, targets)

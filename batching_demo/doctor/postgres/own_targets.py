@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from batching_demo.contracts.targets import TargetDeclaration
-from batching_demo.database.engine import create_engine
+from batching_demo.database.opening import open_database
 from batching_demo.database.targets.check import CheckedTarget, check_targets
 from batching_demo.doctor.check import Check, ok, problem
 from batching_demo.settings import Settings
@@ -28,14 +28,8 @@ async def _check(
     settings: Settings, declarations: Sequence[TargetDeclaration]
 ) -> Sequence[CheckedTarget]:
     """Check all on a connection of its own, which commits every statement by itself."""
-    engine = create_engine(
-        settings.required_database_url,
-        application_name="batching-demo doctor",
-        pool_size=1,
-        pooler=settings.pooler,
-    )
-    try:
-        async with engine.connect() as connection:
-            return await check_targets(connection, declarations)
-    finally:
-        await engine.dispose()
+    async with (
+        open_database(settings, "batching-demo doctor") as engine,
+        engine.connect() as connection,
+    ):
+        return await check_targets(connection, declarations)

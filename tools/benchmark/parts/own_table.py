@@ -1,11 +1,10 @@
 """The rest of part 1, write: an own table of typed columns against raw asyncpg."""
 
 import json
-import random
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -23,6 +22,7 @@ from batching_demo.database.targets.check import reflect
 from batching_demo.database.targets.own_target import OwnTarget
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.writes import write_batch
+from tools.benchmark.harness.timing import Call, Times, timed
 from tools.benchmark.results.spread import Spread, ratios
 
 SIZES = (100, 1_000)
@@ -80,23 +80,14 @@ async def _target(engine: AsyncEngine, *, receipts: bool) -> OwnTarget:
         return await reflect(connection, declaration)
 
 
-Times = dict[tuple[str, int], list[float]]
-
-
 async def _measure(methods: Mapping[str, Method], rounds: int) -> Times:
-    times: Times = {(name, size): [] for name in methods for size in SIZES}
     numbers = count()
-    for number in range(rounds + 1):
-        cells = list(times)
-        random.shuffle(cells)
-        for name, size in cells:
-            values = [_values(next(numbers)) for _ in range(size)]
-            rows = _rows(values)
-            began = time.perf_counter()
-            await methods[name](values, rows)
-            if number:  # the first round warms up
-                times[name, size].append(time.perf_counter() - began)
-    return times
+
+    async def prepare(name: str, size: int) -> Call:
+        values = [_values(next(numbers)) for _ in range(size)]
+        return partial(methods[name], values, _rows(values))
+
+    return await timed(methods, SIZES, rounds, prepare)
 
 
 def _values(number: int) -> tuple[Any, ...]:

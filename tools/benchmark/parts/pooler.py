@@ -1,8 +1,7 @@
 """Part pooler: what the write costs through PgBouncer, and with transactions of its own."""
 
-import random
-import time
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import count
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from batching_demo.database.writing.writes import write_batch
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.settings import Pooler
 from tools.benchmark.harness.bench import BenchmarkError
+from tools.benchmark.harness.timing import Call, Times, timed
 from tools.benchmark.parts.write import make_rows
 from tools.benchmark.results.spread import Spread, ratios
 from tools.pgbouncer import PROGRAM, running_pgbouncer, through
@@ -23,7 +23,6 @@ from tools.pgbouncer import PROGRAM, running_pgbouncer, through
 SIZES = (1, 10, 100, 1_000)
 DIRECT, TOLD, POOLED = "direct", "direct, --pooler transaction", "through PgBouncer"
 NAME = "batching-demo benchmark"
-Times = dict[tuple[str, int], list[float]]
 
 
 async def measure_pooler(postgres: PostgresServer, rounds: int) -> Section:
@@ -50,18 +49,14 @@ async def measure_pooler(postgres: PostgresServer, rounds: int) -> Section:
 
 
 async def _measure(engines: dict[str, AsyncEngine], rounds: int) -> Times:
-    times: Times = {(way, size): [] for way in engines for size in SIZES}
     keys = count()
-    for number in range(rounds + 1):
-        cells = list(times)
-        random.shuffle(cells)
-        for way, size in cells:
-            rows = make_rows([next(keys) for _ in range(size)])
-            began = time.perf_counter()
-            await write_batch(engines[way], rows, BatchInfo(uuid4(), WritePath.BATCHED, 0))
-            if number:  # the first round warms up
-                times[way, size].append(time.perf_counter() - began)
-    return times
+
+    async def prepare(way: str, size: int) -> Call:
+        rows = make_rows([next(keys) for _ in range(size)])
+        batch = BatchInfo(uuid4(), WritePath.BATCHED, 0)
+        return partial(write_batch, engines[way], rows, batch)
+
+    return await timed(engines, SIZES, rounds, prepare)
 
 
 def _section(times: Times, rounds: int) -> Section:

@@ -1,9 +1,8 @@
 """Part 1, write: `write_batch` against single rows, raw asyncpg and COPY."""
 
-import random
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from batching_demo.database.targets.records_sql import INSERT_ROW, INSERT_ROWS, 
 from batching_demo.database.writing.rows import RECORD_VALUES, BatchInfo, Rows
 from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tools.benchmark.harness.counters import read_written
+from tools.benchmark.harness.timing import Call, Times, timed
 from tools.benchmark.parts.own_table import measure_own
 from tools.benchmark.results.spread import Spread, ratios
 
@@ -125,9 +125,6 @@ async def measure_write(url: str, rounds: int) -> Section:
         await engine.dispose()
 
 
-Times = dict[tuple[str, int], list[float]]
-
-
 async def _measure(writers: Writers, rounds: int) -> Times:
     methods: dict[str, Method] = {
         OURS: writers.ours,
@@ -139,22 +136,16 @@ async def _measure(writers: Writers, rounds: int) -> Times:
         HALF: writers.ours,
         REPLAY: writers.again,
     }
-    times: Times = {(name, size): [] for name in methods for size in SIZES}
     keys = count()
-    for number in range(rounds + 1):
-        cells = list(times)
-        random.shuffle(cells)
-        for name, size in cells:
-            rows = make_rows([next(keys) for _ in range(size)])
-            if name in (HALF, REPLAY):
-                stored = len(rows) // 2 if name == HALF else len(rows)
-                if stored:
-                    await writers.ours(make_rows([int(key[1:]) for key in rows.keys[:stored]]))
-            began = time.perf_counter()
-            await methods[name](rows)
-            if number:  # the first round warms up
-                times[name, size].append(time.perf_counter() - began)
-    return times
+
+    async def prepare(name: str, size: int) -> Call:
+        numbers = [next(keys) for _ in range(size)]
+        stored = {HALF: size // 2, REPLAY: size}.get(name, 0)
+        if stored:
+            await writers.ours(make_rows(numbers[:stored]))
+        return partial(methods[name], make_rows(numbers))
+
+    return await timed(methods, SIZES, rounds, prepare)
 
 
 async def _replay_wal(engine: AsyncEngine, writers: Writers) -> float:

@@ -12,19 +12,24 @@ from pathlib import Path
 
 import click
 
-from batching_demo.cli.compare import Compared, run_comparison, show_comparison
-from batching_demo.cli.comparison_options import (
+from batching_demo.cli.comparison.compare import Compared, run_comparison, show_comparison
+from batching_demo.cli.comparison.comparison_options import (
     ComparisonOptions,
     comparison_options,
     read_comparison,
 )
 from batching_demo.cli.dev import one_line_errors, report
-from batching_demo.cli.running_batchers import BatcherOptions, Batchers, choose, find_running
 from batching_demo.cli.servers import (
     name_servers,
     naming_variables,
     require_both,
     variables_of_servers,
+)
+from batching_demo.cli.submitting.running_batchers import (
+    BatcherOptions,
+    Batchers,
+    choose,
+    find_running,
 )
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.names import WritePath, batcher_workflow_id

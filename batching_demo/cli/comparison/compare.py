@@ -13,15 +13,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from batching_demo.cli.comparison_options import (
+from batching_demo.cli.comparison.comparison_options import (
     ComparisonOptions,
     comparison_options,
     read_comparison,
 )
 from batching_demo.cli.exit_codes import NOT_ALL_STORED
-from batching_demo.cli.running_batchers import choose_for_paths
 from batching_demo.cli.servers import name_servers
-from batching_demo.cli.target_options import TargetOptions, target_options
+from batching_demo.cli.submitting.running_batchers import choose_for_paths
+from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.comparison.compare import Comparison, OnChange, compare
 from batching_demo.comparison.preconditions import WORKER_SECONDS, check_preconditions
 from batching_demo.comparison.report.page import write_page

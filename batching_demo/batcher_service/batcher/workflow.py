@@ -12,10 +12,10 @@ from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from batching_demo.batcher_service.buffer_metrics import BufferMetrics
-    from batching_demo.batcher_service.carried import pack_state, unpack_state
-    from batching_demo.batcher_service.run_length import RunLength
-    from batching_demo.batcher_service.signals import read_signal
+    from batching_demo.batcher_service.batcher.buffer_metrics import BufferMetrics
+    from batching_demo.batcher_service.batcher.carried import pack_state, unpack_state
+    from batching_demo.batcher_service.batcher.run_length import RunLength
+    from batching_demo.batcher_service.batcher.signals import read_signal
     from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult, Decided
     from batching_demo.contracts.counts import count
     from batching_demo.contracts.messages import Submission

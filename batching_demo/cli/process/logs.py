@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio import activity, workflow
-
 from batching_demo.contracts.names import LOG_FIELDS
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
@@ -38,12 +36,16 @@ def configure_logging(log_format: str) -> None:
     if log_format == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonFormatter())
+        from temporalio import activity, workflow
+
         # JSON lines carry as fields what these loggers would append to the message.
         workflow.logger.workflow_info_on_message = False
         activity.logger.activity_info_on_message = False
 
 
 def _context() -> Iterator[tuple[str, object]]:
+    from temporalio import activity, workflow
+
     if activity.in_activity():
         info = activity.info()
         yield "workflow_id", info.workflow_id

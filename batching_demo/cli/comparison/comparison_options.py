@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.input_options import InputOptions, input_options, read_input
-from batching_demo.cli.running_batchers import (
+from batching_demo.cli.submitting.input_options import InputOptions, input_options, read_input
+from batching_demo.cli.submitting.running_batchers import (
     BatcherOptions,
     choose,
     compared_batcher_options,
 )
-from batching_demo.cli.target_options import TargetOptions
+from batching_demo.cli.submitting.target_options import TargetOptions
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import DIRECT, WritePath

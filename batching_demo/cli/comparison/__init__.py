@@ -1,0 +1,1 @@
+"""`batching-demo compare` and `demo`: the write paths side by side."""
