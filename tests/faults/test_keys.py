@@ -35,7 +35,7 @@ async def test_keys_come_and_change_under_load(
     running = AsyncExitStack()
     await running.enter_async_context(both_services(client, engine))
     await start_batchers(client, 1, QUICK)
-    loads = []
+    loads: list[asyncio.Task[None]] = []
     for keys in ROTATION[1:]:
         loads.append(asyncio.create_task(_load(client, path, label=f"before {len(loads)}")))
         # The new workers poll before the old ones stop.
