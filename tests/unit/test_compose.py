@@ -17,6 +17,7 @@ DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 PROMETHEUS: dict[str, Any] = YAML(typ="safe").load(COMPOSE.parent / "monitoring" / "prometheus.yml")
 LOGINS: str = DOCUMENT["configs"]["logins"]["content"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
 MAIN_SERVICE = ("main-worker", "main-start")
 
 
@@ -31,6 +32,28 @@ def test_the_file_fits_the_compose_schema() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_images_are_pinned_to_a_full_version(name: str) -> None:
     assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+", SERVICES[name]["image"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_have_no_rights_and_no_file_to_write(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"user", "privileged", "cap_add", "volumes", "tmpfs"} & set(service)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_worker_is_healthy_when_it_is_ready(name: str) -> None:
+    command = SERVICES[name].get("command", [])
+    port = command[-1].partition(":")[2] if "--metrics-bind" in command else ""
+    (probed,) = re.findall(
+        r"127\.0\.0\.1:(\d+)/readyz", str(SERVICES[name].get("healthcheck"))
+    ) or [""]
+
+    assert probed == port
+    assert bool(probed) == name.endswith("worker")
 
 
 @pytest.mark.parametrize("name", SERVICES)
