@@ -28,6 +28,8 @@ from tools.pgbouncer import running_pgbouncer, through
 DEBIAN = Path("/usr/lib/postgresql")
 TEMPLATE = "template_batching_demo"
 """The migrated database of every server, which those of tests are copied from."""
+CHEAP = "fsync = off\nautovacuum = off\n"
+"""Killed servers lose nothing even so, and each test makes hundreds of files."""
 
 
 class ChosenPostgres(PostgresServer):
@@ -47,6 +49,11 @@ class ChosenPostgres(PostgresServer):
 
     def _programs(self, account: pwd.struct_passwd | None) -> Path:
         return DEBIAN / self._version / "bin" if self._version else super()._programs(account)
+
+    @property
+    def cluster(self) -> Path:
+        """The directory of the cluster."""
+        return self._cluster
 
     def direct_url(self, database: str) -> str:
         """Return the URL of a database."""
@@ -87,6 +94,8 @@ async def prepare_cluster(place: Path, version: str | None) -> None:
     with open_directory() as directory:
         server = ChosenPostgres(directory, version)
         server.initialise()
+        with (server.cluster / "postgresql.conf").open("a") as file:
+            file.write(CHEAP)
         server.start()
         try:
             await execute_at(server.url, f"CREATE DATABASE {TEMPLATE}")
