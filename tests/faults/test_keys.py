@@ -75,9 +75,7 @@ async def test_a_wrong_key_is_named_and_loses_nothing(
     async with patchable_batcher_service(wrong, engine), main_service(wrong):
 
         async def named() -> None:
-            failed = await failed_tasks(client)
-            assert len(set(failed)) == 4
-            assert failed.count("batcher-0") > 2
+            assert len(set(await failed_tasks(client))) == 4
             monkeypatch.setenv(ENCRYPTION_KEYS, KEY_A)
             found = await aside("doctor")
             assert "batcher-0 cannot finish its workflow task" in found.stdout
@@ -118,5 +116,9 @@ async def test_whoever_lacks_the_key_gets_one_line(
         with pytest.raises(UndecodableError, match="encrypt"):
             await BatchingClient(await keyed(client, keys)).write([Record("k", {})])
         caplog.set_level(logging.ERROR)
-        async with main_service(await keyed(client, keys)):
+
+        async def logged() -> None:
             assert said in caplog.text
+
+        async with main_service(await keyed(client, keys)):
+            await eventually(logged)
