@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from temporalio.api.common.v1 import Payload, WorkflowExecution
-from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.enums.v1 import VersioningBehavior, WorkflowExecutionStatus
+from temporalio.api.workflow.v1 import WorkflowExecutionVersioningInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     ListWorkflowExecutionsRequest,
@@ -17,6 +18,7 @@ from temporalio.client import Client
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.payloads import ENCODING, UndecodableError, is_encrypted, key_missing
+from batching_demo.deployment import Version, read_version
 from batching_demo.settings import CLIENT_PLUGIN
 
 PAUSED, COMPLETED = "paused", "completed"
@@ -42,6 +44,8 @@ class Execution:
     """Attempts at the workflow task that is pending; 0 if none is."""
     memo: dict[str, Payload]
     """Still encoded."""
+    pinned: Version = None
+    """The only version of workers that may go on with it; None if any may."""
 
     @property
     def is_open(self) -> bool:
@@ -70,7 +74,16 @@ async def describe_execution(client: Client, workflow_id: str, run_id: str = "")
         history_length=info.history_length,
         task_attempts=found.pending_workflow_task.attempt,
         memo=dict(info.memo.fields),
+        pinned=_pinned(info.versioning_info),
     )
+
+
+def _pinned(info: WorkflowExecutionVersioningInfo) -> Version:
+    """Return the version that a workflow is pinned to, by an operator or by its worker."""
+    if info.HasField("versioning_override"):
+        return read_version(info.versioning_override.pinned.version)
+    is_pinned = info.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+    return read_version(info.deployment_version) if is_pinned else None
 
 
 async def list_executions(client: Client, query: str) -> list[str]:

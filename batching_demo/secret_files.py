@@ -9,8 +9,9 @@ from pathlib import Path
 
 from batching_demo.contracts.errors import SettingsError
 
+CODEC_TOKEN = "BATCHING_DEMO_CODEC_TOKEN"  # noqa: S105  # a name, not a token
 SECRETS = (
-    "BATCHING_DEMO_CODEC_TOKEN",
+    CODEC_TOKEN,
     "BATCHING_DEMO_ENCRYPTION_KEYS",
     "BATCHING_DEMO_INTAKE_FROM",
     "BATCHING_DEMO_QUEUE_URL",

@@ -5,14 +5,11 @@ import gc
 import logging
 import os
 import signal
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, PayloadLimitsConfig, Plugin
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
@@ -149,55 +146,6 @@ async def connect_with_retries(settings: Settings) -> Client:
             logger.warning("%s; trying again in %.0f s", error, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
-
-
-async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bool:
-    """Return whether a worker has polled a task queue in the last minutes.
-
-    Args:
-        client: of the namespace.
-        task_queue: its name.
-        since: seconds since the epoch, by the clock of the server. Earlier polls do not count,
-            such as those of a worker that has ended.
-    """
-    pollers = await _pollers(client, task_queue)
-    return any(_polled_at(poller) >= since for poller in pollers)
-
-
-async def poller_names(client: Client, task_queue: str, *, within: float) -> list[str]:
-    """Return the names of the workers that have polled a task queue lately.
-
-    Args:
-        client: of the namespace.
-        task_queue: its name.
-        within: how many seconds ago, at most, by this machine's clock.
-    """
-    pollers = await _pollers(client, task_queue)
-    since = time.time() - within
-    return sorted(poller.identity for poller in pollers if _polled_at(poller) >= since)
-
-
-async def _pollers(client: Client, task_queue: str) -> Sequence[PollerInfo]:
-    description = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace,
-            task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
-    )
-    return description.pollers
-
-
-def _polled_at(poller: PollerInfo) -> float:
-    """Return when a worker has polled, in seconds since the epoch."""
-    return poller.last_access_time.ToMilliseconds() / 1000
-
-
-async def wait_for_pollers(client: Client, *task_queues: str, since: float = 0.0) -> None:
-    """Wait until workers have polled all of these task queues, as `has_pollers` sees it."""
-    for task_queue in task_queues:
-        while not await has_pollers(client, task_queue, since):
-            await asyncio.sleep(0.05)
 
 
 async def run_until_stopped(worker: Worker, started: Callable[[asyncio.Event], None]) -> None:

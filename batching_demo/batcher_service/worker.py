@@ -17,12 +17,14 @@ from batching_demo.batcher_service.queues.consumers import SubmissionConsumers, 
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
+from batching_demo.batcher_service.waking import WakingPlugin
 from batching_demo.contracts.limits import DEFAULT_POLLERS
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
+from batching_demo.deployment import Version, deployment_config
 from batching_demo.requester.plugin import BatchingPlugin
 from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
 
@@ -40,6 +42,7 @@ def build_worker(
     batch_log: bool = True,
     sandbox: bool = False,
     queue_url: str = "",
+    deployment: Version = None,
 ) -> Worker:
     """Return a worker of the batcher service.
 
@@ -61,6 +64,7 @@ def build_worker(
         sandbox: Whether workflows run in the sandbox of the SDK.
         queue_url: Of the write path `queued`: the server of Redis or Valkey and the number of its
             database, such as redis://127.0.0.1:6379/0. Without it, no queue is consumed.
+        deployment: Its version, if deploys are to use Temporal's Worker Deployment Versioning.
     """
     coalescing = coalescing or BatcherSettings()
     known = Targets(targets)
@@ -69,9 +73,14 @@ def build_worker(
     retries = RetryActivities(engine, writes.guard)
     consuming = []
     if queue_url:
-        meter, namespace = meter_of(client), client.namespace
-        write = writes.write_queued
-        consumers = SubmissionConsumers(queue_url, namespace, coalescing, write, meter)
+        consumers = SubmissionConsumers(
+            queue_url,
+            client.namespace,
+            coalescing,
+            writes.write_queued,
+            writes.probe_queued,
+            meter_of(client),
+        )
         consuming.append(SubmissionsPlugin(consumers))
     return Worker(
         client,
@@ -95,6 +104,7 @@ def build_worker(
             TargetsPlugin(engine, known),
             *([BatchLogPlugin(log)] if log else []),
             *consuming,
+            *([WakingPlugin(client, deployment)] if deployment else []),
         ],
         identity=identity,
         # While one batch of calls is written, the next one gathers.
@@ -102,4 +112,5 @@ def build_worker(
         max_concurrent_workflow_task_polls=pollers,
         max_concurrent_activity_task_polls=pollers,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        deployment_config=deployment_config(deployment),
     )

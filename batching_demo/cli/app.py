@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "batcher": "batcher.group.batcher",
     "batches": "batches.batches",
+    "codec-server": "codec_server.codec_server",
     "compare": "comparison.compare.compare_command",
-    "db": "db.db",
+    "db": "db.group.db",
     "dead-letters": "dead_letters.group.dead_letters",
     "demo": "comparison.demo.demo",
     "dev": "dev.dev",

@@ -1,5 +1,6 @@
 """An address to listen at, as an option names it."""
 
+import os
 import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -14,13 +15,14 @@ class BindAddress:
     text: str
     """As the user wrote it."""
     family: socket.AddressFamily
-    sockaddr: tuple[str, int] | tuple[str, int, int, int]
-    """As the socket module takes it."""
+    host: str
+    """As a number."""
+    port: int
 
     @property
     def is_loopback(self) -> bool:
         """Whether only programs of this machine reach it."""
-        return ip_address(self.sockaddr[0].partition("%")[0]).is_loopback
+        return ip_address(self.host.partition("%")[0]).is_loopback
 
 
 def read_bind(text: str, *, what: str, example: str) -> BindAddress:
@@ -39,15 +41,15 @@ def read_bind(text: str, *, what: str, example: str) -> BindAddress:
     if not (host and port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535):
         raise SettingsError(f"no {what} at {text}: write HOST:PORT, such as {example}")
     try:
-        (family, *_, sockaddr), *_ = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        (family, *_, (found, *_)), *_ = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise SettingsError(f"no {what} at {text}: the host {host!r} is not known") from None
-    return BindAddress(text, family, sockaddr)
+    return BindAddress(text, family, str(found), int(port))
 
 
 def cannot_listen(address: BindAddress, *, what: str, option: str, error: OSError) -> SettingsError:
     """Return the error of a server that cannot listen."""
-    reason = (error.strerror or str(error)).lower()
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
     return SettingsError(
         f"no {what} at {address.text}: {reason};"
         f" give {option} an address of this machine and a free port"

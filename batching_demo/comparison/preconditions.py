@@ -19,8 +19,8 @@ from batching_demo.database.identity import read_identity
 from batching_demo.operator.identity import check_database
 from batching_demo.operator.queue import look_at_queue
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
+from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import QUEUE_URL
-from batching_demo.temporal import has_pollers
 
 POLL_SECONDS = 0.1
 WORKER_SECONDS = 2.0
@@ -39,14 +39,9 @@ async def check_preconditions(
     """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT FROM write_counts LIMIT 0"))
-    services = {BATCHER_TASK_QUEUE: "batcher"}
+    await _check_worker(client, BATCHER_TASK_QUEUE, seconds)
     if set(comparison.paths) != {DIRECT}:
-        services[MAIN_TASK_QUEUE] = "main"
-    for queue, service in services.items():
-        if not await _polled_within(client, queue, seconds):
-            raise ComparisonError(
-                f"no worker polls {queue}: start one with `batching-demo {service} worker`"
-            )
+        await _check_worker(client, MAIN_TASK_QUEUE, seconds)
     await check_database(client, await read_identity(engine))
     if WritePath.QUEUED in comparison.paths:
         await _check_queue(comparison.queue_url, client.namespace, seconds)
@@ -55,13 +50,13 @@ async def check_preconditions(
         await _check_batcher(client, shard, comparison.shards)
 
 
-async def _polled_within(client: Client, queue: str, seconds: float) -> bool:
+async def _check_worker(client: Client, queue: str, seconds: float) -> None:
+    """Check that a worker gets the tasks of a queue. It may have just started."""
     deadline = time.monotonic() + seconds
-    while not await has_pollers(client, queue):
+    while problem := await find_worker_problem(client, queue):
         if time.monotonic() > deadline:
-            return False
+            raise ComparisonError(problem)
         await asyncio.sleep(POLL_SECONDS)
-    return True
 
 
 async def _check_queue(queue_url: str, namespace: str, seconds: float) -> None:

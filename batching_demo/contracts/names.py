@@ -13,6 +13,9 @@ RETRY_WORKFLOW = "RetryWorkflow"
 SUBMIT_SIGNAL = "submit"
 """Signal of a batcher. Its arguments are a list[SubmissionHeader], and bytes: the encoded records
 of these submissions, joined in this order."""
+WAKE_SIGNAL = "batching_wake"
+"""Signal of a workflow of the batcher service, without arguments. It only has the workflow look
+whether another version of the workers is to go on with it."""
 VERDICTS_SIGNAL = "batching_verdicts"
 """Signal of a requester. Its one argument is a list[Verdicts]."""
 BUSY_SIGNAL = "batching_busy"

@@ -26,6 +26,14 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 * KIB)}
 STOP = (signal.SIGTERM, 20.0)
 """How a worker is stopped: it may finish what runs."""
 LOOK_SECONDS = 0.2
+FOR_EACH_WORKER_ITSELF = {
+    # Two workers cannot serve their metrics at one address.
+    "BATCHING_DEMO_METRICS_BIND": "",
+    # A version gets no tasks before somebody has made it the current one.
+    "BATCHING_DEMO_DEPLOYMENT_NAME": "",
+    "BATCHING_DEMO_BUILD_ID": "",
+}
+"""Variables that workers of a demo are started without."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +66,17 @@ def start_workers(
     Raises:
         DevStackError: the state directory cannot be used.
     """
-    # Two workers cannot serve their metrics at one address.
-    environment = {**environment, "BATCHING_DEMO_METRICS_BIND": ""}
+    environment = {**environment, **FOR_EACH_WORKER_ITSELF}
     with disk_errors(state_directory):
         return [start_worker(state_directory, service, environment) for service in SERVICES]
 
 
 def stop_workers(workers: Sequence[StartedWorker]) -> None:
     """Let workers finish what runs, then end them."""
-    stop_processes([worker.process for worker in workers], STOP)
+    processes = [worker.process for worker in workers]
+    stop_processes(processes, STOP)
+    for process in processes:
+        process.wait()  # Else it stays as a zombie for as long as its parent runs.
 
 
 def start_worker(

@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID, IDENTITY_MEMO
@@ -55,5 +55,10 @@ async def _under_other_keys(client: Client, encrypting: str) -> list[str]:
 
 
 async def _key_of(client: Client, workflow_id: str, name: str) -> str:
-    memo = (await describe_execution(client, workflow_id)).memo
+    try:
+        memo = (await describe_execution(client, workflow_id)).memo
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return NONE  # No batcher worker has ever polled.
     return key_id_of(memo[name]) if name in memo and is_encrypted(memo[name]) else NONE

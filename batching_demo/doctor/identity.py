@@ -14,13 +14,12 @@ from batching_demo.database.opening import open_database
 from batching_demo.doctor.check import Check, ok, problem, skipped
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
+from batching_demo.pollers import LONGEST_POLL_SECONDS, poller_names
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal import TemporalUnavailableError, connect, poller_names
+from batching_demo.temporal import TemporalUnavailableError, connect
 
 IDENTITY = "identity"
 ANSWER_SECONDS = 10.0
-LONGEST_POLL_SECONDS = 75.0
-"""A worker that lives polls again after a minute at most."""
 
 
 async def check_identity(settings: Settings) -> Check:

@@ -11,8 +11,9 @@ from batching_demo.contracts.payloads import UndecodableError
 from batching_demo.doctor.check import Check, note, ok, problem, skipped
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.operator.status import Overview, overview
+from batching_demo.pollers import find_version_problem, find_worker_problem, has_pollers
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal import TemporalUnavailableError, connect, has_pollers
+from batching_demo.temporal import TemporalUnavailableError, connect
 from batching_demo.temporal_target import choose_temporal
 
 TEMPORAL, BATCHERS = "Temporal", "batchers"
@@ -48,6 +49,8 @@ async def _server(client: Client, settings: Settings) -> Check:
 
 async def _main_worker(client: Client) -> Check:
     """Check for the worker of the main service, which those with workflows of their own lack."""
+    if wrong := await find_version_problem(client, MAIN_TASK_QUEUE):
+        return problem(MAIN_WORKER, wrong)
     if await has_pollers(client, MAIN_TASK_QUEUE):
         return ok(MAIN_WORKER, f"polls {MAIN_TASK_QUEUE}")
     needing = "`main start`, `compare` and `demo` need `batching-demo main worker`"
@@ -57,10 +60,9 @@ async def _main_worker(client: Client) -> Check:
 
 
 async def _batcher_worker(client: Client) -> Check:
-    if await has_pollers(client, BATCHER_TASK_QUEUE):
-        return ok(BATCHER_WORKER, f"polls {BATCHER_TASK_QUEUE}")
-    advice = "start one with `batching-demo batcher worker`"
-    return problem(BATCHER_WORKER, f"none polls {BATCHER_TASK_QUEUE}: {advice}")
+    if wrong := await find_worker_problem(client, BATCHER_TASK_QUEUE):
+        return problem(BATCHER_WORKER, wrong)
+    return ok(BATCHER_WORKER, f"polls {BATCHER_TASK_QUEUE}")
 
 
 async def _batchers(client: Client) -> Check:

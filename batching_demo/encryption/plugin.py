@@ -2,6 +2,8 @@
 
 import os
 
+from temporalio.client import ClientConfig
+from temporalio.common import HeaderCodecBehavior
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 
@@ -29,8 +31,15 @@ class EncryptionPlugin(SimplePlugin):
 
     def __init__(self, keys: str | None = None) -> None:
         text = find_secret(os.environ, ENCRYPTION_KEYS) if keys is None else keys
-        known = read_keys(text) if text else None
-        super().__init__(
-            "batching_demo.encryption",
-            data_converter=lambda converter: with_keys(converter or DataConverter.default, known),
-        )
+        self._keys = read_keys(text) if text else None
+        super().__init__("batching_demo.encryption", data_converter=self._convert)
+
+    def _convert(self, converter: DataConverter | None) -> DataConverter:
+        return with_keys(converter or DataConverter.default, self._keys)
+
+    def configure_client(self, config: ClientConfig) -> ClientConfig:
+        """Return the configuration with a data converter that encrypts, headers included."""
+        config = super().configure_client(config)
+        if self._keys:
+            config["header_codec_behavior"] = HeaderCodecBehavior.CODEC
+        return config

@@ -8,6 +8,7 @@ from temporalio.worker import Worker
 
 from batching_demo.contracts.limits import DEFAULT_POLLERS
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
+from batching_demo.deployment import Version, deployment_config
 from batching_demo.main_service.activities import load_records, prepare_records
 from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.requester.plugin import BatchingPlugin
@@ -27,6 +28,7 @@ def build_worker(
     pollers: int = DEFAULT_POLLERS,
     sandbox: bool = False,
     queue_url: str | None = None,
+    deployment: Version = None,
 ) -> Worker:
     """Build a worker whose activities run in threads: they read files and burn CPU.
 
@@ -39,6 +41,7 @@ def build_worker(
         pollers: Requests for work at a time.
         sandbox: Whether workflows run in the sandbox of the SDK.
         queue_url: As of `BatchingPlugin`.
+        deployment: Its version, if deploys are to use Temporal's Worker Deployment Versioning.
     """
     return Worker(
         client,
@@ -53,4 +56,5 @@ def build_worker(
         max_concurrent_local_activities=2 * workflow_slots,
         max_concurrent_workflow_task_polls=pollers,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        deployment_config=deployment_config(deployment),
     )

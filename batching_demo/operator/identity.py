@@ -16,9 +16,12 @@ from batching_demo.contracts.identity import (
     IDENTIFY_UPDATE,
     describe_mismatch,
 )
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.deployment import Version
 from batching_demo.executions import PAUSED, describe_execution
 from batching_demo.namespace_database import find_database
 from batching_demo.operator.requests import AGAIN, POLL_SECONDS
+from batching_demo.pollers import find_missing_version, find_version_problem
 
 
 class IdentityError(UserError):
@@ -53,8 +56,10 @@ async def ask_identity(client: Client) -> str:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def describe_pause(client: Client) -> str:
-    """Return what to do if somebody has paused the workflow that is asked; else nothing.
+async def describe_obstacle(client: Client) -> str:
+    """Return what keeps the workflow that is asked from answering, and what to do; else nothing.
+
+    Somebody has paused it, or no worker has the version that it needs.
 
     Raises:
         RPCError: Temporal does not answer.
@@ -66,11 +71,18 @@ async def describe_pause(client: Client) -> str:
             raise
         return ""
     if found.status != PAUSED:
-        return ""
+        return await _describe_missing_worker(client, found.pinned)
     return (
         f"{DATABASE_WORKFLOW_ID} is paused in Temporal, and nobody learns the database: `temporal"
         f" workflow unpause --workflow-id {DATABASE_WORKFLOW_ID}` lets it go on"
     )
+
+
+async def _describe_missing_worker(client: Client, pinned: Version) -> str:
+    if pinned is None:
+        return await find_version_problem(client, BATCHER_TASK_QUEUE)
+    missing = await find_missing_version(client, BATCHER_TASK_QUEUE, pinned)
+    return f"{DATABASE_WORKFLOW_ID} {missing}" if missing else ""
 
 
 def _innermost(error: BaseException) -> str:

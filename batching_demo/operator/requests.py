@@ -13,10 +13,11 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, batcher_workflow_id
 from batching_demo.contracts.operations import STATUS_QUERY, BatcherStatus, Done, Update
 from batching_demo.operator.failing_task import describe_failing_task
 from batching_demo.operator.shards import OperatorError, ShardPausedError, describe
+from batching_demo.pollers import advise_to_start
 
 QUERY_SECONDS = 4.0
 UPDATE_SECONDS = 10.0
@@ -38,11 +39,17 @@ class RequestRefusedError(OperatorError):
 class NoWorkerError(OperatorError):
     """No worker answers for a batcher; the message says how to start one."""
 
-    def __init__(self, shard: int, seconds: float) -> None:
-        super().__init__(
-            f"{batcher_workflow_id(shard)}: no worker answered within {seconds:.0f} s:"
-            f" {START_WORKER}"
-        )
+    @classmethod
+    async def of(cls, client: Client, shard: int, seconds: float) -> "NoWorkerError":
+        """Return the error, with what to do about it.
+
+        Raises:
+            ShardMissingError: The batcher does not run.
+        """
+        version = (await describe(client, shard)).version
+        advice = await advise_to_start(client, BATCHER_TASK_QUEUE, version)
+        workflow_id = batcher_workflow_id(shard)
+        return cls(f"{workflow_id}: no worker answered within {seconds:.0f} s: {advice}")
 
 
 async def ask_status(client: Client, shard: int) -> BatcherStatus:
@@ -62,14 +69,12 @@ async def ask_status(client: Client, shard: int) -> BatcherStatus:
             )
             return status
     except (TimeoutError, WorkflowQueryFailedError):
-        raise NoWorkerError(shard, QUERY_SECONDS) from None
+        raise await NoWorkerError.of(client, shard, QUERY_SECONDS) from None
     except (ValueError, WorkflowQueryRejectedError):
         # The server rejects queries of a paused workflow; the SDK may not know that status.
         raise ShardPausedError(shard) from None
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            await describe(client, shard)
-        raise NoWorkerError(shard, QUERY_SECONDS) from None
+    except RPCError:
+        raise await NoWorkerError.of(client, shard, QUERY_SECONDS) from None
 
 
 async def request(client: Client, shard: int, update: Update, *arguments: object) -> Done:
@@ -96,7 +101,7 @@ async def request(client: Client, shard: int, update: Update, *arguments: object
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         if failing := await describe_failing_task(client, await describe(client, shard)):
             raise RequestRefusedError(failing) from None
-        raise NoWorkerError(shard, UPDATE_SECONDS) from None
+        raise await NoWorkerError.of(client, shard, UPDATE_SECONDS) from None
 
 
 async def _request_once(

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import BATCHER_WORKFLOW, batcher_workflow_id
 from batching_demo.contracts.operations import SETTINGS_MEMO, BatcherSettings
+from batching_demo.deployment import Version
 from batching_demo.executions import (
     PAUSED,
     Execution,
@@ -62,6 +63,8 @@ class Described:
     """In force."""
     is_paused: bool = False
     """Whether somebody has paused it in Temporal, which is not `batcher pause`."""
+    version: Version = None
+    """Of the workers that it is pinned to; None if it is not."""
 
 
 async def describe(client: Client, shard: int) -> Described:
@@ -86,6 +89,7 @@ async def describe(client: Client, shard: int) -> Described:
         task_attempts=found.task_attempts,
         settings=await _settings(client, found),
         is_paused=found.status == PAUSED,
+        version=found.pinned,
     )
 
 

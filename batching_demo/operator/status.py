@@ -11,6 +11,7 @@ from batching_demo.contracts.counts import count
 from batching_demo.contracts.messages import shown_verdicts
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
+from batching_demo.deployment import name_version
 from batching_demo.operator.failing_task import describe_failing_task
 from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
@@ -85,7 +86,9 @@ def lines(found: Overview, now: float) -> Iterator[tuple[str, str]]:
         f" {policy.linger_seconds:g} s{_budget(policy)};"
         f" {count(policy.max_in_flight, 'write')} at a time",
     )
-    yield "run", f"{described.run_id}, {count(described.history_events, 'event')}"
+    events = count(described.history_events, "event")
+    pinned = f", pinned to {name_version(described.version)}" if described.version else ""
+    yield "run", f"{described.run_id}, {events}{pinned}"
     if status and status.last_error:
         times = f", {count(status.consecutive_failures, 'time')} in a row"
         yield "error", status.last_error + (times if status.consecutive_failures else "")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from temporalio import activity
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
@@ -56,6 +57,7 @@ class BatchingPlugin(SimplePlugin):
         self._enqueuer = Enqueuer(
             find_secret(os.environ, QUEUE_URL) if queue_url is None else queue_url
         )
+        self._client: Client | None = None
         self._running = 0
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
@@ -63,10 +65,11 @@ class BatchingPlugin(SimplePlugin):
         config = super().configure_worker(config)
         given = config.get("activities", ())
         if prepare not in given:
-            submitter = Submitter(config["client"])
+            client = self._client = config["client"]
+            submitter = Submitter(client)
             ours = (submitter.submit_to_batcher, self._enqueuer.enqueue, prepare)
             config["activities"] = [*given, *ours]
-            if config["client"].data_converter.payload_codec:
+            if client.data_converter.payload_codec:
                 config["interceptors"] = [*config.get("interceptors", ()), _HidingInterceptor()]
         return config
 
@@ -75,12 +78,22 @@ class BatchingPlugin(SimplePlugin):
         self._running += 1
         try:
             await self._enqueuer.prepare()
-            await _name_missing_key(worker)
+            await self._name_missing_key()
             await next(worker)
         finally:
             self._running -= 1
             if not self._running:
                 await self._enqueuer.close()
+
+    async def _name_missing_key(self) -> None:
+        """Log the key that the client lacks: answers of batchers would not reach its workflows."""
+        if self._client is None:
+            return
+        with suppress(RPCError, MemoUnreadableError):
+            try:
+                await find_database(self._client)
+            except UndecodableError as error:
+                logger.error("%s, and the EncryptionPlugin to this worker's client", error)
 
 
 class _HidingInterceptor(Interceptor):
@@ -110,15 +123,6 @@ async def prepare(texts: RecordTexts) -> bytes:
             category=ApplicationErrorCategory.BENIGN,
         )
     return packed
-
-
-async def _name_missing_key(worker: Worker) -> None:
-    """Log the key that the client lacks. Answers of batchers would never reach its workflows."""
-    with suppress(RPCError, MemoUnreadableError):
-        try:
-            await find_database(worker.client)
-        except UndecodableError as error:
-            logger.error("%s, and give the EncryptionPlugin to the client of this worker", error)
 
 
 def _with_passthrough(runner: WorkflowRunner | None) -> WorkflowRunner:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from asyncio.subprocess import Process
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,7 +13,7 @@ from batching_demo.operator.start import start_batchers
 from tests.support.batchers import status, submit
 from tests.support.collecting import collecting, expect_answers
 from tests.support.database import expect_rows, expect_waiting_writes, locked_table, rows
-from tests.support.processes import start_process
+from tests.support.processes import line_with, start_process
 from tests.support.records import record
 from tests.support.scraping import METRICS_BIND, probe
 from tests.support.services import batcher_service
@@ -23,15 +22,6 @@ from tests.support.waiting import eventually
 QUICK = BatcherSettings(linger_seconds=0.2)
 STALLED_WORKER = ("-m", "tests.support.stalled_worker")
 WORKER = ("-m", "batching_demo", "batcher", "worker")
-
-
-async def line_with(process: Process, words: str) -> str:
-    """Read a process' output up to a line with these words."""
-    assert process.stdout
-    async for line in process.stdout:
-        if words in line.decode():
-            return line.decode()
-    raise AssertionError(f"the process ended without saying {words!r}")
 
 
 @pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.slow)])

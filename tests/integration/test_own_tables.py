@@ -17,6 +17,8 @@ from tests.support.records import batch_info, record
 from tests.support.table_kinds import KINDS, TableKind
 from tests.support.writing import rows_of
 
+pytestmark = pytest.mark.as_writer
+
 IGNORE, NEWEST, UPDATE = OnConflict
 
 

@@ -20,7 +20,7 @@ from tests.support.shapes import parsed
 from tests.support.waiting import eventually
 
 OTHERS = BatcherSettings(max_records=7, linger_seconds=33)
-NO_MAIN_WORKER = "no worker polls main-workflow-queue yet"
+NO_MAIN_WORKER = "no worker polls main-workflow-queue"
 
 
 @pytest.fixture(autouse=True)

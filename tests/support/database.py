@@ -8,17 +8,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.database.engine import create_engine
-from tests.support.waiting import LONG_SECONDS, eventually
+from tests.support.waiting import eventually
 
 TWINS: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
-"""By an engine that is behind a pooler, one that is not.
+"""By an engine that is behind a pooler or not a superuser's, one that is neither.
 
-A test that holds a lock, and sees who waits for it, needs more connections than a pooler may have.
+A test that holds a lock, and sees who waits for it, needs more connections than a pooler may have,
+and a test that changes the schema may do more than a worker.
 """
 
 
 def direct(engine: AsyncEngine) -> AsyncEngine:
-    """Return an engine on the same database without a pooler in between."""
+    """Return an engine of the superuser on the same database, without a pooler in between."""
     return TWINS.get(engine, engine)
 
 
@@ -52,13 +53,13 @@ async def rows(engine: AsyncEngine) -> int:
     return int(str(await scalar(engine, "SELECT count(*) FROM records")))
 
 
-async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = LONG_SECONDS) -> None:
+async def expect_rows(engine: AsyncEngine, expected: int) -> None:
     """Wait until so many records are stored."""
 
     async def check() -> None:
         assert await rows(engine) == expected
 
-    await eventually(check, within=within)
+    await eventually(check)
 
 
 async def expect_dead_letters(engine: AsyncEngine, expected: int) -> None:

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -16,13 +17,17 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.engine import create_engine
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.installation import POSTGRES_VERSION
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from tests.support.database import TWINS, execute_at
+from tests.support.roles import LOGINS, ROLES, apply_roles, let_log_in, url_as
 from tools.pgbouncer import running_pgbouncer, through
 
 DEBIAN = Path("/usr/lib/postgresql")
+TEMPLATE = "template_batching_demo"
+"""The migrated database of every server, which those of tests are copied from."""
 
 
 class ChosenPostgres(PostgresServer):
@@ -72,23 +77,48 @@ def open_directory() -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-@contextmanager
-def running_postgres(
-    version: str | None = None, pooler: str | None = None
-) -> Iterator[ChosenPostgres]:
-    """Run a server with a new cluster.
+async def prepare_cluster(place: Path, version: str | None) -> None:
+    """Make a cluster with `TEMPLATE` in it and roles, for `running_postgres` to copy.
 
     Args:
+        place: Where the directory of the cluster will be.
+        version: As of `ChosenPostgres`.
+    """
+    with open_directory() as directory:
+        server = ChosenPostgres(directory, version)
+        server.initialise()
+        server.start()
+        try:
+            await execute_at(server.url, f"CREATE DATABASE {TEMPLATE}")
+            url = server.direct_url(TEMPLATE)
+            await apply_roles(url)
+            await let_log_in(url, *ROLES.names)
+            await migrate(url_as(url, ROLES.owner), application_name="tests")
+        finally:
+            server.stop()
+        server.data_directory.rename(place)
+
+
+@contextmanager
+def running_postgres(
+    cluster: Path, version: str | None = None, pooler: str | None = None
+) -> Iterator[ChosenPostgres]:
+    """Run a server with a cluster of its own.
+
+    Args:
+        cluster: The cluster that it is a copy of.
         version: As of `ChosenPostgres`.
         pooler: The mode of the PgBouncer in front of it, if there is to be one.
     """
     with open_directory() as directory, ExitStack() as cleanup:
         server = ChosenPostgres(directory, version)
-        server.initialise()
+        # It keeps who owns the files, which is not root.
+        subprocess.run(["cp", "-a", cluster, server.data_directory], check=True)
         server.start()
         cleanup.callback(server.stop, "immediate")
         if pooler:
-            server.pooler_port = cleanup.enter_context(running_pgbouncer(server, directory, pooler))
+            bouncer = running_pgbouncer(server, directory, pooler, LOGINS)
+            server.pooler_port = cleanup.enter_context(bouncer)
         yield server
 
 
@@ -102,7 +132,7 @@ async def stopped(server: PostgresServer) -> AsyncIterator[None]:
         await asyncio.to_thread(server.start)
 
 
-async def create_database(server: ChosenPostgres, template: str) -> str:
+async def create_database(server: ChosenPostgres, template: str = TEMPLATE) -> str:
     """Copy a database under a random name; return the URL of the copy."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     await execute_at(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -113,11 +143,14 @@ async def create_database(server: ChosenPostgres, template: str) -> str:
 async def open_engine(
     server: ChosenPostgres, url: str, pool_size: int = 5
 ) -> AsyncIterator[AsyncEngine]:
-    """Make an engine on a database; behind a pooler, the tests themselves look past that."""
+    """Make an engine on a database.
+
+    Behind a pooler, or as a role that may do little, the tests themselves look past that.
+    """
     engine = create_engine(url, application_name="tests", pool_size=pool_size)
-    if server.pooler_port:
-        database = make_url(url).database or ""
-        TWINS[engine] = create_engine(server.direct_url(database), application_name="tests")
+    direct_url = server.direct_url(make_url(url).database or "")
+    if url != direct_url:
+        TWINS[engine] = create_engine(direct_url, application_name="tests")
     try:
         yield engine
     finally:

@@ -30,6 +30,8 @@ DATABASES = [
     *("postgresql://127.0.0.1:x/d", "postgresql://u:%zz@127.0.0.1:1/d", f"dbname=d host={NOBODY}"),
 ]
 ANY_VALUES = {
+    "BATCHING_DEMO_BUILD_ID": ["", "1.0", "__x", "a b"],
+    "BATCHING_DEMO_DEPLOYMENT_NAME": ["", "shop", "a.b", "é"],
     "BATCHING_DEMO_LINGER": NUMBERS,
     "BATCHING_DEMO_LOG_FORMAT": ["text", "json", "xml"],
     "BATCHING_DEMO_MAX_RECORDS": NUMBERS,

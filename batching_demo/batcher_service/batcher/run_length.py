@@ -18,6 +18,8 @@ class Cause(StrEnum):
     """It has had as many as a run should."""
     HISTORY = "history"
     """The server suggests it."""
+    VERSION = "version"
+    """Another version of the workers is to go on with it."""
     FORCED = "forced"
     """The history became too long to wait for writes; the next run repeats them."""
 
@@ -31,7 +33,12 @@ class RunLength:
     @property
     def should_end(self) -> bool:
         """Whether the run starts no further write."""
-        return self.signals >= MAX_SIGNALS or workflow.info().is_continue_as_new_suggested()
+        info = workflow.info()
+        return (
+            self.signals >= MAX_SIGNALS
+            or info.is_continue_as_new_suggested()
+            or info.is_target_worker_deployment_version_changed()
+        )
 
     @property
     def must_end(self) -> bool:
@@ -47,4 +54,7 @@ class RunLength:
         """
         if not is_idle:
             return Cause.FORCED
-        return Cause.SIGNALS if self.signals >= MAX_SIGNALS else Cause.HISTORY
+        if self.signals >= MAX_SIGNALS:
+            return Cause.SIGNALS
+        is_moving = workflow.info().is_target_worker_deployment_version_changed()
+        return Cause.VERSION if is_moving else Cause.HISTORY

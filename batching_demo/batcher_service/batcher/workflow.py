@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.batcher.buffer_metrics import BufferMetrics
@@ -19,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult, Decided
     from batching_demo.contracts.counts import count
     from batching_demo.contracts.messages import Submission
-    from batching_demo.contracts.names import BATCHER_WORKFLOW
+    from batching_demo.contracts.names import BATCHER_WORKFLOW, WAKE_SIGNAL
     from batching_demo.contracts.operations import (
         SETTINGS_MEMO,
         BatcherInput,
@@ -94,6 +95,8 @@ class BatcherWorkflow:
                 args=[BatcherInput(self._shard, settings), pack_state(self._state, cause)],
                 # Unless it is named, the next run gets the memo that the first was started with.
                 memo={SETTINGS_MEMO: asdict(settings)},
+                # Pinned like this run, but to the version that is current by then.
+                initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
             )
 
     @workflow.signal(dynamic=True)
@@ -103,6 +106,8 @@ class BatcherWorkflow:
         The arguments are taken undecoded, since the SDK drops a signal that it cannot decode.
         """
         self._length.signals += 1
+        if name == WAKE_SIGNAL:
+            return
         now = workflow.time()
         submissions = read_signal(
             name,

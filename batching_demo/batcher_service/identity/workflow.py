@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from batching_demo.contracts.identity import (
@@ -11,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
         IDENTIFY_ACTIVITY,
         IDENTIFY_UPDATE,
     )
+    from batching_demo.contracts.names import WAKE_SIGNAL
 
 LONGEST_LOOK = timedelta(seconds=30)
 
@@ -21,14 +23,25 @@ class DatabaseWorkflow:
 
     @workflow.run
     async def run(self) -> None:
-        """Wait, and continue as new when the history is long."""
+        """Wait, and continue as new when the history is long, or for another version."""
+        info = workflow.info()
         await workflow.wait_condition(
             lambda: (
-                workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
+                (
+                    info.is_continue_as_new_suggested()
+                    or info.is_target_worker_deployment_version_changed()
+                )
+                and workflow.all_handlers_finished()
             )
         )
         # The memo stays.
-        workflow.continue_as_new()
+        workflow.continue_as_new(
+            initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE
+        )
+
+    @workflow.signal(name=WAKE_SIGNAL)
+    def wake(self) -> None:
+        """Look whether another version of the workers is to go on: `run` does that."""
 
     @workflow.update(name=IDENTIFY_UPDATE)
     async def identify(self) -> str:

@@ -15,6 +15,7 @@ from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
+from batching_demo.cli.deployment_options import DeploymentOptions, deployment
 from batching_demo.cli.servers import database_line, temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
@@ -25,6 +26,7 @@ from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
+from batching_demo.deployment import Version, as_version
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_with_retries, run_until_stopped
 
@@ -54,6 +56,7 @@ logger = logging.getLogger(__name__)
 @options.targets
 @options.queue_url
 @options.pooler
+@deployment
 @options.metrics_bind
 @options.quiet_logs
 @click.pass_obj
@@ -66,6 +69,7 @@ def worker(
     sandbox: bool,
     coalescing: BatcherSettings,
     targets: Sequence[TargetDeclaration],
+    deployment: DeploymentOptions,
     metrics_bind: str | None,
 ) -> None:
     """Run a worker of the batcher service until it is told to stop.
@@ -93,6 +97,7 @@ def worker(
             is_measured=is_measured,
             batch_log=batch_log,
             sandbox=sandbox,
+            deployment=deployment.version,
         )
     )
 
@@ -109,9 +114,10 @@ async def _work(
     is_measured: bool,
     batch_log: bool,
     sandbox: bool,
+    deployment: Version,
 ) -> None:
     def started(stop: asyncio.Event) -> None:
-        logger.info("batcher worker polls %s", BATCHER_TASK_QUEUE)
+        logger.info("batcher worker polls %s%s", BATCHER_TASK_QUEUE, as_version(deployment))
         probes.ready_until(stop)
 
     probes.watch_loop()
@@ -143,6 +149,7 @@ async def _work(
                 batch_log=batch_log,
                 sandbox=sandbox,
                 queue_url=settings.queue_url,
+                deployment=deployment,
             ),
             started=started,
         )

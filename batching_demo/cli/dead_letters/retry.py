@@ -38,8 +38,9 @@ from batching_demo.operator.retries import (
     RetryRequest,
     retry_dead_letter,
 )
+from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect, has_pollers
+from batching_demo.temporal import connect
 
 AT_ONCE = 100
 """As many as one batch of the default size takes."""
@@ -160,12 +161,8 @@ class _Run:
 
 async def _linger_of_batcher(client: Client) -> float:
     """Read how long the batcher lets records wait; warn if it or its worker does not run."""
-    if not await has_pollers(client, BATCHER_TASK_QUEUE):
-        click.echo(
-            f"no worker polls {BATCHER_TASK_QUEUE}; waiting for one:"
-            " start it with `batching-demo batcher worker`",
-            err=True,
-        )
+    if problem := await find_worker_problem(client, BATCHER_TASK_QUEUE):
+        click.echo(f"waiting for a worker: {problem}", err=True)
     try:
         return (await shards.describe(client, COMMON_SHARD)).settings.linger_seconds
     except shards.ShardMissingError:

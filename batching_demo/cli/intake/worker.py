@@ -12,15 +12,15 @@ import click
 from temporalio.runtime import Runtime
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.queues.consumer import (
-    DEFAULT_MAX_DELIVERIES,
-    LEAST_MAX_DELIVERIES,
-    Consumer,
-)
+from batching_demo.batcher_service.queues.consumer import Consumer
 from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.batcher_service.queues.metrics import QueueMetrics, sample_queue
 from batching_demo.batcher_service.queues.opening import open_source
-from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions
+from batching_demo.batcher_service.queues.receiving import (
+    DEFAULT_MAX_DELIVERIES,
+    LEAST_MAX_DELIVERIES,
+)
+from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
 from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
@@ -166,7 +166,8 @@ async def _work(
     probes.watch_loop()
     url, pooler = settings.required_database_url, settings.pooler
     logger.info("%s", database_line(settings))
-    meter = Runtime.default().metric_meter
+    # It has no namespace that would tell its metrics from those of other intakes.
+    meter = Runtime.default().metric_meter.with_additional_attributes({"queue": source.queue})
     metrics = WorkerMetrics(meter)
     engine = create_engine(
         url, application_name=SESSIONS, pool_size=gathering.max_in_flight, pooler=pooler
@@ -188,7 +189,12 @@ async def _work(
             stack.push_async_callback(log.close)
         writer = IntakeWriter(engine, targets, metrics, intake, gathering.max_in_flight, log)
         consumer = Consumer(
-            source, gathering, intake.submissions_of, writer.write, max_deliveries=max_deliveries
+            source,
+            gathering,
+            intake.submissions_of,
+            writer.write,
+            writer.probe,
+            max_deliveries=max_deliveries,
         )
         logger.info("intake worker reads %s", source.place)
         probes.ready_until(stop)

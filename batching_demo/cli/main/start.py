@@ -29,8 +29,9 @@ from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import check_records_per_workflow, choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
+from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect, has_pollers
+from batching_demo.temporal import connect
 
 DEFAULT_WORKFLOWS = 5
 NEW_LABEL = "new"
@@ -147,11 +148,8 @@ async def _run(
     check_records_per_workflow(run_options)
     sources = [one.source for one in inspected]
     max_open = max_open or min(choose_max_open(run_options, source) for source in sources)
-    if not await has_pollers(client, MAIN_TASK_QUEUE):
-        click.echo(
-            f"no worker polls {MAIN_TASK_QUEUE} yet: start one with `batching-demo main worker`",
-            err=True,
-        )
+    if problem := await find_worker_problem(client, MAIN_TASK_QUEUE):
+        click.echo(problem, err=True)
     most = run_options.records_per_workflow
     total = sum(one.records for one in inspected)
     if workflows is not None:

@@ -6,10 +6,12 @@ import logging
 import click
 
 from batching_demo.cli import options
+from batching_demo.cli.deployment_options import DeploymentOptions, deployment
 from batching_demo.cli.servers import temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
+from batching_demo.deployment import Version, as_version
 from batching_demo.main_service.worker import (
     DEFAULT_THREADS,
     DEFAULT_WORKFLOW_SLOTS,
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 @options.pollers
 @options.sandbox
 @options.queue_url
+@deployment
 @options.metrics_bind
 @options.quiet_logs
 @click.pass_obj
@@ -48,6 +51,7 @@ def worker(
     workflow_slots: int,
     pollers: int,
     sandbox: bool,
+    deployment: DeploymentOptions,
     metrics_bind: str | None,
 ) -> None:
     """Run a worker of the main service until it is told to stop.
@@ -59,7 +63,8 @@ def worker(
     Example: batching-demo main worker --threads 4
     """
     probes = start_telemetry(metrics_bind)
-    asyncio.run(_work(settings, probes, threads, workflow_slots, pollers, sandbox))
+    version = deployment.version
+    asyncio.run(_work(settings, probes, threads, workflow_slots, pollers, sandbox, version))
 
 
 async def _work(
@@ -69,9 +74,10 @@ async def _work(
     workflow_slots: int,
     pollers: int,
     sandbox: bool,
+    version: Version,
 ) -> None:
     def started(stop: asyncio.Event) -> None:
-        logger.info("main worker polls %s", MAIN_TASK_QUEUE)
+        logger.info("main worker polls %s%s", MAIN_TASK_QUEUE, as_version(version))
         probes.ready_until(stop)
 
     probes.watch_loop()
@@ -85,6 +91,7 @@ async def _work(
             pollers=pollers,
             sandbox=sandbox,
             queue_url=settings.queue_url,
+            deployment=version,
         ),
         started=started,
     )

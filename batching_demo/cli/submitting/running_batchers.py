@@ -16,7 +16,7 @@ from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, Changes
 from batching_demo.core.control import apply_changes
 from batching_demo.main_service.messages import RunOptions
-from batching_demo.operator.identity import IdentityError, ask_identity, describe_pause
+from batching_demo.operator.identity import IdentityError, ask_identity, describe_obstacle
 from batching_demo.operator.requests import START_WORKER
 from batching_demo.operator.shards import Described, ShardMissingError, describe, running_shards
 
@@ -138,12 +138,12 @@ async def ask_database(client: Client, *, seconds: float | None) -> str:
     await asyncio.wait({asking}, timeout=QUIET_SECONDS)
     if not asking.done():
         waiting = f"waiting for a batcher worker, which knows the database: {START_WORKER}"
-        click.echo(await describe_pause(client) or waiting, err=True)
+        click.echo(await describe_obstacle(client) or waiting, err=True)
         await asyncio.wait({asking}, timeout=seconds)
     if not asking.done():
         asking.cancel()
-        paused = await describe_pause(client)
-        raise IdentityError(paused or f"no batcher worker answered: {START_WORKER}")
+        obstacle = await describe_obstacle(client)
+        raise IdentityError(obstacle or f"no batcher worker answered: {START_WORKER}")
     return await asking
 
 

@@ -51,7 +51,7 @@ class TelemetryServer(ThreadingHTTPServer):
             "/readyz": lambda: _probe(probes.why_not_ready()),
         }
         self._free = BoundedSemaphore(MOST_REQUESTS)
-        super().__init__(address.sockaddr, _Handler)  # type: ignore[arg-type]  # IPv6 has 4 parts
+        super().__init__((address.host, address.port), _Handler)
 
     def start(self, sdk_port: int) -> None:
         """Answer requests, until `shutdown` is called.

@@ -10,6 +10,7 @@ from batching_demo.database.schema.version_table import (
     OLD_VERSION_TABLE,
     OURS,
     VERSION_TABLE,
+    Version,
     find_version,
     is_ours,
     qualified,
@@ -35,22 +36,29 @@ def find_obstacle(connection: Connection, known: Collection[str], newest: str) -
         newest: The one to migrate to.
     """
     version = find_version(connection, known)
-    if version and not version.is_readable:
-        return f"the role may not read {VERSION_TABLE}: grant SELECT on it"
+    if version and (obstacle := find_obstacle_of_version(version, known, newest)):
+        return obstacle
     revisions = version.revisions if version else frozenset()
-    if unknown := revisions - set(known):
-        return (
-            f"the schema is at revision {', '.join(sorted(unknown))}, and this version of"
-            f" batching-demo knows none after {newest}: use the newer version"
-        )
     if revisions == {newest}:
         return None
     return (
         (None if version else _unusable_schema(connection))
         or _not_writable(connection)
-        or (None if revisions else _in_the_way(connection))
+        or (None if revisions else find_in_the_way(connection))
         or _may_not_create(connection, version.schema if version else None)
     )
+
+
+def find_obstacle_of_version(version: Version, known: Collection[str], newest: str) -> str | None:
+    """Return why this version of batching-demo cannot use the tables; None if it can."""
+    if not version.is_readable:
+        return f"the role may not read {VERSION_TABLE}: grant SELECT on it"
+    if unknown := version.revisions - set(known):
+        return (
+            f"the schema is at revision {', '.join(sorted(unknown))}, and this version of"
+            f" batching-demo knows none after {newest}: use the newer version"
+        )
+    return None
 
 
 def _unusable_schema(connection: Connection) -> str | None:
@@ -67,8 +75,8 @@ def _not_writable(connection: Connection) -> str | None:
     return f"the database is {reason}" if reason else None
 
 
-def _in_the_way(connection: Connection) -> str | None:
-    """Return which relation has the name of one that the first migration makes."""
+def find_in_the_way(connection: Connection) -> str | None:
+    """Return which relation has the name of one that the first migration makes, and what to do."""
     schema, _, search_path = connection.execute(_PLACE).one()
     if schema is None:
         return f"no schema of the search path ({search_path}) exists: create one"

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from temporalio.api.errordetails.v1 import ResourceExhaustedFailure
 from temporalio.client import ActivityFailureError, ActivityHandle
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.payloads import (
@@ -64,9 +65,9 @@ async def result_of(handle: ActivityHandle[Any]) -> Any:
                 raise UndecodableError(NO_CODEC) from None
             raise
         except ActivityFailureError as error:
-            if failure := getattr(error.cause, "failure", None):
-                if is_encrypted(failure.encoded_attributes):
-                    raise UndecodableError(NO_CODEC) from None
+            failure = error.cause.failure if isinstance(error.cause, FailureError) else None
+            if failure and is_encrypted(failure.encoded_attributes):
+                raise UndecodableError(NO_CODEC) from None
             raise
         except asyncio.CancelledError:
             # The SDK raises it for a request that timed out, too.
