@@ -83,14 +83,18 @@ def as_mounted(manifests: Manifests, pod: Pod, folder: Path) -> dict[str, str]:
 
 @every_overlay
 def test_workers_are_told_where_temporal_is(manifests: Manifests, tmp_path: Path) -> None:
+    logins = {
+        "overlays/temporal-cloud": ("TEMPORAL_API_KEY", ""),
+        "overlays/temporal-cloud-mtls": ("", f"profile production of {tmp_path}/temporal.toml"),
+    }
     for name in ("batcher-worker", "main-worker"):
         pod = manifests.pods[name]
         target = choose_temporal(Settings(None), as_mounted(manifests, pod, tmp_path))
-        logs_in = {"temporal-cloud", "temporal-cloud-mtls"}
+        security = target.security
         assert re.fullmatch(r"[a-z0-9.-]+:7233", target.address)
-        assert target.is_named
-        assert "from" in str(target).partition(", namespace ")[2]
-        assert bool(target.tls_from) == (manifests.folder.removeprefix("overlays/") in logs_in)
+        assert (target.is_named, bool(target.namespace_from)) == (True, True)
+        expected = logins.get(manifests.folder, ("", ""))
+        assert (security.api_key, security.client_certificate) == expected
 
 
 @every_folder
