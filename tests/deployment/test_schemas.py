@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.support.manifests import BASE, OVERLAYS, Document, Manifests, find_validator
+from tests.support.manifests import Document, Manifests, every_folder, find_validator
 
 VERSIONS = ("1.34", "1.35", "1.36", "1.37")
 SCHEMAS = Path(__file__).with_name("schemas")
@@ -20,7 +20,6 @@ CUSTOM = {
     ),
     "ScaledObject": Draft202012Validator(json.loads((SCHEMAS / "scaled-object.json").read_text())),
 }
-every_folder = pytest.mark.parametrize("manifests", [BASE, *OVERLAYS], indirect=True)
 
 
 @pytest.fixture(scope="module")

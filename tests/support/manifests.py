@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,10 +19,13 @@ Document = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 BROUGHT = ROOT / ".tools" / "kubernetes"
 BASE = "base"
 OVERLAYS = sorted(f"overlays/{path.name}" for path in (KUBERNETES / "overlays").iterdir())
 NAME = "app.kubernetes.io/name"
+every_folder = pytest.mark.parametrize("manifests", [BASE, *OVERLAYS], indirect=True)
+every_overlay = pytest.mark.parametrize("manifests", OVERLAYS, indirect=True)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,13 @@ class Manifests:
         (found,) = (one for one in self.of("ConfigMap") if one["metadata"]["name"] == name)
         data: dict[str, str] = found["data"]
         return data
+
+    def environment(self, pod: "Pod") -> dict[str, str]:
+        """Return the variables of a pod: what its ConfigMaps hold, and what it sets itself."""
+        held: dict[str, str] = {}
+        for name in pod.config_maps:
+            held |= self.config(name)
+        return held | pod.env
 
 
 @dataclass(frozen=True)
