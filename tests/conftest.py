@@ -4,10 +4,12 @@ import os
 import signal
 import sys
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
@@ -15,17 +17,16 @@ from temporalio.client import Client
 from temporalio.service import GrpcCompression, RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
-from tests.support.database import execute_at
 from tests.support.patience import give_workflow_tasks_time
 from tests.support.postgres import (
     ChosenPostgres,
     chosen_postgres,
     create_database,
     open_engine,
+    prepare_cluster,
     running_postgres,
 )
 from tests.support.queues import chosen_redis, new_stream, running_valkey
@@ -42,7 +43,6 @@ os.environ["GOGC"] = "400"
 give_workflow_tasks_time()
 
 SESSION = pytest.StashKey[pytest.Session]()
-TEMPLATE = "template_batching_demo"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -89,8 +89,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(pytestconfig: pytest.Config) -> Iterator[ChosenPostgres]:
-    with running_postgres(*chosen_postgres(pytestconfig)) as server:
+async def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cluster that those of all servers are copies of, in all processes of this run."""
+    directory = tmp_path_factory.getbasetemp()
+    if hasattr(pytestconfig, "workerinput"):
+        directory = directory.parent
+    place = directory / "cluster"
+    with FileLock(f"{place}.lock"):
+        if not place.exists():
+            version, _ = chosen_postgres(pytestconfig)
+            await prepare_cluster(place, version)
+    return place
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config, cluster: Path) -> Iterator[ChosenPostgres]:
+    with running_postgres(cluster, *chosen_postgres(pytestconfig)) as server:
         yield server
 
 
@@ -106,18 +120,10 @@ def stream(valkey: ValkeyServer) -> StreamAddress:
     return new_stream(valkey)
 
 
-@pytest.fixture(scope="session")
-async def template(postgres: ChosenPostgres) -> str:
-    """A migrated database that each test's own is copied from."""
-    await execute_at(postgres.url, f"CREATE DATABASE {TEMPLATE}")
-    await migrate(postgres.direct_url(TEMPLATE), application_name="tests")
-    return TEMPLATE
-
-
 @pytest.fixture
-async def database_url(postgres: ChosenPostgres, template: str) -> str:
+async def database_url(postgres: ChosenPostgres) -> str:
     """A migrated database of this test's own."""
-    return await create_database(postgres, template)
+    return await create_database(postgres)
 
 
 @pytest.fixture
@@ -156,14 +162,28 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
-@pytest.fixture
-async def client(temporal: WorkflowEnvironment) -> Client:
-    """A client in a namespace of this test's own, so that workflow ids and queues never meet."""
-    namespace = f"test-{uuid.uuid4().hex[:12]}"
+async def register_namespace(client: Client) -> str:
+    """Create a namespace under a random name, and return that."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
     retention = Duration(seconds=24 * 60 * 60)
-    await temporal.client.workflow_service.register_namespace(
-        RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
+    await client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=retention)
     )
+    return name
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> deque[str]:
+    """Namespaces for the next tests: the server takes a second to know a new one."""
+    return deque()
+
+
+@pytest.fixture
+async def client(temporal: WorkflowEnvironment, namespaces: deque[str]) -> Client:
+    """A client in a namespace of this test's own, so that workflow ids and queues never meet."""
+    while len(namespaces) < 2:
+        namespaces.append(await register_namespace(temporal.client))
+    namespace = namespaces.popleft()
     address = temporal.client.service_client.config.target_host
     # As the product does; compressing costs more than it saves where nothing is far away.
     compression = GrpcCompression.NONE

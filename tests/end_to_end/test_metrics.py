@@ -66,16 +66,21 @@ class Workers:
 
 @asynccontextmanager
 async def measured_workers(servers: dict[str, str]) -> AsyncIterator[Workers]:
-    workers = Workers(*(f"127.0.0.1:{find_free_port()}" for _ in range(2)))
-    bind, linger = "BATCHING_DEMO_METRICS_BIND", "BATCHING_DEMO_LINGER"
     async with (
-        worker({**servers, bind: workers.batcher, linger: "0.3"}, "batcher_worker.py"),
-        worker({**servers, bind: workers.main}, "main_worker.py"),
+        measured_worker({**servers, "BATCHING_DEMO_LINGER": "0.3"}, "batcher_worker.py") as batcher,
+        measured_worker(servers, "main_worker.py") as main,
     ):
+        yield Workers(batcher, main)
+
+
+@asynccontextmanager
+async def measured_worker(servers: dict[str, str], script: str) -> AsyncIterator[str]:
+    """Run a worker; yield where it serves its metrics."""
+    address = f"127.0.0.1:{find_free_port()}"
+    async with worker({**servers, "BATCHING_DEMO_METRICS_BIND": address}, script):
         # One that is told to stop before it polls has not learnt yet to stop in order.
-        for address in (workers.batcher, workers.main):
-            await eventually(partial(expect_polling, address))
-        yield workers
+        await eventually(partial(expect_polling, address))
+        yield address
 
 
 async def expect_polling(address: str) -> None:
@@ -193,12 +198,12 @@ def check_counts(samples: list[Sample]) -> None:
 
 async def expect_no_count_of_what_is_replayed(client: Client, servers: dict[str, str]) -> None:
     """Another worker replays the run in which somebody was turned away."""
-    async with measured_workers(servers) as workers:
+    async with measured_worker(servers, "batcher_worker.py") as address:
         batcher = client.get_workflow_handle("batcher-0")
         assert (await batcher.query(BatcherWorkflow.status)).totals.turned_away == 1
 
         async def has_replayed() -> list[Sample]:
-            samples = await scrape(workers.batcher)
+            samples = await scrape(address)
             assert total(samples, "temporal_workflow_task_execution_latency_seconds_count") > 0
             return samples
 

@@ -26,30 +26,30 @@ async def test_four_processes_and_a_killed_worker(
         await workers.enter_async_context(worker(servers, "main_worker.py"))
         doomed = await workers.enter_async_context(worker(servers, "batcher_worker.py"))
         code, output = await run(
-            servers, "start_batcher.py", "--linger", "2", "--max-records", "20"
+            servers, "start_batcher.py", "--linger", "1", "--max-records", "10"
         )
         assert (code, output) == (0, "batcher-0: started\n")
 
-        loading = asyncio.create_task(load(servers, "--workflows", "60"))
+        loading = asyncio.create_task(load(servers, "--workflows", "30"))
 
         async def some_rows() -> None:
-            assert int(str(await scalar(engine, "SELECT count(*) FROM records"))) >= 20
+            assert int(str(await scalar(engine, "SELECT count(*) FROM records"))) >= 10
 
         await eventually(some_rows)
         doomed.kill()
         await doomed.wait()
         await workers.enter_async_context(worker(servers, "batcher_worker.py"))
         counts = await loading
-        assert (counts["read"], counts["written"], counts["workflows"]) == (60, 60, 60)
+        assert (counts["read"], counts["written"], counts["workflows"]) == (30, 30, 30)
         assert await fetch(
             engine, "SELECT count(*), count(DISTINCT idempotency_key) FROM records"
-        ) == [(60, 60)]
+        ) == [(30, 30)]
 
-        second = await load(servers, "--workflows", "60")
-        assert (second["already_done"], second["written"]) == (60, 0)
-        again = await load(servers, "--workflows", "10", "--again")
-        assert (again["duplicate"], again["written"]) == (10, 0)
-        assert await scalar(engine, "SELECT count(*) FROM records") == 60
+        second = await load(servers, "--workflows", "30")
+        assert (second["already_done"], second["written"]) == (30, 0)
+        again = await load(servers, "--workflows", "5", "--again")
+        assert (again["duplicate"], again["written"]) == (5, 0)
+        assert await scalar(engine, "SELECT count(*) FROM records") == 30
 
 
 async def test_a_worker_waits_for_temporal_and_says_so(servers: dict[str, str]) -> None:

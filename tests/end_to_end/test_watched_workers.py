@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
@@ -13,9 +14,11 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import expect_error, submit
+from tests.support.commands import aside
 from tests.support.database import fetch
-from tests.support.processes import finish, run, start, worker
+from tests.support.processes import finish, start, worker
 from tests.support.records import record
+from tests.support.services import main_service
 from tests.support.waiting import eventually
 
 CONTENT = "what-nobody-else-may-read"
@@ -29,9 +32,9 @@ async def batch_lines(
     file.write_text("".join(f'{{"id": {n}, "text": "{CONTENT}"}}\n' for n in range(5)) + "[1]\n")
     await start_batchers(client, 1, BatcherSettings(linger_seconds=0.3))
     process = await start({**servers, **environment}, "batcher_worker.py")
-    async with worker(servers, "main_worker.py"):
+    async with main_service(client):
         arguments = ["--input", str(file), "--key", "id", "--records-per-workflow", "6"]
-        assert (await run(servers, "start_main_workflows.py", *arguments))[0] == 3
+        assert (await aside("main", "start", *arguments)).exit_code == 3
     process.send_signal(signal.SIGTERM)
     code, _, errors = await finish(process)
     assert code == 0
@@ -39,6 +42,7 @@ async def batch_lines(
     return errors.splitlines()
 
 
+@pytest.mark.usefixtures("on_servers")
 async def test_json_lines_say_what_each_batch_was(
     client: Client, servers: dict[str, str], tmp_path: Path
 ) -> None:
@@ -69,6 +73,7 @@ async def test_json_lines_say_what_each_batch_was(
     assert batch["batch_id"] in batch["message"]
 
 
+@pytest.mark.usefixtures("on_servers")
 async def test_text_lines_stay_as_they_were(
     client: Client, servers: dict[str, str], tmp_path: Path
 ) -> None:

@@ -1,11 +1,11 @@
 """A Postgres that may be stopped without hurting other tests."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from batching_demo.database.schema.migrations import migrate
 from tests.support.postgres import (
     ChosenPostgres,
     chosen_postgres,
@@ -16,8 +16,8 @@ from tests.support.postgres import (
 
 
 @pytest.fixture(scope="session")
-def spare_postgres(pytestconfig: pytest.Config) -> Iterator[ChosenPostgres]:
-    with running_postgres(*chosen_postgres(pytestconfig)) as server:
+def spare_postgres(pytestconfig: pytest.Config, cluster: Path) -> Iterator[ChosenPostgres]:
+    with running_postgres(cluster, *chosen_postgres(pytestconfig)) as server:
         yield server
 
 
@@ -25,7 +25,6 @@ def spare_postgres(pytestconfig: pytest.Config) -> Iterator[ChosenPostgres]:
 async def mortal_engine(spare_postgres: ChosenPostgres) -> AsyncIterator[AsyncEngine]:
     """A migrated database on a server that this test may stop."""
     spare_postgres.start()
-    url = await create_database(spare_postgres, "template0")
-    await migrate(url, application_name="tests")
+    url = await create_database(spare_postgres)
     async with open_engine(spare_postgres, url) as engine:
         yield engine

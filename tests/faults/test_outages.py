@@ -30,7 +30,7 @@ from tests.support.database import (
     scalar,
 )
 from tests.support.loading import load, write_ndjson
-from tests.support.postgres import ChosenPostgres, create_database, stopped
+from tests.support.postgres import TEMPLATE, ChosenPostgres, create_database, stopped
 from tests.support.processes import worker
 from tests.support.records import record
 from tests.support.requesters import Collector
@@ -215,13 +215,13 @@ async def test_records_wait_for_the_right_password(
 
 @pytest.mark.no_pooler
 async def test_records_wait_for_a_database(
-    client: Client, database_url: str, template: str, tmp_path: Path
+    client: Client, database_url: str, tmp_path: Path
 ) -> None:
     """S16: missing."""
     missing = f"missing_{make_url(database_url).database}"
 
     async def mend() -> None:
-        await execute_at(database_url, f"CREATE DATABASE {missing} TEMPLATE {template}")
+        await execute_at(database_url, f"CREATE DATABASE {missing} TEMPLATE {TEMPLATE}")
 
     url = make_url(database_url).set(database=missing).render_as_string(hide_password=False)
     await _wait_and_mend(client, url, tmp_path, "does not exist: create it", mend)

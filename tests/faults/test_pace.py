@@ -39,7 +39,7 @@ async def test_a_trickle_is_written_though_it_never_stops(
     assert {key for (key,) in found} == {str(number) for number in range(len(found))}
 
 
-@pytest.mark.parametrize(("at_once", "runs"), [(200, 2), (50, 4)])
+@pytest.mark.parametrize(("at_once", "runs"), [(100, 2), (25, 4)])
 async def test_a_burst_over_many_runs_is_answered_once_each(
     client: Client,
     engine: AsyncEngine,
@@ -47,7 +47,7 @@ async def test_a_burst_over_many_runs_is_answered_once_each(
     at_once: int,
     runs: int,
 ) -> None:
-    """S14: 200 signals, concurrent, at a shard that continues as new every few flushes."""
+    """S14: 100 signals, concurrent, at a shard that continues as new every few flushes."""
     monkeypatch.setattr(run_length, "MAX_SIGNALS", 15)
     await start_batchers(client, 1, BatcherSettings(max_records=5, linger_seconds=0.2))
     names = [f"requester-{number}" for number in range(10)]
@@ -58,13 +58,13 @@ async def test_a_burst_over_many_runs_is_answered_once_each(
         await submit(client, (key, [record(key)]), requester=name)
 
     async with collecting(client, *names), patchable_batcher_service(client, engine):
-        for first in range(0, 200, at_once):
+        for first in range(0, 100, at_once):
             await asyncio.gather(*(send(number) for number in range(first, first + at_once)))
             await expect_buffered(client, 0)
         for name in names:
-            await expect_answers(client, name, {f"{name}/{n}": "w" for n in range(20)})
-        assert (await status(client)).totals.verdicts["written"] == 200
-    assert await scalar(engine, "SELECT count(*) FROM records") == 200
+            await expect_answers(client, name, {f"{name}/{n}": "w" for n in range(10)})
+        assert (await status(client)).totals.verdicts["written"] == 100
+    assert await scalar(engine, "SELECT count(*) FROM records") == 100
     assert len(await carried_sizes(client, 0)) >= runs
 
 

@@ -31,7 +31,7 @@ from tests.support.silence import Network, forgetful_network
 from tests.support.waiting import eventually, in_time
 
 QUICK = BatcherSettings(linger_seconds=0.2)
-LIMIT = 1.0
+LIMIT = 2.0
 """Seconds, in place of 35."""
 CONNECTIONS = 5
 

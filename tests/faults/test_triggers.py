@@ -11,13 +11,12 @@ from temporalio.client import Client
 from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_engine
-from batching_demo.database.schema.migrations import migrate
 from batching_demo.main_service.summary import Summary
 from batching_demo.operator.start import start_batchers
 from tests.support.database import fetch, rows
 from tests.support.loading import load, write_ndjson
 from tests.support.paths import WITHOUT_QUEUE
-from tests.support.postgres import running_postgres
+from tests.support.postgres import TEMPLATE, running_postgres
 from tests.support.services import batcher_service, main_service
 from tests.support.standbys import cancel_waits, missing_standby
 from tests.support.waiting import eventually
@@ -71,11 +70,10 @@ async def test_each_record_has_its_verdict_whatever_a_trigger_does(
 
 
 @pytest.fixture
-async def replicated() -> AsyncIterator[AsyncEngine]:
+async def replicated(cluster: Path) -> AsyncIterator[AsyncEngine]:
     """The database of a server of this test's own."""
-    with running_postgres() as server:
-        await migrate(server.url, application_name="tests")
-        engine = create_engine(server.url, application_name="tests", pool_size=10)
+    with running_postgres(cluster) as server:
+        engine = create_engine(server.url_of(TEMPLATE), application_name="tests", pool_size=10)
         yield engine
         await engine.dispose()
 

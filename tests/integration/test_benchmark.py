@@ -75,7 +75,7 @@ async def test_ending_it_ends_what_it_started() -> None:
             for each in ("postgres", "temporal server", "main worker", "batcher worker", "floor"):
                 assert each in running
 
-        await eventually(has_started_all, within=60)
+        await eventually(has_started_all)
         process.terminate()
         printed, _ = await process.communicate()
         assert (process.returncode, _running_in(directory)) == (1, []), printed.decode()

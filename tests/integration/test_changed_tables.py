@@ -39,9 +39,9 @@ CHANGES = {
 
 
 @pytest.fixture(scope="module")
-async def shop(postgres: ChosenPostgres, template: str) -> AsyncIterator[AsyncEngine]:
+async def shop(postgres: ChosenPostgres) -> AsyncIterator[AsyncEngine]:
     """A database for all tests of this module, each with a table of its own."""
-    url = await create_database(postgres, template)
+    url = await create_database(postgres)
     async with open_engine(postgres, url, pool_size=2) as engine:
         yield engine
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,6 +30,7 @@ from batching_demo.devstack.files import exclusively
 from batching_demo.devstack.launch import Log
 from batching_demo.devstack.ports import HOST, find_free_port
 from batching_demo.devstack.postgres import PostgresServer
+from batching_demo.devstack.temporal_server import TemporalServer
 from batching_demo.search_attributes import KEYS, registered_attributes
 from batching_demo.settings import DevStackAddresses, Settings
 
@@ -73,6 +74,13 @@ def state_directory() -> Iterator[Path]:
 def directory() -> Iterator[Path]:
     with state_directory() as path:
         yield path
+
+
+@pytest.fixture
+def used_directory(directory: Path, cluster: Path) -> Path:
+    """A state directory with a cluster in it, which saves a test an initdb."""
+    subprocess.run(["cp", "-a", cluster, directory / "postgres"], check=True)
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -142,34 +150,36 @@ async def test_up_reuses_what_runs_and_down_keeps_only_the_data(
 async def test_a_server_from_before_search_attributes_gets_them(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    server = TemporalServer(directory / "temporal", find_free_port(), find_free_port())
+
+    async def known() -> Set[str]:
+        server.start()
+        found = await registered_attributes(await Client.connect(server.address))
+        server.stop()
+        return found
+
     with monkeypatch.context() as before:
         before.setattr(temporal_server, "REGISTER", [])
-        address = stack.up(directory, ignore).temporal_address
-        assert await registered_attributes(await Client.connect(address)) == set()
-        stack.down(directory, ignore)
-
+        assert await known() == set()
     for _ in range(2):
-        address = stack.up(directory, ignore).temporal_address
-        known = await registered_attributes(await Client.connect(address))
-        assert known == {key.name for key in KEYS}
-        stack.down(directory, ignore)
+        assert await known() == {key.name for key in KEYS}
 
 
-def test_down_finds_everything_when_its_owner_was_killed(directory: Path) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", UP_AND_HANG, str(directory)])
-    wait_for(DevStackAddresses.path(directory))
+def test_down_finds_everything_when_its_owner_was_killed(used_directory: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", UP_AND_HANG, str(used_directory)])
+    wait_for(DevStackAddresses.path(used_directory))
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    processes.register(directory, worker.pid, "main-worker")
+    processes.register(used_directory, worker.pid, "main-worker")
     owner.kill()
     owner.wait()
-    DevStackAddresses.path(directory).unlink()
+    DevStackAddresses.path(used_directory).unlink()
 
-    assert [each.name for each in stack.status(directory).workers] == ["main-worker"]
-    stack.down(directory, ignore)
+    assert [each.name for each in stack.status(used_directory).workers] == ["main-worker"]
+    stack.down(used_directory, ignore)
 
-    assert left_running(directory) == []
+    assert left_running(used_directory) == []
     assert worker.wait(60) == -signal.SIGTERM
-    assert stack.status(directory).workers == []
+    assert stack.status(used_directory).workers == []
 
 
 def test_up_carries_on_where_a_killed_one_left_off(directory: Path) -> None:
@@ -185,7 +195,9 @@ def test_up_carries_on_where_a_killed_one_left_off(directory: Path) -> None:
     assert stack.status(directory).is_running
 
 
-async def test_taken_ports_are_avoided(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_taken_ports_are_avoided(
+    used_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = ("POSTGRES_PORT", "TEMPORAL_PORT", "UI_PORT")
     with ExitStack() as open_sockets:
         usual = [
@@ -194,7 +206,7 @@ async def test_taken_ports_are_avoided(directory: Path, monkeypatch: pytest.Monk
         ]
         for name, port in zip(names, usual, strict=True):
             monkeypatch.setattr(stack, name, port)
-        addresses = stack.up(directory, ignore)
+        addresses = stack.up(used_directory, ignore)
 
     for port in usual:
         assert f":{port}" not in addresses.model_dump_json()
@@ -202,14 +214,14 @@ async def test_taken_ports_are_avoided(directory: Path, monkeypatch: pytest.Monk
 
 
 async def test_a_port_lost_at_the_last_moment_is_replaced(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
+    used_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server((HOST, 0)) as taken:
         believed_free = iter([taken.getsockname()[1]])
         monkeypatch.setattr(
             stack, "choose_port", lambda usual: next(believed_free, None) or find_free_port()
         )
-        addresses = stack.up(directory, ignore)
+        addresses = stack.up(used_directory, ignore)
 
     assert await query(addresses.database_url, "SELECT 1") == 1
 
@@ -369,9 +381,9 @@ def test_a_log_is_quoted_from_this_run_only(directory: Path) -> None:
     assert log.explain() == f"FATAL:  could not write: no space left (log: {path})"
 
 
-def test_the_commands_tell_what_runs_by_their_exit_code(directory: Path) -> None:
+def test_the_commands_tell_what_runs_by_their_exit_code(used_directory: Path) -> None:
     def run(command: str) -> Result:
-        return CliRunner().invoke(dev, [command], obj=Settings(directory))
+        return CliRunner().invoke(dev, [command], obj=Settings(used_directory))
 
     assert run("status").exit_code == 1
     started = run("up")

@@ -16,9 +16,9 @@ from temporalio.common import WorkflowIDReusePolicy
 from batching_demo import BatchingClient, Record
 from batching_demo.batcher_service.identity import guard
 from batching_demo.batcher_service.worker import build_worker
-from batching_demo.cli import running_batchers
 from batching_demo.cli.app import app
 from batching_demo.cli.main import start as main_start
+from batching_demo.cli.submitting import running_batchers
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID, name_worker
 from batching_demo.contracts.names import MAIN_TASK_QUEUE, MAIN_WORKFLOW, WritePath
@@ -55,9 +55,9 @@ def nothing_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def other_url(postgres: ChosenPostgres, template: str) -> str:
+async def other_url(postgres: ChosenPostgres) -> str:
     """Another environment's database."""
-    return await create_database(postgres, template)
+    return await create_database(postgres)
 
 
 @pytest.fixture

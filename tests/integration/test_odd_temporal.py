@@ -18,9 +18,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import PayloadCodec
 
-from batching_demo.cli import running_batchers
 from batching_demo.cli.main import hindrances
 from batching_demo.cli.main import start as main_start
+from batching_demo.cli.submitting import running_batchers
 from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.identity import read_identity

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import make_url
 
 from batching_demo.cli.psql import find_psql
-from tests.support.database import execute_at
+from batching_demo.database.engine import create_engine
+from tests.support.commands import aside
+from tests.support.database import execute_at, fetch
 from tests.support.processes import start_process
 from tests.support.waiting import eventually
 
@@ -67,7 +69,7 @@ async def test_the_printed_url_works_as_it_is(login: dict[str, str]) -> None:
 
 
 async def test_libpqs_variables_mean_the_same_to_all_commands(
-    servers: dict[str, str], tmp_path: Path
+    servers: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P41: a service that leads elsewhere, and settings that no URL has."""
     services = tmp_path / "services"
@@ -86,21 +88,11 @@ async def test_libpqs_variables_mean_the_same_to_all_commands(
     query = "select current_database(), current_setting('search_path')"
     process = await start_process(environment, "-m", "batching_demo", "psql", "--", "-tAc", query)
     output, _ = await process.communicate()
-    ask = "\n".join(
-        [
-            "import asyncio, os",
-            "from tests.support.database import fetch",
-            "from batching_demo.database.engine import create_engine",
-            "engine = create_engine(os.environ['DATABASE_URL'], application_name='tests')",
-            f'print(*asyncio.run(fetch(engine, "{query}"))[0], sep="|")',
-        ]
-    )
-    process = await start_process(environment, "-c", ask)
-    by_the_driver, _ = await process.communicate()
-    assert output == by_the_driver
     assert output.decode() == f"{url.database}|elsewhere,public\n"
-    process = await start_process(environment, "-m", "batching_demo", "doctor")
-    report, _ = await process.communicate()
-    assert f"{url.host}:{url.port}/{url.database} from DATABASE_URL and PGDATABASE" in (
-        " ".join(report.decode().split())
-    )
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    engine = create_engine(environment["DATABASE_URL"], application_name="tests")
+    assert await fetch(engine, query) == [(url.database, "elsewhere,public")]
+    await engine.dispose()
+    report = " ".join((await aside("doctor")).stdout.split())
+    assert f"{url.host}:{url.port}/{url.database} from DATABASE_URL and PGDATABASE" in report

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,13 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.database.schema.migrations import migrate
 from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.writing.rows import Rows
 from batching_demo.database.writing.target import Target
 from tests.support.database import scalar
 from tests.support.own_tables import declared, new_name, own_target
-from tests.support.postgres import running_postgres
+from tests.support.postgres import TEMPLATE, running_postgres
 from tests.support.records import record
 from tests.support.standbys import cancel_waits, expect_waiting_commits, missing_standby
 from tests.support.waiting import eventually
@@ -23,11 +23,10 @@ from tests.support.writing import PATHS, Statements, create_trigger, rows_of, wr
 
 
 @pytest.fixture(scope="module")
-async def replicated() -> AsyncIterator[AsyncEngine]:
+async def replicated(cluster: Path) -> AsyncIterator[AsyncEngine]:
     """The database of a server that a test may set standbys of."""
-    with running_postgres() as server:
-        await migrate(server.url, application_name="tests")
-        engine = create_engine(server.url, application_name="tests")
+    with running_postgres(cluster) as server:
+        engine = create_engine(server.url_of(TEMPLATE), application_name="tests")
         yield engine
         await engine.dispose()
 

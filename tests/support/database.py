@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.database.engine import create_engine
-from tests.support.waiting import LONG_SECONDS, eventually
+from tests.support.waiting import eventually
 
 TWINS: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 """By an engine that is behind a pooler, one that is not.
@@ -52,13 +52,13 @@ async def rows(engine: AsyncEngine) -> int:
     return int(str(await scalar(engine, "SELECT count(*) FROM records")))
 
 
-async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = LONG_SECONDS) -> None:
+async def expect_rows(engine: AsyncEngine, expected: int) -> None:
     """Wait until so many records are stored."""
 
     async def check() -> None:
         assert await rows(engine) == expected
 
-    await eventually(check, within=within)
+    await eventually(check)
 
 
 async def expect_dead_letters(engine: AsyncEngine, expected: int) -> None:

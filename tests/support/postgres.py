@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.engine import create_engine
+from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.installation import POSTGRES_VERSION
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
@@ -23,6 +25,10 @@ from tests.support.database import TWINS, execute_at
 from tools.pgbouncer import running_pgbouncer, through
 
 DEBIAN = Path("/usr/lib/postgresql")
+TEMPLATE = "template_batching_demo"
+"""The migrated database of every server, which those of tests are copied from."""
+CHEAP = "fsync = off\nautovacuum = off\n"
+"""Killed servers lose nothing even so, and each test makes hundreds of files."""
 
 
 class ChosenPostgres(PostgresServer):
@@ -42,6 +48,11 @@ class ChosenPostgres(PostgresServer):
 
     def _programs(self, account: pwd.struct_passwd | None) -> Path:
         return DEBIAN / self._version / "bin" if self._version else super()._programs(account)
+
+    @property
+    def cluster(self) -> Path:
+        """The directory of the cluster."""
+        return self._cluster
 
     def direct_url(self, database: str) -> str:
         """Return the URL of a database."""
@@ -72,19 +83,42 @@ def open_directory() -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-@contextmanager
-def running_postgres(
-    version: str | None = None, pooler: str | None = None
-) -> Iterator[ChosenPostgres]:
-    """Run a server with a new cluster.
+async def prepare_cluster(place: Path, version: str | None) -> None:
+    """Make a cluster with `TEMPLATE` in it, for `running_postgres` to copy.
 
     Args:
+        place: Where the directory of the cluster will be.
+        version: As of `ChosenPostgres`.
+    """
+    with open_directory() as directory:
+        server = ChosenPostgres(directory, version)
+        server.initialise()
+        with (server.cluster / "postgresql.conf").open("a") as file:
+            file.write(CHEAP)
+        server.start()
+        try:
+            await execute_at(server.url, f"CREATE DATABASE {TEMPLATE}")
+            await migrate(server.direct_url(TEMPLATE), application_name="tests")
+        finally:
+            server.stop()
+        server.data_directory.rename(place)
+
+
+@contextmanager
+def running_postgres(
+    cluster: Path, version: str | None = None, pooler: str | None = None
+) -> Iterator[ChosenPostgres]:
+    """Run a server with a cluster of its own.
+
+    Args:
+        cluster: The cluster that it is a copy of.
         version: As of `ChosenPostgres`.
         pooler: The mode of the PgBouncer in front of it, if there is to be one.
     """
     with open_directory() as directory, ExitStack() as cleanup:
         server = ChosenPostgres(directory, version)
-        server.initialise()
+        # It keeps who owns the files, which is not root.
+        subprocess.run(["cp", "-a", cluster, server.data_directory], check=True)
         server.start()
         cleanup.callback(server.stop, "immediate")
         if pooler:
@@ -102,7 +136,7 @@ async def stopped(server: PostgresServer) -> AsyncIterator[None]:
         await asyncio.to_thread(server.start)
 
 
-async def create_database(server: ChosenPostgres, template: str) -> str:
+async def create_database(server: ChosenPostgres, template: str = TEMPLATE) -> str:
     """Copy a database under a random name; return the URL of the copy."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     await execute_at(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")

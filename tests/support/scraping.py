@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tests.support.waiting import eventually
+from tests.support.waiting import LONG_SECONDS, eventually
 
 METRICS_BIND = "BATCHING_DEMO_METRICS_BIND"
 SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
@@ -22,7 +22,7 @@ class Sample:
 
 async def scrape(address: str) -> list[Sample]:
     def read() -> str:
-        with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        with urlopen(f"http://{address}/metrics", timeout=LONG_SECONDS) as answer:
             return str(answer.read().decode())
 
     lines = (await asyncio.to_thread(read)).splitlines()
@@ -34,7 +34,7 @@ async def probe(address: str, path: str) -> tuple[int, str]:
 
     def ask() -> tuple[int, str]:
         try:
-            with urlopen(f"http://{address}{path}", timeout=10) as answer:
+            with urlopen(f"http://{address}{path}", timeout=LONG_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()

@@ -12,6 +12,7 @@ from batching_demo.contracts.messages import Problem, Submission, SubmissionHead
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.health import REFUSALS_BEFORE_HOLDING
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
+from tests.support.waiting import in_time
 
 FAR_AWAY = BatcherSettings(max_records=4, linger_seconds=60)
 OUTAGE = DatabaseFailedError(Failure(FailureKind.OUTAGE, "the server is gone", "57P01"))
@@ -145,15 +146,15 @@ async def test_one_write_at_a_time_probes_a_database_that_fails() -> None:
 
 async def test_a_worker_that_stops_waits_for_no_database_that_fails() -> None:
     writer = Writer()
-    writer.failures = [OUTAGE] * 5
+    writer.failures = [OUTAGE] * 10
     coalescer = Coalescer(BatcherSettings(max_records=1, linger_seconds=0), writer)
-    calls = [call(coalescer, name) for name in "abcde"]
+    calls = [call(coalescer, name) for name in "abcdefghij"]
     await asyncio.sleep(0.02)
     coalescer.drain()
-    async with asyncio.timeout(10):
-        assert await asyncio.gather(*calls, return_exceptions=True) == [OUTAGE] * 5
+    ended = await in_time(asyncio.gather(*calls, return_exceptions=True))
+    assert ended == [OUTAGE] * 10
     await asyncio.sleep(0.02)
-    assert len(writer.batches) == 5
+    assert len(writer.batches) == 10
 
 
 async def test_a_worker_that_stops_holds_no_writes_after_refusals() -> None:
@@ -172,19 +173,17 @@ async def test_a_worker_that_stops_holds_no_writes_after_refusals() -> None:
     await asyncio.sleep(0.02)
     assert len(written) == REFUSALS_BEFORE_HOLDING
     coalescer.drain()
-    async with asyncio.timeout(30):
-        await asyncio.gather(*calls)
+    await in_time(asyncio.gather(*calls))
 
 
 async def test_malformed_calls_of_one_name_each_hear_their_answer() -> None:
-    coalescer = Coalescer(BatcherSettings(max_records=2, linger_seconds=60), Writer())
+    coalescer = Coalescer(BatcherSettings(max_records=2, linger_seconds=600), Writer())
 
     def malformed(reason: str) -> Submission:
         return Submission(SubmissionHeader("a", "requester", 1, 0, malformed=reason), b"")
 
     calls = (coalescer.submit([malformed(reason)]) for reason in ("short", "long"))
-    async with asyncio.timeout(5):
-        answers = await asyncio.gather(*calls)
+    answers = await in_time(asyncio.gather(*calls))
     assert [codes for (codes,) in answers] == [Verdicts("a", "w")] * 2
 
 

@@ -1,48 +1,24 @@
 """The batcher workflow on a real Temporal server and a real Postgres."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
-from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
-from batching_demo.contracts.encoding import PreparedRecord, join
+from batching_demo.contracts.encoding import join
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
-from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
+from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from tests.support.database import fetch, scalar
+from tests.support.batchers import status, submit
+from tests.support.database import expect_rows, fetch, rows, scalar
 from tests.support.records import noise, record, submission
 from tests.support.requesters import Collector
 from tests.support.services import batcher_service
 from tests.support.waiting import eventually
 
 REQUESTER_QUEUE = "requesters"
-
-
-async def submit(
-    client: Client, *submissions: tuple[str, Sequence[PreparedRecord]], requester: str = "nobody"
-) -> None:
-    made = [submission(name, records, requester) for name, records in submissions]
-    await client.get_workflow_handle(batcher_workflow_id(0)).signal(SUBMIT_SIGNAL, args=join(made))
-
-
-async def status(client: Client) -> BatcherStatus:
-    handle = client.get_workflow_handle(batcher_workflow_id(0))
-    return await handle.query(BatcherWorkflow.status)
-
-
-async def rows(engine: AsyncEngine) -> int:
-    return int(str(await scalar(engine, "SELECT count(*) FROM records")))
-
-
-async def expect_rows(engine: AsyncEngine, expected: int, *, within: float = 20) -> None:
-    async def check() -> None:
-        assert await rows(engine) == expected
-
-    await eventually(check, within=within)
 
 
 async def expect_totals(

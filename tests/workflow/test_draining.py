@@ -25,7 +25,7 @@ from tests.support.collecting import collecting, expect_answered_busy, expect_an
 from tests.support.database import expect_rows, locked_table, rows
 from tests.support.records import record
 from tests.support.services import batcher_service
-from tests.support.waiting import eventually
+from tests.support.waiting import LONG_SECONDS, eventually, in_time
 
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)
@@ -43,7 +43,7 @@ async def test_a_drain_writes_all_and_answers_busy_until_resumed(
         await submit(client, ("early", [record("a")]), requester="one")
         await expect_buffered(client, 1)
         await request(client, 0, Update.DRAIN)
-        await wait_for(client, 0, without_verdict, 20, ignore)
+        await wait_for(client, 0, without_verdict, LONG_SECONDS, ignore)
         await expect_answers(client, "one", {"early": "w"})
         assert (await status(client)).totals.batches == {"drain": 1}
         with pytest.raises(RequestRefusedError, match="draining"):
@@ -67,7 +67,7 @@ async def test_a_drain_that_is_not_done_says_what_remains(
             await wait_for(client, 0, without_verdict, 1.5, ignore)
         await request(client, 0, Update.RESUME)
         with pytest.raises(RequestRefusedError, match="resumed"):
-            await wait_for(client, 0, without_verdict, 20, ignore)
+            await wait_for(client, 0, without_verdict, LONG_SECONDS, ignore)
 
 
 async def test_a_stop_writes_all_and_ends(client: Client, engine: AsyncEngine) -> None:
@@ -75,7 +75,7 @@ async def test_a_stop_writes_all_and_ends(client: Client, engine: AsyncEngine) -
     async with batcher_service(client, engine), collecting(client, "one"):
         await submit(client, ("s", [record("a")]), requester="one")
         assert (await request(client, 0, Update.STOP)).changed
-        await wait_for(client, 0, running, 20, ignore)
+        await wait_for(client, 0, running, LONG_SECONDS, ignore)
         await expect_answers(client, "one", {"s": "w"})
         found = await batcher(client).describe()
         assert found.status is WorkflowExecutionStatus.COMPLETED
@@ -106,8 +106,8 @@ async def test_what_comes_while_a_batcher_ends_is_answered_or_not_taken(
         sending = asyncio.create_task(send_until_refused())
         await asyncio.sleep(0.4)
         await request(client, 0, Update.STOP)
-        await asyncio.wait_for(sending, 60)
-        await wait_for(client, 0, running, 30, ignore)
+        await in_time(sending)
+        await wait_for(client, 0, running, LONG_SECONDS, ignore)
         assert taken
 
         async def all_told() -> None:

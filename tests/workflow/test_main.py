@@ -21,7 +21,7 @@ from batching_demo.operator.start import start_batchers
 from tests.support.database import fetch, scalar
 from tests.support.loading import load
 from tests.support.services import batcher_service, both_services, main_service
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 QUICK = BatcherSettings(linger_seconds=0.3)
 
@@ -108,7 +108,7 @@ async def test_without_a_batcher_it_waits_and_says_so(client: Client, engine: As
 
         await eventually(check)
         await start_batchers(client, 1, QUICK)
-        assert (await asyncio.wait_for(waiting, 30)).written == 2
+        assert (await in_time(waiting)).written == 2
 
 
 async def test_a_closed_requester_costs_the_others_nothing(
@@ -187,4 +187,4 @@ async def test_a_start_that_fails_ends_the_run_and_does_not_wait_for_its_turn(
         client.service_client.config.target_host, namespace="no-such-namespace"
     )
     with pytest.raises(RPCError, match="amespace"):
-        await asyncio.wait_for(load_flights(unknown, 20, max_open=1), 30)
+        await in_time(load_flights(unknown, 20, max_open=1))

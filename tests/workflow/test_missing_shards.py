@@ -17,7 +17,7 @@ from tests.support.batchers import batcher, status
 from tests.support.database import expect_rows, fetch, locked_table
 from tests.support.loading import load, write_ndjson
 from tests.support.services import both_services
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 
@@ -55,7 +55,7 @@ async def test_a_shard_that_waits_holds_up_no_other(
         await expect_rows(engine, 4)
         assert not loading.done()
         await start_batcher(client, 0, QUICK)
-        assert (await asyncio.wait_for(loading, 60)).written == 12
+        assert (await in_time(loading)).written == 12
     assert await shards_of_rows(engine) == {1: 4, 0: 8}
 
 
@@ -84,10 +84,10 @@ async def test_an_answer_lost_by_one_shard_is_asked_for_though_another_is_missin
         await eventually(buffered)
         await batcher(client, 1).terminate()
         await start_batcher(client, 1, QUICK)
-        await expect_rows(engine, 2, within=30)
+        await expect_rows(engine, 2)
         assert not loading.done()
         await start_batcher(client, 0, QUICK)
-        assert (await asyncio.wait_for(loading, 90)).written == 4
+        assert (await in_time(loading)).written == 4
 
 
 async def test_who_a_draining_shard_turned_away_goes_to_shard_0_once_it_has_ended(
@@ -112,6 +112,6 @@ async def test_who_a_draining_shard_turned_away_goes_to_shard_0_once_it_has_ende
                 assert (await status(client, 1)).totals.turned_away >= 4
 
             await eventually(turned_away)
-        summaries = await asyncio.wait_for(asyncio.gather(early, late), 60)
+        summaries = await in_time(asyncio.gather(early, late))
     assert [summary.written for summary in summaries] == [2, 4]
     assert await shards_of_rows(engine) == {1: 2, 0: 4}

@@ -29,7 +29,7 @@ from tests.support.dead_letters import (
 )
 from tests.support.loading import load
 from tests.support.services import batcher_service, both_services
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_time
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 RETRY_ID = RetryInput(dead_letter_id=1, attempt=2, linger_seconds=0.2).workflow_id
@@ -197,7 +197,7 @@ async def test_it_waits_for_a_batcher_and_outlives_workers(
         await eventually(says_so)
     await start_batchers(client, 1, QUICK)
     async with batcher_service(client, engine):
-        assert (await asyncio.wait_for(waiting, 60)).verdict is Verdict.WRITTEN
+        assert (await in_time(waiting)).verdict is Verdict.WRITTEN
     assert await letters(engine) == [(1, "refused_by_postgres", "retried", 2)]
 
 
