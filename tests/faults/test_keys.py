@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -35,11 +36,11 @@ async def test_keys_come_and_change_under_load(
     running = AsyncExitStack()
     await running.enter_async_context(both_services(client, engine))
     await start_batchers(client, 1, QUICK)
-    loads = []
+    loads: list[asyncio.Task[None]] = []
     for keys in ROTATION[1:]:
         loads.append(asyncio.create_task(_load(client, path, label=f"before {len(loads)}")))
         # The new workers poll before the old ones stop.
-        client = keyed(client, keys)
+        client = await keyed(client, keys)
         renewed = AsyncExitStack()
         await renewed.enter_async_context(both_services(client, engine))
         await _load(client, path, label=f"beside {len(loads)}")
@@ -65,7 +66,7 @@ async def test_a_wrong_key_is_named_and_loses_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(operator, "QUERY_SECONDS", 1.0)
-    right, wrong = keyed(client, KEY_A), keyed(client, WRONG_A)
+    right, wrong = await keyed(client, KEY_A), await keyed(client, WRONG_A)
     path = write_ndjson(tmp_path / "x.ndjson", ({"id": number} for number in range(3)))
     async with both_services(right, engine):
         await start_batchers(right, 1, QUICK)
@@ -75,9 +76,7 @@ async def test_a_wrong_key_is_named_and_loses_nothing(
     async with patchable_batcher_service(wrong, engine), main_service(wrong):
 
         async def named() -> None:
-            failed = await failed_tasks(client)
-            assert len(set(failed)) == 4
-            assert failed.count("batcher-0") > 2
+            assert len(set(await failed_tasks(client))) == 4
             monkeypatch.setenv(ENCRYPTION_KEYS, KEY_A)
             found = await aside("doctor")
             assert "batcher-0 cannot finish its workflow task" in found.stdout
@@ -108,17 +107,19 @@ async def test_whoever_lacks_the_key_gets_one_line(
     keys: str,
     said: str,
 ) -> None:
-    async with both_services(keyed(client, KEY_A), engine):
+    async with both_services(await keyed(client, KEY_A), engine):
         monkeypatch.setenv(ENCRYPTION_KEYS, keys)
         for command in ("batcher status", "main start", "batcher start", "main worker"):
             assert_one_line(await aside(*command.split()), 1, said)
         doctor = await aside("doctor")
-        assert f"problem  Temporal         what Temporal has {said}" in doctor.stdout or (
-            said in doctor.stdout
-        )
+        assert said in doctor.stdout
         assert doctor.exit_code == 1
-        with pytest.raises(UndecodableError, match="encrypt"):
-            await BatchingClient(keyed(client, keys)).write([Record("k", {})])
+        with pytest.raises(UndecodableError, match=re.escape(said)):
+            await BatchingClient(await keyed(client, keys)).write([Record("k", {})])
         caplog.set_level(logging.ERROR)
-        async with main_service(keyed(client, keys)):
+
+        async def logged() -> None:
             assert said in caplog.text
+
+        async with main_service(await keyed(client, keys)):
+            await eventually(logged)

@@ -7,10 +7,11 @@ import os
 import sys
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import ActivityFailureError, Client
+from temporalio.client import ActivityFailureError, Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from batching_demo import BatchingClient, EncryptionPlugin, Record
@@ -21,7 +22,7 @@ from batching_demo.contracts.retries import RetryInput
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
 from batching_demo.requester.client import LONGEST_ATTEMPT
-from tests.support.database import fetch
+from tests.support.database import scalar
 from tests.support.loading import load
 from tests.support.markers import found_in, histories, sqlite_texts
 from tests.support.paths import WITHOUT_QUEUE
@@ -34,7 +35,7 @@ QUICK = BatcherSettings(linger_seconds=0.1)
 REFUSE = """
 BEGIN
     IF NEW.payload ? 'refuse' THEN
-        RAISE EXCEPTION 'marker-error-%', NEW.payload->>'refuse' USING ERRCODE = '22023';
+        RAISE EXCEPTION '%', NEW.payload->>'refuse' USING ERRCODE = '22023';
     END IF;
     RETURN NEW;
 END"""
@@ -82,7 +83,7 @@ async def run_everything(
 def write_lines(path: Path, markers: Markers, name: str) -> Path:
     """Write a good record, one that is no JSON, and one that Postgres refuses."""
     good = {"id": markers.new(f"key-{name}"), "text": markers.new(f"payload-{name}")}
-    refused = {"id": markers.new(f"refused-{name}"), "refuse": markers.new(f"error-{name}")[13:]}
+    refused = {"id": markers.new(f"refused-{name}"), "refuse": markers.new(f"error-{name}")}
     broken = f'{{"id": "{markers.new(f"letter-{name}")}'
     path.write_text("\n".join([json.dumps(good), broken, json.dumps(refused)]) + "\n")
     return path
@@ -98,29 +99,29 @@ async def leave_undecided(client: Client, markers: Markers, directory: Path) -> 
     assert "no verdict yet for 1 record" in late.failures[0]
     loading = asyncio.create_task(load(client, paths[1], settings=QUICK))
 
-    async def cancel() -> str:
-        (one,) = [
-            one
-            async for one in client.list_workflows(
-                "ExecutionStatus = 'Running' AND WorkflowType = 'MainWorkflow'"
-            )
-        ]
-        await client.get_workflow_handle(one.id).cancel()
-        return one.id
+    async def waiting() -> WorkflowHandle[Any, Any]:
+        running = "ExecutionStatus = 'Running' AND WorkflowType = 'MainWorkflow'"
+        found = [one.id async for one in client.list_workflows(running)]
+        assert found
+        handle = client.get_workflow_handle(found[0])
+        assert "waiting for batcher-0" in await details(handle)
+        return handle
 
-    workflow_id = await eventually(cancel)
+    handle = await eventually(waiting)
+    await handle.cancel()
     await loading
-    handle = client.get_workflow_handle(workflow_id)
-    return f"{late.failures} {await handle.query('__temporal_workflow_metadata')}"
+    return f"{late.failures} {await details(handle)}"
+
+
+async def details(handle: WorkflowHandle[Any, Any]) -> str:
+    return str(await handle.query("__temporal_workflow_metadata"))
 
 
 async def retry(client: Client, engine: AsyncEngine, markers: Markers) -> None:
     """Retry the dead letter of a line that is no JSON, with a payload and a key."""
-    ((letter,), *_) = await fetch(
-        engine, "SELECT id FROM dead_letters WHERE reason = 'invalid_json' ORDER BY id DESC"
-    )
+    letter = await scalar(engine, "SELECT max(id) FROM dead_letters WHERE reason = 'invalid_json'")
     payload = json.dumps({"text": markers.new("edited")}).encode()
-    request = RetryInput(letter, 2, QUICK.linger_seconds, key=markers.new("retried"))
+    request = RetryInput(int(str(letter)), 2, QUICK.linger_seconds, key=markers.new("retried"))
     assert (await retry_dead_letter(client, RetryRequest(request, payload))).verdict == "written"
 
 

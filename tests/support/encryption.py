@@ -4,6 +4,7 @@ from base64 import b64encode
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client
+from temporalio.service import GrpcCompression
 
 from batching_demo import EncryptionPlugin
 
@@ -16,11 +17,14 @@ def new_key(key_id: str, letter: str = "") -> str:
 KEY_A, KEY_B, WRONG_A = new_key("a"), new_key("b"), new_key("a", "x")
 
 
-def keyed(client: Client, keys: str) -> Client:
-    """Return a client on the same connection, with other keys."""
-    config = client.config()
-    config["plugins"] = [EncryptionPlugin(keys)]
-    return Client(**config)
+async def keyed(client: Client, keys: str) -> Client:
+    """Return a client on a connection of its own: one cannot have two workers of a queue."""
+    return await Client.connect(
+        client.service_client.config.target_host,
+        namespace=client.namespace,
+        plugins=[EncryptionPlugin(keys)],
+        grpc_compression=GrpcCompression.NONE,
+    )
 
 
 async def failed_tasks(client: Client) -> list[str]:
