@@ -79,7 +79,7 @@ def codec_server(settings: Settings, bind: str, origins: list[str], token_file: 
             f"no {WHAT} at {bind}: without a token, others could decrypt payloads there: set"
             f" {CODEC_TOKEN}, or bind to 127.0.0.1"
         )
-    app = _build_app(settings, origins or _origins_of(settings.devstack), token)
+    app = _build_app(settings, origins or origins_of(settings.devstack), token)
     asyncio.run(_serve(app, address))
 
 
@@ -93,7 +93,7 @@ def _read_token(file: str | None) -> str:
     return token
 
 
-def _origins_of(devstack: DevStackAddresses | None) -> list[str]:
+def origins_of(devstack: DevStackAddresses | None) -> list[str]:
     """Return the origins of the embedded Web UI, under both names of this machine."""
     if devstack is None:
         return []

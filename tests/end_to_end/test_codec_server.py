@@ -12,10 +12,12 @@ import pytest
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
+from batching_demo.cli.codec_server import origins_of
 from batching_demo.devstack.installation import find_temporal
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.encryption.converter import with_keys
 from batching_demo.encryption.keys import read_keys
+from batching_demo.settings import DevStackAddresses
 from tests.support.commands import assert_one_line, run
 from tests.support.processes import start_process
 from tests.support.scraping import probe
@@ -56,10 +58,13 @@ async def codec_server(directory: Path) -> AsyncIterator[str]:
         assert process.returncode is None
         assert (await probe(address, "/"))[0] == 401
 
-    await eventually(listens)
-    yield address
-    process.send_signal(signal.SIGTERM)
-    output, _ = await process.communicate()
+    try:
+        await eventually(listens)
+        yield address
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        output, _ = await process.communicate()
     assert process.returncode == 0, output
     assert TOKEN not in output.decode()
 
@@ -87,5 +92,14 @@ def test_a_codec_server_that_cannot_work_says_why(arguments: tuple[str, ...], sa
     assert_one_line(run("codec-server", *arguments), 1, said)
 
 
-def test_an_origin_is_a_name() -> None:
-    assert_one_line(run("codec-server", "--origin", "*"), 2, "'*' is no origin")
+def test_origins_are_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHING_DEMO_CODEC_ORIGINS", "https://temporal.example/ *")
+    assert_one_line(run("codec-server"), 2, "'*' is no origin")
+
+
+def test_the_embedded_web_ui_may_ask_under_both_names_of_its_machine() -> None:
+    embedded = DevStackAddresses(
+        database_url="", temporal_address="", ui_url="http://127.0.0.1:8233"
+    )
+    assert origins_of(embedded) == ["http://127.0.0.1:8233", "http://localhost:8233"]
+    assert origins_of(None) == []

@@ -81,7 +81,7 @@ async def test_a_worker_stays_ready_while_postgres_is_away(
 ) -> None:
     """A new process could not write either, and this one goes on by itself."""
     spare_postgres.start()
-    url = await create_database(spare_postgres, "template0")
+    url = await create_database(spare_postgres)
     address = f"127.0.0.1:{find_free_port()}"
     await start_batchers(client, 1, QUICK)
     async with worker({**servers, "DATABASE_URL": url, METRICS_BIND: address}, "batcher_worker.py"):

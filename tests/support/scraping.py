@@ -34,7 +34,7 @@ async def probe(address: str, path: str) -> tuple[int, str]:
 
     def ask() -> tuple[int, str]:
         try:
-            with urlopen(f"http://{address}{path}", timeout=10) as answer:
+            with urlopen(f"http://{address}{path}", timeout=LONG_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()
