@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -233,3 +233,27 @@ async def test_the_commands_of_the_intake(
     async with consuming(engine, queue):
         await expect_rows(engine, 25)
         await queue.expect_empty()
+
+
+async def test_what_is_deleted_while_visibility_is_extended_is_not_missed(
+    queue: SqsQueue,
+    source: SqsSource,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await queue.send("{}", "{}")
+    first, second = await receive_all(source, 2)
+    change = source._requests.change_visibility
+
+    async def late(handles: Mapping[str, str], seconds: int) -> dict[str, str]:
+        await source.ack([first])
+        return await change(handles, seconds)
+
+    monkeypatch.setattr(source._requests, "change_visibility", late)
+    await source.keep_alive()
+    assert caplog.text == ""
+    await queue.client.delete_message(
+        QueueUrl=queue.address.url, ReceiptHandle=source._handles[second.id]
+    )
+    await source.keep_alive()
+    assert "1 messages may be delivered to others" in caplog.text

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from batching_demo.batcher_service.queues.opening import look_at
-from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
+from batching_demo.batcher_service.queues.sqs.status import queue_status
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
@@ -73,9 +72,7 @@ async def _run(
             result.done = {"Postgres stopped": 1, "consumers restarted": restarts}
             await sending
             report("all is sent; waiting until the queue is empty")
-            result.left = await wait_until_empty(
-                lambda: look_at(str(address), StreamOptions.group, server), consumers
-            )
+            result.left = await wait_until_empty(lambda: queue_status(client, address), consumers)
             result.given_up = sum(await counts(client, dead))
         finally:
             await asyncio.to_thread(consumers.stop)

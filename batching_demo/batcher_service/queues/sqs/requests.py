@@ -116,22 +116,34 @@ class SqsRequests:
             if not one.get("SenderFault", False)
         ]
 
-    async def change_visibility(self, handles: Sequence[str], seconds: int) -> list[str]:
-        """Change the visibility timeout of messages, and return the codes of those that failed."""
-        failed = await _at_once([self._change(part, seconds) for part in _parts(handles)])
-        return [code for part in failed for code in part]
+    async def change_visibility(self, handles: Mapping[str, str], seconds: int) -> dict[str, str]:
+        """Change the visibility timeout of messages.
 
-    async def _change(self, handles: Sequence[str], seconds: int) -> list[str]:
+        Args:
+            handles: Their newest receipts, by any names.
+            seconds: From now on.
+
+        Returns:
+            The codes of those that failed, by name.
+        """
+        parts = _parts(list(handles.items()))
+        failed = await _at_once([self._change(part, seconds) for part in parts])
+        return {name: code for part in failed for name, code in part.items()}
+
+    async def _change(self, handles: Sequence[tuple[str, str]], seconds: int) -> dict[str, str]:
         client = await self.client()
         entries = [
             {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for number, handle in enumerate(handles)
+            for number, (_, handle) in enumerate(handles)
         ]
         with sqs_errors(self.address):
             answer = await client.change_message_visibility_batch(
                 QueueUrl=self.address.url, Entries=entries
             )
-        return [one.get("Code", "").rpartition(".")[2] for one in answer.get("Failed", [])]
+        return {
+            handles[int(one["Id"])][0]: one.get("Code", "").rpartition(".")[2]
+            for one in answer.get("Failed", [])
+        }
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

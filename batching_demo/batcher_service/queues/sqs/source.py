@@ -145,8 +145,9 @@ class SqsSource:
         return messages
 
     async def _change_visibility(self, seconds: int) -> None:
-        handles = list(self._handles.values())
-        if codes := await self._requests.change_visibility(handles, seconds):
+        failed = await self._requests.change_visibility(dict(self._handles), seconds)
+        # The others were deleted meanwhile.
+        if codes := [code for one, code in failed.items() if one in self._handles]:
             logger.warning(
                 "%s: %d messages may be delivered to others (%s)",
                 self._address,
