@@ -198,8 +198,9 @@ async def test_what_else_decides_what_is_stored(database_url: str) -> None:
     _, found = await examine()
     assert found["tables"] == (
         "ok",
-        "dead_letters has trigger pass; records has policy tenant, row level security, which applies"
-        " to role batching_writer, rule nothing: a record that they refuse or change is rejected",
+        "dead_letters has trigger pass; records has policy tenant, row level security, which"
+        " applies to role batching_writer, rule nothing: a record that they refuse or change is"
+        " rejected",
     )
 
 
