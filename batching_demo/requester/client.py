@@ -35,7 +35,7 @@ from batching_demo.requester.records import (
 
 LONGEST_ATTEMPT = timedelta(minutes=10)
 """With the wait for others to share a batch with, and for a connection."""
-HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+HEARTBEAT_TIMEOUT = timedelta(seconds=20)
 LARGEST_GROWTH = 12
 """Bytes of a character in JSON, at most."""
 RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
