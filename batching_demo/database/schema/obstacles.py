@@ -24,6 +24,9 @@ _UNUSABLE = text(
     "SELECT nspname FROM pg_namespace"
     " WHERE nspname = ANY(:names) AND NOT has_schema_privilege(oid, 'USAGE')"
 )
+_OWNER = text(
+    "SELECT tableowner FROM pg_tables WHERE schemaname = :schema AND tablename = 'records'"
+)
 _MAY_CREATE = text("SELECT has_schema_privilege(:schema, 'CREATE')")
 
 
@@ -45,7 +48,7 @@ def find_obstacle(connection: Connection, known: Collection[str], newest: str) -
         (None if version else _unusable_schema(connection))
         or _not_writable(connection)
         or (None if revisions else find_in_the_way(connection))
-        or _may_not_create(connection, version.schema if version else None)
+        or _may_not_create(connection, version)
     )
 
 
@@ -102,9 +105,16 @@ def _without_version(connection: Connection, table: str) -> str:
     )
 
 
-def _may_not_create(connection: Connection, installed: str | None) -> str | None:
+def _may_not_create(connection: Connection, version: Version | None) -> str | None:
     current, role, _ = connection.execute(_PLACE).one()
-    schema = installed or current
+    schema = version.schema if version else current
     if connection.scalar(_MAY_CREATE, {"schema": schema}):
         return None
+    owner = connection.scalar(_OWNER, {"schema": schema})
+    if version and owner not in (None, role):
+        # A worker's role is not meant to get that privilege.
+        return (
+            f"the schema is at revision {', '.join(sorted(version.revisions))}, and role {role} may"
+            f" not change it: run `batching-demo db upgrade` as {owner}, who owns the tables"
+        )
     return f"role {role} may not change schema {schema}: grant CREATE on schema {schema} to {role}"
