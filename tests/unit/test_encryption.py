@@ -1,6 +1,7 @@
 """Keys, the codec and the data converter: what is hidden, what is refused, and in which words."""
 
 import base64
+import logging
 import sys
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
+from batching_demo.cli.process.logs import without_tracebacks_about_keys
 from batching_demo.contracts.payloads import UndecodableError, is_encrypted, key_id_of
 from batching_demo.encryption.codec import EncryptionCodec
 from batching_demo.encryption.converter import with_keys
@@ -146,3 +148,16 @@ def test_without_the_library_one_line_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(SettingsError, match=r"install batching-demo\[encryption\]"):
         EncryptionCodec(read_keys(A))
+
+
+def test_a_missing_key_is_logged_without_a_traceback() -> None:
+    try:
+        try:
+            raise UndecodableError("key 'a' is missing")
+        except UndecodableError as error:
+            raise RuntimeError("Failed decoding arguments") from error
+    except RuntimeError:
+        failed = sys.exc_info()
+    record = logging.LogRecord("temporalio", logging.ERROR, "", 1, "task %s failed", ("x",), failed)
+    assert without_tracebacks_about_keys(record)
+    assert logging.Formatter().format(record) == "task x failed: key 'a' is missing"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batching_demo.contracts.names import LOG_FIELDS
+from batching_demo.contracts.payloads import UndecodableError
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -33,14 +34,27 @@ def configure_logging(log_format: str) -> None:
     """Log our own lines from INFO on, and those of libraries from WARNING on."""
     logging.basicConfig(level=logging.WARNING, format=TEXT)
     logging.getLogger("batching_demo").setLevel(logging.INFO)
-    if log_format == "json":
-        for handler in logging.getLogger().handlers:
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(without_tracebacks_about_keys)
+        if log_format == "json":
             handler.setFormatter(JsonFormatter())
+    if log_format == "json":
         from temporalio import activity, workflow
 
         # JSON lines carry as fields what these loggers would append to the message.
         workflow.logger.workflow_info_on_message = False
         activity.logger.activity_info_on_message = False
+
+
+def without_tracebacks_about_keys(record: logging.LogRecord) -> bool:
+    """Have the SDK log a key that is missing or wrong in one line, for each task that needs it."""
+    error = record.exc_info[1] if record.exc_info else None
+    while error is not None and not isinstance(error, UndecodableError):
+        error = error.__cause__ or error.__context__
+    if error is not None:
+        record.msg, record.args = f"{record.getMessage()}: {error}", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _context() -> Iterator[tuple[str, object]]:
