@@ -10,7 +10,7 @@ from packaging.markers import Marker
 
 from tools.refresh_pins import ROOT, find_uv
 
-LIKE_THE_DOCKERFILE = ("--frozen", "--no-default-groups", "--all-extras")
+LIKE_THE_DOCKERFILE = ("--no-default-groups", "--all-extras")
 MARKER = "uv:package:marker"
 
 
@@ -33,9 +33,9 @@ def python_of_the_image() -> str:
 
 def locked() -> dict[str, Any]:
     """Return what uv has locked for the image, without what differs from call to call."""
-    export = (find_uv(), "export", "--quiet", "--project", ROOT, "--format", "cyclonedx1.5")
-    result = subprocess.run([*export, *LIKE_THE_DOCKERFILE], check=True, stdout=subprocess.PIPE)
-    document: dict[str, Any] = json.loads(result.stdout)
+    export = (find_uv(), "export", "--quiet", "--frozen", "--project", ROOT)
+    command = (*export, "--format", "cyclonedx1.5", *LIKE_THE_DOCKERFILE)
+    document: dict[str, Any] = json.loads(subprocess.check_output(command))
     del document["serialNumber"], document["metadata"]["timestamp"]
     return document
 

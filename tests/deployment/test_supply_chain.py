@@ -1,6 +1,7 @@
 """What the image is made of, and whether any of it is known to be vulnerable."""
 
 import json
+import re
 import subprocess
 import threading
 import tomllib
@@ -34,7 +35,7 @@ def versions(document: dict[str, Any]) -> dict[str, str]:
 
 def installed_in_the_image() -> dict[str, str]:
     """Read what uv has locked in its other format, whose markers pip understands."""
-    export = (find_uv(), "export", "--quiet", "--no-emit-project", "--no-hashes")
+    export = (find_uv(), "export", "--quiet", "--frozen", "--no-emit-project", "--no-hashes")
     text = subprocess.check_output([*export, *sbom.LIKE_THE_DOCKERFILE], cwd=ROOT, text=True)
     lines = [line for line in text.splitlines() if "==" in line]
     python = {"python_full_version": sbom.python_of_the_image()}
@@ -50,6 +51,13 @@ def test_the_bill_names_what_is_installed_in_the_image(printed: dict[str, Any]) 
     assert found.pop("python") == sbom.python_of_the_image()
     assert found == installed_in_the_image()
     assert {f"{name}=={version}" for name, version in found.items()} <= set(PINS)
+
+
+def test_the_bill_is_of_what_the_dockerfile_installs() -> None:
+    installs = re.findall(r"uv sync (.*)", (ROOT / "Dockerfile").read_text())
+
+    assert installs
+    assert all(set(sbom.LIKE_THE_DOCKERFILE) <= set(install.split()) for install in installs)
 
 
 def test_the_bill_is_the_same_each_time(printed: dict[str, Any]) -> None:
