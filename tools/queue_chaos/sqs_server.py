@@ -3,9 +3,9 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from batching_demo.queue_servers.sqs_address import SqsAddress
@@ -18,6 +18,8 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 LOOK_SECONDS = 0.1
+CHANGES = ("send_message", "delete_message", "change_message_visibility")
+"""Requests of moto that change a queue."""
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def running_sqs(*, patience: float = 1.0) -> Iterator[str]:
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     _quicken()
-    _receive_one_at_a_time(patience)
+    _one_at_a_time(patience)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -54,11 +56,17 @@ def _quicken() -> None:
     vars(models)["SQSBackend"].is_message_valid_based_on_retention_period = lambda *_: True
 
 
-def _receive_one_at_a_time(patience: float) -> None:
-    """Keep two requests that come together from receiving the same message, as they do in moto."""
+def _one_at_a_time(patience: float) -> None:
+    """Keep requests that come together from each other. In moto two may receive the same message.
+
+    Args:
+        patience: As of `running_sqs`.
+    """
     from moto.sqs.models import SQSBackend
 
-    receive, turn = SQSBackend.receive_message, Lock()
+    receive, turn = SQSBackend.receive_message, RLock()
+    if receive.__name__ == "patiently":
+        return
 
     def patiently(
         backend: SQSBackend, queue: str, count: int, wait: int, *others: Any
@@ -71,8 +79,16 @@ def _receive_one_at_a_time(patience: float) -> None:
                 return found
             time.sleep(LOOK_SECONDS)
 
-    if receive.__name__ != patiently.__name__:
-        SQSBackend.receive_message = patiently  # type: ignore[assignment,method-assign]  # of moto
+    def in_turn(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **named: Any) -> Any:
+            with turn:
+                return call(*arguments, **named)
+
+        return called
+
+    SQSBackend.receive_message = patiently  # type: ignore[assignment,method-assign]  # of moto
+    for name in CHANGES:
+        setattr(SQSBackend, name, in_turn(getattr(SQSBackend, name)))
 
 
 async def create_queue(
