@@ -9,7 +9,7 @@ class CheckOutcome(StrEnum):
 
     OK = "ok"
     NOTE = "note"
-    """Something is not there that not everybody needs."""
+    """Something is not there that not everybody needs, or is there that nobody needs."""
     PROBLEM = "problem"
     SKIPPED = "skipped"
     """Not tried, because something that it needs is a problem."""
@@ -36,7 +36,7 @@ def ok(name: str, detail: str) -> Check:
 
 
 def note(name: str, detail: str) -> Check:
-    """Return a check that found something missing; the detail says who needs it."""
+    """Return a check that found something missing or needless; the detail says who needs it."""
     return Check(name, CheckOutcome.NOTE, detail)
 
 

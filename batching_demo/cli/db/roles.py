@@ -19,7 +19,7 @@ def _check_prefix(_ctx: click.Context, _param: click.Parameter, value: str) -> s
     if not PREFIX.fullmatch(value):
         raise click.BadParameter(
             f"{value!r} cannot begin the name of a role: take at most 48 letters, digits, - and _,"
-            " and neither a digit nor pg_ at the beginning"
+            " and begin with neither a digit nor pg_"
         )
     return value
 

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 DEFAULT_PREFIX = "batching"
-PREFIX = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_-]{0,47}")
+PREFIX = re.compile(r"(?!pg(?:_|$))[A-Za-z_][A-Za-z0-9_-]{0,47}")
 """What may begin the names of the roles. Postgres keeps names that begin with pg_ for itself."""
 OF_OWNER = "_owner"
 
