@@ -55,8 +55,7 @@ def guarded(
     server = temporal.client.service_client.config.target_host
     own, trusted = ours.issue("server", host=NAME), ours.certificate
     with running_haproxy(server, directory, own, trusted, API_KEY) as ports:
-        addresses = [f"{HOST}:{port}" for port in ports]
-        yield Guarded(*addresses, directory)
+        yield Guarded(f"{HOST}:{ports[0]}", f"{HOST}:{ports[1]}", directory)
 
 
 @pytest.fixture

@@ -60,9 +60,12 @@ async def confined(
         arguments: The command.
     """
     reading, writing = os.pipe()
+    options = (*_options(), "--bind", str(state), str(state), "--info-fd", str(writing))
     sandbox = await asyncio.create_subprocess_exec(
-        *(BUBBLEWRAP, *_options(), "--bind", state, state, "--info-fd", str(writing)),
-        *(PROGRAM, *arguments),
+        BUBBLEWRAP,
+        *options,
+        PROGRAM,
+        *arguments,
         cwd="/",
         env={**environment, "XDG_STATE_HOME": str(state)},
         stdout=PIPE,
