@@ -12,8 +12,17 @@ RUN uv sync --no-default-groups --all-extras --no-editable
 
 FROM python:3.13.14-slim
 
+LABEL org.opencontainers.image.title="batching-demo" \
+    org.opencontainers.image.description="Workers that write records in batches to Postgres" \
+    org.opencontainers.image.version="0.2.0" \
+    org.opencontainers.image.licenses="MIT"
+# What runs here installs nothing.
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.13/ensurepip \
+    /usr/local/lib/python3.13/site-packages/pip*
 # glibc would keep what it allocates for large payloads; see docs/performance.md.
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 MALLOC_MMAP_THRESHOLD_=65536
+# Workers write nothing there. For other commands a volume is to be mounted.
+ENV XDG_STATE_HOME=/var/lib/state
 # The scripts in it name this path.
 COPY --from=build /app/.venv /app/.venv
 

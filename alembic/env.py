@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.models import metadata
+from batching_demo.database.roles.renewing import renew_privileges
 from batching_demo.database.schema.migrations import prepare
 from batching_demo.database.schema.version_table import VERSION_TABLE
 from batching_demo.settings import POOLER, Settings, read_pooler
@@ -30,7 +31,10 @@ def run_on(connection: Connection) -> None:
     with context.begin_transaction():
         # Taken inside: a lock before it starts a transaction that nobody commits.
         prepare(connection)
+        before = context.get_context().get_current_heads()
         context.run_migrations()
+        if context.get_context().get_current_heads() != before:
+            renew_privileges(connection)
 
 
 async def run_online() -> None:

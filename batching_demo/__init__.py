@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batching_demo.database.engine import create_engine
     from batching_demo.database.targets.check import TargetError
     from batching_demo.database.targets.declaring import declare_target
+    from batching_demo.encryption.plugin import EncryptionPlugin
     from batching_demo.requester.client import BatchingClient
     from batching_demo.requester.plugin import BatchingPlugin
     from batching_demo.requester.records import Record, RecordResult
@@ -26,6 +27,7 @@ __all__ = [
     "BatcherSettings",
     "BatchingClient",
     "BatchingPlugin",
+    "EncryptionPlugin",
     "OnConflict",
     "Problem",
     "Record",
@@ -45,6 +47,7 @@ _HOMES = {
     "BatcherSettings": "contracts.operations.BatcherSettings",
     "BatchingClient": "requester.client.BatchingClient",
     "BatchingPlugin": "requester.plugin.BatchingPlugin",
+    "EncryptionPlugin": "encryption.plugin.EncryptionPlugin",
     "OnConflict": "contracts.targets.OnConflict",
     "Problem": "contracts.messages.Problem",
     "Record": "requester.records.Record",

@@ -17,7 +17,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from batching_demo.contracts.errors import UserError
+from batching_demo.contracts.payloads import ENCODING, UndecodableError, is_encrypted, key_missing
 from batching_demo.deployment import Version, read_version
+from batching_demo.settings import CLIENT_PLUGIN
 
 PAUSED, COMPLETED = "paused", "completed"
 CONTINUED_AS_NEW = "continued_as_new"
@@ -104,19 +106,24 @@ async def read_memo(client: Client, execution: Execution, name: str, default: An
     """Decode a value of the memo.
 
     Raises:
-        MemoUnreadableError: it is encoded in a way that this client does not know.
+        UndecodableError: it is encrypted, and this client lacks the key.
+        MemoUnreadableError: it is encoded in another way that this client does not know.
     """
     if name not in execution.memo:
         return default
     payload = execution.memo[name]
     try:
         (value,) = await client.data_converter.decode([payload])
+    except UndecodableError:
+        raise
     except Exception:  # a codec may raise anything
-        encoding = payload.metadata.get("encoding", b"none").decode(errors="replace")
+        if is_encrypted(payload):
+            raise key_missing(payload) from None
+        encoding = payload.metadata.get(ENCODING, b"none").decode(errors="replace")
         raise MemoUnreadableError(
             f"{execution.workflow_id}: its memo has the encoding {encoding!r}, which this command"
-            " cannot read: a program of yours started it with a payload codec, and the commands"
-            " work only without one"
+            " cannot read: a program of yours started it with a payload codec, which the commands"
+            f" need too: name a plugin that has it with {CLIENT_PLUGIN}"
         ) from None
     return value
 

@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from batching_demo.contracts.errors import UserError
+from batching_demo.contracts.errors import SettingsError as SettingsError
+from batching_demo.contracts.payloads import ENCRYPTION_KEYS
+from batching_demo.secret_files import resolve_secret_files
 
 DATABASE_URL = "DATABASE_URL"
 DATABASE_URL_FILE = "DATABASE_URL_FILE"
@@ -18,6 +20,7 @@ FILE_SCHEME = "file://"
 """Begins the path of a file that holds the URL, in place of the URL."""
 POOLER = "BATCHING_DEMO_POOLER"
 QUEUE_URL = "BATCHING_DEMO_QUEUE_URL"
+CLIENT_PLUGIN = "BATCHING_DEMO_CLIENT_PLUGIN"
 TARGETS = "BATCHING_DEMO_TARGETS"
 
 
@@ -25,10 +28,6 @@ Pooler = Literal["auto", "transaction"]
 """What is known of a pooler before Postgres, such as PgBouncer: nothing, so that it has to be found
 out; or that it may give each transaction another session."""
 POOLERS: Sequence[Pooler] = get_args(Pooler)
-
-
-class SettingsError(UserError):
-    """A setting is missing or wrong; the message names what to do."""
 
 
 class DevStackAddresses(BaseModel):
@@ -72,22 +71,39 @@ class Settings:
     pooler: Pooler = "auto"
     queue_url: str = ""
     """The server and the database of the write path `queued`; empty if there is none."""
+    encryption_keys: str | None = field(default=None, repr=False)
+    """The keys that encrypt payloads, as `read_keys` reads them."""
+    client_plugin: str | None = None
+    """What makes a plugin for clients of Temporal: `module:factory`."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the environment; without a database in it, take the embedded one if it runs."""
+        """Read the environment; without a database in it, take the embedded one if it runs.
+
+        Raises:
+            SettingsError: The file of a secret cannot be read, or a secret is set twice.
+        """
+        environ = dict(environ)
+        resolve_secret_files(environ)
         state_directory = find_state_directory(environ)
         devstack = DevStackAddresses.read(state_directory) if state_directory else None
         embedded_queue = devstack.queue_url if devstack else None
         queue_url = environ.get(QUEUE_URL) or embedded_queue or ""
         origins = tuple(name for name in (DATABASE_URL, DATABASE_URL_FILE) if environ.get(name))
+        url = None
         if origins:
             url = environ.get(DATABASE_URL) or f"{FILE_SCHEME}{environ[DATABASE_URL_FILE]}"
-            return cls(state_directory, url, devstack, origins, queue_url=queue_url)
-        if devstack:
+        elif devstack:
             origins, url = (EMBEDDED,), devstack.database_url
-            return cls(state_directory, url, devstack, origins, queue_url=queue_url)
-        return cls(state_directory, queue_url=queue_url)
+        return cls(
+            state_directory,
+            url,
+            devstack,
+            origins,
+            queue_url=queue_url,
+            encryption_keys=environ.get(ENCRYPTION_KEYS) or None,
+            client_plugin=environ.get(CLIENT_PLUGIN) or None,
+        )
 
     @property
     def state_directory(self) -> Path:

@@ -6,16 +6,21 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client, PayloadLimitsConfig
+from temporalio.client import Client, PayloadLimitsConfig, Plugin
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from batching_demo.client_plugin import load_client_plugin
 from batching_demo.contracts.errors import UserError
-from batching_demo.settings import Settings, SettingsError
+from batching_demo.encryption.plugin import EncryptionPlugin
+from batching_demo.executions import MemoUnreadableError
+from batching_demo.namespace_database import find_database
+from batching_demo.settings import CLIENT_PLUGIN, Settings, SettingsError
 from batching_demo.temporal_failures import explain
 from batching_demo.temporal_target import NAMESPACE, TemporalTarget, choose_temporal
 
@@ -66,19 +71,23 @@ async def connect(settings: Settings) -> Client:
     """Connect to the server that `choose_temporal` names.
 
     Raises:
-        SettingsError: a TEMPORAL_* variable or the configuration file is wrong.
+        SettingsError: a TEMPORAL_* variable or the configuration file is wrong, or the keys, or
+            the plugin of the environment.
         TemporalUnavailableError: no server answers there, or it does not have the namespace.
+        UndecodableError: the namespace has what the keys cannot decrypt.
     """
     target = choose_temporal(settings)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             client = await Client.connect(
                 **target.config,
+                plugins=_plugins(settings),
                 payload_limits=LARGE_PAYLOADS,
                 # Records are deflated already; gzip took a sixth of what a slice costs the server.
                 grpc_compression=GrpcCompression.NONE,
             )
             await _check_namespace(client, target)
+            await _check_keys(client)
     except TimeoutError:
         raise TemporalUnavailableError(
             explain(f"no answer within {ANSWER_SECONDS:.0f} s", target)
@@ -89,7 +98,30 @@ async def connect(settings: Settings) -> Client:
         raise TemporalUnavailableError(explain(str(error), target)) from None
     except (OverflowError, TypeError, ValueError) as error:
         raise SettingsError(f"Temporal's client configuration: {error}") from None
+    except UserError:
+        raise
+    except Exception as error:
+        if not settings.client_plugin:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise SettingsError(f"the plugin of {CLIENT_PLUGIN} raises {reason}") from None
     return client
+
+
+def _plugins(settings: Settings) -> list[Plugin]:
+    """Return the plugins of a client. The keys come last: they keep what the others convert."""
+    own = [load_client_plugin(settings.client_plugin)] if settings.client_plugin else []
+    return [*own, EncryptionPlugin(settings.encryption_keys or "")]
+
+
+async def _check_keys(client: Client) -> None:
+    """Check that the keys decrypt what every namespace with a batcher worker has.
+
+    Raises:
+        UndecodableError: They do not.
+    """
+    with suppress(RPCError, MemoUnreadableError):
+        await find_database(client)
 
 
 async def _check_namespace(client: Client, target: TemporalTarget) -> None:
@@ -116,12 +148,17 @@ async def connect_with_retries(settings: Settings) -> Client:
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
 
 
-async def run_until_stopped(worker: Worker, started: Callable[[], None]) -> None:
-    """Poll until a signal to stop, then finish what runs; a second signal ends the process."""
+async def run_until_stopped(worker: Worker, started: Callable[[asyncio.Event], None]) -> None:
+    """Poll until a signal to stop, then finish what runs; a second signal ends the process.
+
+    Args:
+        worker: Polls.
+        started: Is called once it does, with the event that a signal to stop sets.
+    """
     stop = stop_on_signals()
     async with worker:
         collect_closed_runs_soon()
-        started()
+        started(stop)
         await stop.wait()
 
 

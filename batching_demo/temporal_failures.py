@@ -2,13 +2,11 @@
 
 import re
 
+from batching_demo.temporal_security import API_KEY, explain_tls, what_it_wants
 from batching_demo.temporal_target import ADDRESS, EMBEDDED, PROFILE, TemporalTarget
 
 _CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 _STATUS = re.compile(r'code: (\w+), message: "([^"]*)"')
-_CERTIFICATE = re.compile(r"InvalidCertificate\((.+?)\)+$")
-_NO_TLS = ("InvalidContentType", "CorruptMessage", "MessageTooLarge")
-"""What a TLS client meets at a server that answers in plain text."""
 _REFUSED = ("Unauthenticated", "PermissionDenied")
 
 
@@ -17,27 +15,27 @@ def explain(message: str, target: TemporalTarget) -> str:
     where = f"at {target.address} ({target.address_from})"
     status = _STATUS.search(message)
     if status and status[1] in _REFUSED:
-        return (
-            f"Temporal {where} refuses the login ({last_cause(message)}): correct TEMPORAL_API_KEY"
-            " or the client certificate"
-        )
-    if any(sign in message for sign in _NO_TLS):
-        return (
-            f"what answers {where} does not use TLS, which {target.tls_from} asks for: set"
-            " TEMPORAL_TLS=false if that is right"
-        )
-    if certificate := _CERTIFICATE.search(message):
-        return (
-            f"the certificate of Temporal {where} is not trusted ({certificate[1]}): name its CA"
-            " with TEMPORAL_TLS_SERVER_CA_CERT_PATH, and its host with TEMPORAL_TLS_SERVER_NAME"
-        )
+        advice = _login_advice(target)
+        return f"Temporal {where} refuses the login ({last_cause(message)}): {advice}"
+    if line := explain_tls(message, where, target.security):
+        return line
     if status:
-        tls = "" if target.tls_from else ", or it wants TLS: set TEMPORAL_TLS=true"
+        # Whether the SDK sees why a server refuses a certificate is a matter of luck.
+        what, advice = what_it_wants(target.security)
         return (
-            f"what answers {where} does not speak Temporal's protocol ({last_cause(message)}):"
-            f" it is another port than Temporal's{tls}"
+            f"what answers {where} does not speak Temporal's protocol ({last_cause(message)}): it"
+            f" {what} ({advice}), or is another port than Temporal's, or a proxy whose server is"
+            " away"
         )
     return f"Temporal does not answer {where}: {last_cause(message)}: {_advice(target)}"
+
+
+def _login_advice(target: TemporalTarget) -> str:
+    security = target.security
+    key = f"correct the API key in {security.api_key}" if security.api_key else f"set {API_KEY}"
+    if not security.client_certificate:
+        return key
+    return f"{key}, or the client certificate in {security.client_certificate}"
 
 
 def _advice(target: TemporalTarget) -> str:

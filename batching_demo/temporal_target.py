@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batching_demo.settings import Settings, SettingsError, find_home
+from batching_demo.temporal_security import Security, read_security
 
 if TYPE_CHECKING:
     from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
@@ -22,8 +23,6 @@ ADDRESS, NAMESPACE = "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"
 CONFIG_FILE, PROFILE = "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"
 NAMING = (ADDRESS, PROFILE, CONFIG_FILE)
 """The variables that name a server, each in its way."""
-ASKING_FOR_TLS = ("TEMPORAL_TLS", "TEMPORAL_API_KEY")
-"""Beginnings of the variables that turn TLS on."""
 EMBEDDED, BY_DEFAULT = "the embedded Temporal", "the default"
 DEFAULT_ADDRESS, DEFAULT_NAMESPACE, DEFAULT_PROFILE = "localhost:7233", "default", "default"
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
@@ -38,8 +37,7 @@ class TemporalTarget:
     address_from: str
     namespace: str
     namespace_from: str
-    tls_from: str
-    """Empty without TLS."""
+    security: Security
     config: "ClientConnectConfig"
     """For `Client.connect`."""
 
@@ -52,7 +50,7 @@ class TemporalTarget:
         parts = [
             _part(self.address, self.address_from),
             _part(f"namespace {self.namespace}", self.namespace_from),
-            *([_part("TLS", self.tls_from)] if self.tls_from else []),
+            *([_part("TLS", self.security.tls)] if self.security.tls else []),
         ]
         return ", ".join(parts)
 
@@ -85,13 +83,15 @@ def choose_temporal(settings: Settings, environ: Mapping[str, str] = os.environ)
         address_from = f"{EMBEDDED}{unused}" if embedded else BY_DEFAULT
         address = embedded or DEFAULT_ADDRESS
     namespace_from = NAMESPACE if NAMESPACE in variables else origin if in_file.namespace else ""
-    config = _connect_config(profile, address, address_from)
+    security = read_security(profile, variables, origin)
+    config = _connect_config(profile, variables, origin)
+    config["target_host"] = _checked(address.strip(), address_from)
     return TemporalTarget(
         address=config["target_host"],
         address_from=address_from,
         namespace=config["namespace"],
         namespace_from=namespace_from,
-        tls_from=_tls_from(variables, origin) if config.get("tls") else "",
+        security=security,
         config=config,
     )
 
@@ -170,15 +170,16 @@ def _one_line(message: str, variables: Mapping[str, str], file: Path | None) -> 
 
 
 def _connect_config(
-    profile: "ClientConfigProfile", address: str, address_from: str
+    profile: "ClientConfigProfile", variables: Mapping[str, str], origin: str
 ) -> "ClientConnectConfig":
+    """Read the files of certificates and keys too."""
     try:
         config = profile.to_client_connect_config()
     except OSError as error:
-        raise SettingsError(
-            f"Temporal's client configuration: {error.strerror}: {error.filename}"
-        ) from None
-    config["target_host"] = _checked(address.strip(), address_from)
+        file = str(error.filename)
+        named_by = (name for name, value in variables.items() if str(Path(value)) == file)
+        where = next(named_by, origin)
+        raise SettingsError(f"{where}: {file} cannot be read: {error.strerror}") from None
     config["namespace"] = profile.namespace or DEFAULT_NAMESPACE
     return config
 
@@ -193,7 +194,3 @@ def _checked(address: str, origin: str) -> str:
         f"{origin} names {shown}as the address of Temporal: write HOST:PORT, such as"
         f" {DEFAULT_ADDRESS}"
     )
-
-
-def _tls_from(variables: Mapping[str, str], origin: str) -> str:
-    return next((name for name in variables if name.startswith(ASKING_FOR_TLS)), origin)

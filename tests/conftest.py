@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.service import GrpcCompression, RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from batching_demo.batcher_service.queues.redis_streams import source as stream_source
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
@@ -30,6 +31,7 @@ from tests.support.postgres import (
     running_postgres,
 )
 from tests.support.queues import chosen_redis, new_stream, running_valkey
+from tests.support.roles import ROLES, url_as
 from tests.support.temporal import running_temporal
 from tests.support.waiting import eventually
 
@@ -116,7 +118,13 @@ def valkey(pytestconfig: pytest.Config) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-def stream(valkey: ValkeyServer) -> StreamAddress:
+def quick_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that stops does not wait as long for its read."""
+    monkeypatch.setattr(stream_source, "WAIT_MILLISECONDS", 100)
+
+
+@pytest.fixture
+def stream(valkey: ValkeyServer, quick_reads: None) -> StreamAddress:
     """A stream of this test's own."""
     return new_stream(valkey)
 
@@ -134,8 +142,15 @@ async def empty_database_url(postgres: ChosenPostgres) -> str:
 
 
 @pytest.fixture
-async def engine(postgres: ChosenPostgres, database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(postgres, database_url, pool_size=10) as engine:
+def worker_url(request: pytest.FixtureRequest, database_url: str) -> str:
+    """The same database, as the writer in tests that are marked so."""
+    is_marked = request.node.get_closest_marker("as_writer")
+    return url_as(database_url, ROLES.writer) if is_marked else database_url
+
+
+@pytest.fixture
+async def engine(postgres: ChosenPostgres, worker_url: str) -> AsyncIterator[AsyncEngine]:
+    async with open_engine(postgres, worker_url, pool_size=10) as engine:
         yield engine
 
 
@@ -191,10 +206,10 @@ async def client(temporal: WorkflowEnvironment, namespaces: deque[str]) -> Clien
 
 
 @pytest.fixture
-def servers(client: Client, database_url: str, tmp_path: Path) -> dict[str, str]:
+def servers(client: Client, worker_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment of a process that uses this test's database and namespace."""
     return {
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": worker_url,
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
         "XDG_STATE_HOME": str(tmp_path),

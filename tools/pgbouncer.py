@@ -2,7 +2,7 @@
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,21 +17,29 @@ from batching_demo.devstack.processes import stop_processes
 
 PROGRAM = Path("/usr/sbin/pgbouncer")
 """Debian's."""
+USERS = "users"
 
 
 @contextmanager
 def running_pgbouncer(
-    server: PostgresServer, directory: Path, mode: str = "transaction", **settings: str
+    server: PostgresServer,
+    directory: Path,
+    mode: str = "transaction",
+    logins: Mapping[str, str] | None = None,
+    **settings: str,
 ) -> Iterator[int]:
     """Run a PgBouncer with two connections a database, and return its port.
 
     Args:
-        server: Its own user is the only one that may log in.
+        server: Its own user may log in.
         directory: Gets configuration and log. Every user may enter it.
         mode: Session or transaction.
+        logins: Others that may, with their passwords.
         settings: Further ones of PgBouncer, for Debian's defaults otherwise.
     """
     port = find_free_port()
+    account = make_url(server.url)
+    _write_users(directory, {str(account.username): str(account.password), **(logins or {})})
     configuration = _configure(
         directory, server, {"listen_port": str(port), "pool_mode": mode, **settings}
     )
@@ -50,15 +58,17 @@ def through(port: int, url: str) -> str:
     return make_url(url).set(port=port).render_as_string(hide_password=False)
 
 
+def _write_users(directory: Path, logins: Mapping[str, str]) -> None:
+    lines = [f'"{user}" "{password}"\n' for user, password in logins.items()]
+    (directory / USERS).write_text("".join(lines))
+
+
 def _configure(directory: Path, server: PostgresServer, settings: dict[str, str]) -> Path:
-    account = make_url(server.url)
-    users = directory / "users"
-    users.write_text(f'"{account.username}" "{account.password}"\n')
     settings = {
         "listen_addr": HOST,
         "unix_socket_dir": "",
         "auth_type": "scram-sha-256",
-        "auth_file": str(users),
+        "auth_file": str(directory / USERS),
         "default_pool_size": "2",
         # Tests have many databases, and each has connections of its own.
         "server_idle_timeout": "2",

@@ -1,8 +1,8 @@
 """The activities that write records and send the answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
@@ -35,6 +35,7 @@ from batching_demo.contracts.messages import (
 )
 from batching_demo.contracts.names import BUSY_SIGNAL, WRITE_ACTIVITIES, WritePath
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.database.targets.registry import Targets
@@ -129,13 +130,19 @@ class WriteActivities:
         Raises:
             DatabaseFailedError: No record is to blame, or the database cannot be told from others.
         """
-        try:
+        with _temporal_errors():
             written = await self._writer.write(batch, submissions, WritePath.QUEUED)
-        except RPCError as error:
-            reason = f"Temporal does not say which database is its own ({error.status.name})"
-            raise DatabaseFailedError(Failure(FailureKind.OUTAGE, reason)) from None
         await self._confirm(batch, written)
         return written.in_order()
+
+    async def probe_queued(self) -> None:
+        """Find out whether records can be written now.
+
+        Raises:
+            DatabaseFailedError: They cannot, or the database cannot be told from others.
+        """
+        with _temporal_errors():
+            await self._writer.try_target(RECORDS_TARGET)
 
     @activity.defn(name=ANSWER_BUSY)
     async def answer_busy(self, answers: list[BusyAnswer], shard: int) -> None:
@@ -203,6 +210,16 @@ class WriteActivities:
         self._is_draining = True
         for coalescer in self._coalescers.values():
             coalescer.drain()
+
+
+@contextmanager
+def _temporal_errors() -> Iterator[None]:
+    """Raise errors of Temporal as those of a database that nobody can tell from others."""
+    try:
+        yield
+    except RPCError as error:
+        reason = f"Temporal does not say which database is its own ({error.status.name})"
+        raise DatabaseFailedError(Failure(FailureKind.OUTAGE, reason)) from None
 
 
 @asynccontextmanager

@@ -12,7 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.verdicts import Gathered, by_target, gather
-from batching_demo.contracts.batches import UNKNOWN_TARGET, BatchHeader, BatchResult, Decided
+from batching_demo.contracts.batches import (
+    UNKNOWN_TARGET,
+    BatchHeader,
+    BatchResult,
+    Decided,
+    describe_origin,
+)
 from batching_demo.contracts.messages import Submission, Verdict, Verdicts, shown_verdicts
 from batching_demo.contracts.names import LOG_FIELDS, WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
@@ -23,7 +29,7 @@ from batching_demo.database.targets.registry import Targets
 from batching_demo.database.writing.row_writer import WriteResult
 from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.target import Target
-from batching_demo.database.writing.writes import write_batch, write_unbatched
+from batching_demo.database.writing.writes import try_target, write_batch, write_unbatched
 
 WriteRows = Callable[[Rows, Target], Awaitable[WriteResult]]
 """Writes the rows of one target."""
@@ -153,6 +159,15 @@ class BatchWriter:
             self._metrics.batch_written(batch, path, time.time())
         return written
 
+    async def try_target(self, name: str) -> None:
+        """Find out whether the records of a target can be written now.
+
+        Raises:
+            DatabaseFailedError: They cannot.
+        """
+        async with self._turn, self._guarding():
+            await try_target(self._engine, await self._targets.find(self._engine, name))
+
     async def write_unbatched(self, submissions: Sequence[Submission], attempt: int) -> Written:
         """Write each record with an INSERT and a commit of its own, and return the verdicts.
 
@@ -249,7 +264,7 @@ def _log(
     logger.info(
         "batch %s %s reason %s%s: %s, %.0f ms",
         batch.batch_id,
-        path.value if batch.shard is None else f"shard {batch.shard}",
+        describe_origin(path, batch.shard),
         batch.reason,
         "" if target == RECORDS_TARGET else f" target {target}",
         ", ".join(f"{number} {name}" for name, number in shown.items()),

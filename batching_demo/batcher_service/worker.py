@@ -73,9 +73,14 @@ def build_worker(
     retries = RetryActivities(engine, writes.guard)
     consuming = []
     if queue_url:
-        meter, namespace = meter_of(client), client.namespace
-        write = writes.write_queued
-        consumers = SubmissionConsumers(queue_url, namespace, coalescing, write, meter)
+        consumers = SubmissionConsumers(
+            queue_url,
+            client.namespace,
+            coalescing,
+            writes.write_queued,
+            writes.probe_queued,
+            meter_of(client),
+        )
         consuming.append(SubmissionsPlugin(consumers))
     return Worker(
         client,

@@ -19,6 +19,7 @@ from batching_demo.cli.listing import (
     shown_time,
     terminal_safe,
 )
+from batching_demo.contracts.batches import describe_origin
 from batching_demo.contracts.names import WritePath
 from batching_demo.core.buffer import FlushReason
 from batching_demo.database.batch_log.queries import (
@@ -103,7 +104,7 @@ def _print_entries(entries: Sequence[LogEntry]) -> None:
 def _cells(entry: LogEntry) -> Iterator[str]:
     yield str(entry.batch_id)
     yield str(entry.part)
-    yield entry.write_path if entry.shard is None else f"shard {entry.shard}"
+    yield describe_origin(entry.write_path, entry.shard)
     yield terminal_safe(entry.target)
     yield entry.reason
     for number in (

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 from batching_demo.database.connection.hosts import Host
 from batching_demo.database.connection.parameters import ConnectionParameters
 from batching_demo.database.connection.vocabulary import DRIVER_ONLY
+from batching_demo.secret_files import SECRETS
 
 IN_ADDRESS = frozenset({"host", "port", "user", "password", "dbname"})
 NOT_ON_A_COMMAND_LINE = frozenset({"sslpassword"})
@@ -32,14 +33,14 @@ def libpq_uri(parameters: ConnectionParameters, *, with_password: bool) -> str:
 def libpq_environment(
     parameters: ConnectionParameters, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return an environment without libpq's variables, but for the password.
+    """Return an environment without libpq's variables, but for the password, and without secrets.
 
     A command line is no secret, so the password cannot stand there.
     """
     others = {
         name: value
         for name, value in environ.items()
-        if not name.startswith("PG") or name.startswith("PG_")
+        if name not in SECRETS and (not name.startswith("PG") or name.startswith("PG_"))
     }
     password = parameters.password
     return others if password is None else {**others, "PGPASSWORD": password}

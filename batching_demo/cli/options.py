@@ -191,7 +191,8 @@ metrics_bind = option(
     "--metrics-bind",
     variable="METRICS_BIND",
     metavar="HOST:PORT",
-    help="Serve metrics for Prometheus at http://HOST:PORT/metrics. [default: nowhere]",
+    help="Serve metrics for Prometheus at http://HOST:PORT/metrics, and the probes /healthz and"
+    " /readyz beside them. [default: nowhere]",
 )
 log_format = option(
     "--log-format",

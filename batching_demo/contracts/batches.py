@@ -9,6 +9,7 @@ from batching_demo.contracts.messages import (
     Verdicts,
     count_verdicts,
 )
+from batching_demo.contracts.names import WritePath
 
 WRITE_BATCH = "write_batch"
 """Activity that takes a `BatchHeader` and the joined records, and returns a `BatchResult`."""
@@ -24,6 +25,18 @@ INCOMPLETE = "incomplete"
 """The reason of a record without a value for a column of the key, or that says what is newest."""
 ANSWER_BUSY = "answer_busy"
 """Activity that takes a list[BusyAnswer] and the batcher's shard, and returns nothing."""
+
+
+def describe_origin(write_path: str, shard: int | None) -> str:
+    """Return where a batch comes from: the shard of a batcher, or else the write path.
+
+    Args:
+        write_path: A `WritePath`.
+        shard: Of a batcher, or of a queue; None if there is none.
+    """
+    if shard is None:
+        return write_path
+    return f"shard {shard}" if write_path == WritePath.BATCHED else f"{write_path} shard {shard}"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,10 @@ class UserError(Exception):
     """Whether a server did not answer. If so, the same command may succeed later."""
 
 
+class SettingsError(UserError):
+    """A setting is missing or wrong; the message names what to do."""
+
+
 class InputError(UserError):
     """The input cannot be loaded as it is."""
 

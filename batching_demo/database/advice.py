@@ -69,8 +69,8 @@ BY_SQLSTATE: Mapping[str, Advice] = {
     ),
     "42501": Advice(
         "the database role lacks a privilege",
-        "grant INSERT and SELECT on records, INSERT, SELECT and UPDATE on"
-        " dead_letters and batches, and USAGE on their schema",
+        "workers need what `batching-demo db roles` gives to the writer; `receipts prune` and"
+        " `db adopt` are for the owner of the tables",
     ),
     "42703": Advice("the schema is older than this worker, or a trigger is wrong", UPGRADE),
     "42804": Advice("the type of a column is not that of its value", f"change it back; {CHECK}"),

@@ -73,7 +73,10 @@ def start_workers(
 
 def stop_workers(workers: Sequence[StartedWorker]) -> None:
     """Let workers finish what runs, then end them."""
-    stop_processes([worker.process for worker in workers], STOP)
+    processes = [worker.process for worker in workers]
+    stop_processes(processes, STOP)
+    for process in processes:
+        process.wait()  # Else it stays as a zombie for as long as its parent runs.
 
 
 def start_worker(

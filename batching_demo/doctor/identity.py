@@ -7,6 +7,7 @@ from temporalio.service import RPCError
 
 from batching_demo.contracts.identity import describe_mismatch, identity_in
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.payloads import UndecodableError
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.identity import read_identity
 from batching_demo.database.opening import open_database
@@ -33,7 +34,7 @@ async def check_identity(settings: Settings) -> Check:
             return await _compare(await connect(settings), identity)
     except MemoUnreadableError as error:
         return problem(IDENTITY, str(error))
-    except (TimeoutError, RPCError, SettingsError, TemporalUnavailableError):
+    except (TimeoutError, RPCError, SettingsError, TemporalUnavailableError, UndecodableError):
         return skipped(IDENTITY, "Temporal")
 
 

@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
+from batching_demo.contracts.payloads import UndecodableError
 from batching_demo.doctor.check import Check, note, ok, problem, skipped
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.operator.status import Overview, overview
@@ -30,7 +31,7 @@ async def check_temporal(settings: Settings) -> list[Check]:
         return [server, *workers, await _batchers(client)]
     except TimeoutError:
         return _unreachable(f"no answer within {ANSWER_SECONDS:.0f} s: check TEMPORAL_ADDRESS")
-    except (TemporalUnavailableError, SettingsError) as error:
+    except (TemporalUnavailableError, SettingsError, UndecodableError) as error:
         return _unreachable(str(error))
     except RPCError as error:
         return _unreachable(f"{error.message} ({error.status.name}): check the TEMPORAL_ variables")
@@ -68,7 +69,7 @@ async def _batchers(client: Client) -> Check:
     """Check for the first batcher with a problem; being paused is none, but it shows."""
     try:
         found = await overview(client, None)
-    except MemoUnreadableError as error:
+    except (MemoUnreadableError, UndecodableError) as error:
         return problem(BATCHERS, str(error))
     wrong = (one.wrong or _last_error(one) for one in found)
     if first := next(filter(None, wrong), ""):

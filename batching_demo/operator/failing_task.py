@@ -2,11 +2,13 @@
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import WorkflowTaskFailedEventAttributes
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 
 from batching_demo.contracts.names import batcher_workflow_id
+from batching_demo.contracts.payloads import UndecodableError
 from batching_demo.operator.shards import Described
 
 NORMAL_TASK_ATTEMPTS = 2
@@ -23,34 +25,53 @@ async def describe_failing_task(client: Client, described: Described) -> str:
     if described.task_attempts <= NORMAL_TASK_ATTEMPTS:
         return ""
     workflow_id, shards = batcher_workflow_id(described.shard), described.shard + 1
-    cause = await _cause(client, workflow_id, described.run_id)
+    failing = f"{workflow_id} cannot finish its workflow task (attempt {described.task_attempts},"
+    try:
+        cause = await _cause(client, workflow_id, described.run_id)
+    except UndecodableError as error:
+        return (
+            f"{failing} {error}) and takes no requests: start its workers with the right keys, and"
+            " it goes on by itself; no record is lost"
+        )
     return (
-        f"{workflow_id} cannot finish its workflow task (attempt {described.task_attempts},"
-        f" {cause}) and takes no requests: restart its workers with the newest release; if it still"
-        f" fails, terminate it with `temporal workflow terminate --workflow-id {workflow_id}` or in"
-        f" the Web UI, then `batching-demo batcher start --shards {shards}`; no record is lost,"
-        " since the workflows that wait for verdicts submit again"
+        f"{failing} {cause}) and takes no requests: restart its workers with the newest release; if"
+        f" it still fails, terminate it with `temporal workflow terminate --workflow-id"
+        f" {workflow_id}` or in the Web UI, then `batching-demo batcher start --shards {shards}`;"
+        " no record is lost, since the workflows that wait for verdicts submit again"
     )
 
 
 async def _cause(client: Client, workflow_id: str, run_id: str) -> str:
+    """Return the cause of the last failure.
+
+    Raises:
+        UndecodableError: A key is the cause, or this client lacks the key that hides the cause.
+    """
     request = GetWorkflowExecutionHistoryReverseRequest(
         namespace=client.namespace,
         execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
         maximum_page_size=LAST_EVENTS,
     )
     found = await client.workflow_service.get_workflow_execution_history_reverse(request)
-    return next(filter(None, map(_failure, found.history.events)), "see the worker's log")
+    for event in found.history.events:
+        if event.HasField("workflow_task_timed_out_event_attributes"):
+            return "no worker finished it in time"
+        if event.HasField("workflow_task_failed_event_attributes"):
+            return await _failure(client, event.workflow_task_failed_event_attributes)
+    return "see the worker's log"
 
 
-def _failure(event: HistoryEvent) -> str:
-    """Return the cause that an event names; empty if the event is no failure of a task."""
-    if event.HasField("workflow_task_timed_out_event_attributes"):
-        return "no worker finished it in time"
-    if not event.HasField("workflow_task_failed_event_attributes"):
-        return ""
-    failed = event.workflow_task_failed_event_attributes
+async def _failure(client: Client, failed: WorkflowTaskFailedEventAttributes) -> str:
+    error = await client.data_converter.decode_failure(failed.failure)
+    _raise_what_is_about_keys(error)
     kind = WorkflowTaskFailedCause.Name(failed.cause)
     kind = kind.removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").replace("_", " ").lower()
-    message = " ".join(failed.failure.message.split())[:LONGEST_CAUSE]
+    message = " ".join(str(error).split())[:LONGEST_CAUSE]
     return f"{kind}: {message}" if message else kind
+
+
+def _raise_what_is_about_keys(error: BaseException) -> None:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, ApplicationError) and error.type == UndecodableError.__name__:
+        raise UndecodableError(error.message)

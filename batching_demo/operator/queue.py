@@ -6,7 +6,12 @@ from batching_demo.batcher_service.queues.redis_streams.status import stream_sta
 from batching_demo.batcher_service.queues.status import QueueStatus
 from batching_demo.contracts.names import COMMON_SHARD
 from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
-from batching_demo.queue_servers.submission_streams import GROUP, shards_key, stream_address
+from batching_demo.queue_servers.submission_streams import (
+    GROUP,
+    shards_key,
+    shards_of,
+    stream_address,
+)
 
 NO_EVICTION = "noeviction"
 LIVE_SECONDS = 15.0
@@ -50,7 +55,7 @@ async def look_at_queue(queue_url: str, namespace: str) -> SubmissionQueue:
             known = await client.smembers(shards_key(namespace))
             memory = await client.info("memory")
         streams = {}
-        for shard in sorted({COMMON_SHARD, *map(int, known)}):
+        for shard in sorted({COMMON_SHARD, *shards_of(known)}):
             address = stream_address(queue_url, namespace, shard)
             streams[shard] = await stream_status(client, address, GROUP)
     finally:

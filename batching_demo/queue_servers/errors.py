@@ -7,6 +7,10 @@ class QueueError(UserError):
     """The queue refuses what was asked; the message names the place, and what to do."""
 
 
+class QueueUnusableError(QueueError):
+    """Such a queue never works: another address is needed, or another server."""
+
+
 class QueueAwayError(QueueError):
     """The server of the queue does not answer, or not yet. The same may be asked again."""
 

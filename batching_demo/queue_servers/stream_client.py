@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from batching_demo.contracts.errors import UserError
-from batching_demo.queue_servers.errors import QueueAwayError, QueueError, QueueFullError
+from batching_demo.queue_servers.errors import (
+    QueueAwayError,
+    QueueError,
+    QueueFullError,
+    QueueUnusableError,
+)
 from batching_demo.queue_servers.stream_address import (
     StreamAddress,
     StreamAddressError,
@@ -76,20 +81,22 @@ async def check_server(client: Any, address: StreamAddress) -> None:
 
     Raises:
         QueueAwayError: It does not answer.
-        QueueError: It is too old, or it is part of a cluster, or a Sentinel.
+        QueueUnusableError: It is too old, or it is part of a cluster, or a Sentinel, or it has no
+            such database.
+        QueueError: It refuses the login.
     """
     with redis_errors(address):
         answer: Any = await client.execute_command("HELLO")
     hello = _texts(answer)
     mode, version = hello.get("mode", ""), hello.get("version", "")
     if mode != "standalone":
-        raise QueueError(
+        raise QueueUnusableError(
             f"{address}: this is a server of mode {mode}, and only standalone is supported: name a"
             " server that is neither a node of a cluster nor a Sentinel"
         )
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < OLDEST_VERSION:
-        raise QueueError(f"{address}: version {version} is too old, 6.2 or later is needed")
+        raise QueueUnusableError(f"{address}: version {version} is too old, 6.2 or later is needed")
 
 
 def _texts(answer: Any) -> dict[str, str]:
@@ -104,6 +111,18 @@ def _texts(answer: Any) -> dict[str, str]:
     }
 
 
+async def execute(pipeline: Any) -> list[Any]:
+    """Send the commands of a pipeline, and return their answers.
+
+    redis-py's own errors of a pipeline repeat the arguments, and so what a message holds.
+    """
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
 @contextmanager
 def redis_errors(address: StreamAddress) -> Iterator[None]:
     """Raise whatever the client raises as one line that names the stream.
@@ -111,6 +130,7 @@ def redis_errors(address: StreamAddress) -> Iterator[None]:
     Raises:
         QueueAwayError: The server does not answer, or not now.
         QueueFullError: It has no memory left.
+        QueueUnusableError: It is a node of a cluster, or has no such database.
         QueueError: It refuses what was asked.
     """
     from redis import exceptions as redis
@@ -130,9 +150,16 @@ def redis_errors(address: StreamAddress) -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         raise _not_reached(address, error) from None
     except redis.MovedError:
-        raise QueueError(f"{address}: this is a node of a cluster: name another server") from None
+        raise QueueUnusableError(
+            f"{address}: this is a node of a cluster: name another server"
+        ) from None
     except redis.RedisError as error:
         text = _shortened(error)
+        if "DB index" in text:
+            raise QueueUnusableError(
+                f"{address}: the server has no database {address.database}: name one that it has,"
+                " such as 0"
+            ) from None
         kind = QueueAwayError if _may_pass(error, text) else QueueError
         raise kind(f"{address}: the server answers: {text}") from None
 
@@ -159,8 +186,9 @@ def _may_pass(error: Exception, text: str) -> bool:
 
 def _shortened(error: Exception) -> str:
     """Return the message of the server, without arguments of the command that it may repeat."""
-    text = str(error).partition(", with args")[0].splitlines()
-    return text[0][:LONGEST_ANSWER] if text else type(error).__name__
+    text = str(error).rpartition(" of pipeline caused error: ")[2]
+    lines = text.partition(", with args")[0].splitlines()
+    return lines[0][:LONGEST_ANSWER] if lines else type(error).__name__
 
 
 def _unknown(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The streams in which submissions travel from requesters to batcher workers."""
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from batching_demo.contracts.errors import UserError
@@ -27,6 +28,11 @@ def stream_name(namespace: str, shard: int) -> str:
 def shards_key(namespace: str) -> str:
     """Return the key of the set of all shards that anything was submitted to."""
     return f"{PREFIX}/{namespace}/shards"
+
+
+def shards_of(members: Iterable[bytes]) -> list[int]:
+    """Return the shards that are members of that set. Others may have added something else."""
+    return sorted(int(one) for one in members if one.isdigit())
 
 
 def stream_address(queue_url: str, namespace: str, shard: int) -> StreamAddress:

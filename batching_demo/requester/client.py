@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -11,6 +12,7 @@ from uuid import uuid4
 from temporalio.client import ActivityFailureError, ActivityHandle, Client
 from temporalio.common import ActivityIDConflictPolicy, ActivityIDReusePolicy, RetryPolicy
 from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
+from temporalio.service import RPCError
 
 from batching_demo.contracts.direct import (
     DEFAULT_SOURCE,
@@ -22,6 +24,7 @@ from batching_demo.contracts.direct import (
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.targets import RECORDS_TARGET
+from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
 from batching_demo.requester.direct.look_ups import LookUps
 from batching_demo.requester.direct.waiting import result_of, when_not_busy
@@ -35,7 +38,7 @@ from batching_demo.requester.records import (
 
 LONGEST_ATTEMPT = timedelta(minutes=10)
 """With the wait for others to share a batch with, and for a connection."""
-HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+HEARTBEAT_TIMEOUT = timedelta(seconds=20)
 LARGEST_GROWTH = 12
 """Bytes of a character in JSON, at most."""
 RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
@@ -56,6 +59,7 @@ class BatchingClient:
         self._client = client
         self._source = source
         self._databases = LookUps(lambda: find_database(client))
+        self._has_keys = False
 
     async def write(
         self,
@@ -79,6 +83,7 @@ class BatchingClient:
             ApplicationError: Of type `Record`: a key is no text, or a payload is no JSON. Of type
                 `InvalidRequest`: the request is too large, or its id names one with other records.
                 Nothing is written of it.
+            UndecodableError: The batcher workers encrypt under a key that this client lacks.
         """
         if not records:
             return []
@@ -91,6 +96,7 @@ class BatchingClient:
             texts = record_texts(records, template, RECORDS_PER_SUBMISSION)
         except RecordError as error:
             raise ApplicationError(str(error), type="Record", non_retryable=True) from None
+        await self._check_keys()
         request_id, activity_id = await self._ids(request_id)
         answer = await self._run(request_id, activity_id, texts)
         if answer["digest"] != texts.digest:
@@ -101,6 +107,16 @@ class BatchingClient:
                 non_retryable=True,
             )
         return [_result(at, labels[at], record) for at, record in enumerate(answer["records"])]
+
+    async def _check_keys(self) -> None:
+        """Look once whether this client can read what the batcher service has in Temporal.
+
+        With another key, no worker could read the request, and it would wait for ever.
+        """
+        if not self._has_keys:
+            with suppress(MemoUnreadableError, RPCError):
+                await self._databases.look_up()
+            self._has_keys = True
 
     async def _ids(self, request_id: str | None) -> tuple[str, str]:
         """Return the ids of the request and of its activity.

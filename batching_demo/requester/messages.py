@@ -34,8 +34,8 @@ class EnqueueInput:
     Attributes:
         shard: The shard of the queue.
         headers: The headers of its submissions.
-        entries: The entries that its submissions were sent in before. While the queue has all of
-            them, the message is not added again.
+        entries: The entry that each submission was sent in before; empty if it was in none. A
+            submission is not added again while the queue has its entry.
     """
 
     shard: int
@@ -48,10 +48,9 @@ class Enqueued:
     """What became of a message.
 
     Attributes:
-        entry: The new entry; empty if none was added.
-        problem: Why the queue has the message neither as a new entry nor as earlier ones; empty if
-            it has.
+        entries: The entry of each submission, a new one or the earlier one.
+        problem: Why the queue does not have all submissions; empty if it has.
     """
 
-    entry: str = ""
+    entries: list[str] = field(default_factory=list)
     problem: str = ""

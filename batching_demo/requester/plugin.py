@@ -1,26 +1,43 @@
 """What a worker needs for its workflows to use a `Requester`."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from temporalio import activity
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
+from temporalio.service import RPCError
+from temporalio.worker import (
+    Interceptor,
+    Worker,
+    WorkerConfig,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowRunner,
+)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import pack
 from batching_demo.contracts.limits import MAX_WRITE_BYTES
+from batching_demo.contracts.payloads import UndecodableError
+from batching_demo.executions import MemoUnreadableError
+from batching_demo.namespace_database import find_database
 from batching_demo.requester.messages import PREPARE_ACTIVITY
 from batching_demo.requester.queued.enqueuer import Enqueuer
 from batching_demo.requester.records import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
+from batching_demo.requester.undecided import HIDES_RECORDS
+from batching_demo.secret_files import find_secret
 from batching_demo.settings import QUEUE_URL
 
 PACKAGE = "batching_demo"
+logger = logging.getLogger(__name__)
 
 
 class BatchingPlugin(SimplePlugin):
@@ -31,12 +48,16 @@ class BatchingPlugin(SimplePlugin):
 
     Args:
         queue_url: For the write path `queued`: the server of Redis or Valkey and the number of its
-            database, such as redis://127.0.0.1:6379/0. By default, BATCHING_DEMO_QUEUE_URL says.
+            database, such as redis://127.0.0.1:6379/0. By default, BATCHING_DEMO_QUEUE_URL says, or
+            the file that BATCHING_DEMO_QUEUE_URL_FILE names.
     """
 
     def __init__(self, queue_url: str | None = None) -> None:
         super().__init__(PACKAGE, workflow_runner=_with_passthrough)
-        self._enqueuer = Enqueuer(os.environ.get(QUEUE_URL, "") if queue_url is None else queue_url)
+        self._enqueuer = Enqueuer(
+            find_secret(os.environ, QUEUE_URL) if queue_url is None else queue_url
+        )
+        self._client: Client | None = None
         self._running = 0
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
@@ -44,9 +65,12 @@ class BatchingPlugin(SimplePlugin):
         config = super().configure_worker(config)
         given = config.get("activities", ())
         if prepare not in given:
-            submitter = Submitter(config["client"])
+            client = self._client = config["client"]
+            submitter = Submitter(client)
             ours = (submitter.submit_to_batcher, self._enqueuer.enqueue, prepare)
             config["activities"] = [*given, *ours]
+            if client.data_converter.payload_codec:
+                config["interceptors"] = [*config.get("interceptors", ()), _HidingInterceptor()]
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
@@ -54,11 +78,32 @@ class BatchingPlugin(SimplePlugin):
         self._running += 1
         try:
             await self._enqueuer.prepare()
+            await self._name_missing_key()
             await next(worker)
         finally:
             self._running -= 1
             if not self._running:
                 await self._enqueuer.close()
+
+    async def _name_missing_key(self) -> None:
+        """Log the key that the client lacks: answers of batchers would not reach its workflows."""
+        if self._client is None:
+            return
+        with suppress(RPCError, MemoUnreadableError):
+            try:
+                await find_database(self._client)
+            except UndecodableError as error:
+                logger.error("%s, and the EncryptionPlugin to this worker's client", error)
+
+
+class _HidingInterceptor(Interceptor):
+    """Lets workflow code know that records are hidden. It intercepts nothing."""
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        input.unsafe_extern_functions[HIDES_RECORDS] = lambda: True
+        return None
 
 
 @activity.defn(name=PREPARE_ACTIVITY)

@@ -22,7 +22,7 @@ async function write(client: Client, id: string, request: object): Promise<Answe
       taskQueue: 'batcher-queue',
       args: [request],
       startToCloseTimeout: '10m',
-      heartbeatTimeout: '30s',
+      heartbeatTimeout: '20s',
       // The same id again gets the same answer, while the first request runs and afterwards.
       idConflictPolicy: 'USE_EXISTING',
       idReusePolicy: 'REJECT_DUPLICATE',

@@ -1,4 +1,4 @@
-"""Everything that the dashboard and the alerts use is there after some work of every kind."""
+"""All that dashboard, alerts and KEDA use is there after some work of every kind."""
 
 import asyncio
 import json
@@ -24,6 +24,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside, run
+from tests.support.manifests import queries_of_keda
 from tests.support.processes import ROOT, finish, start, worker
 from tests.support.records import record, submission
 from tests.support.scraping import Sample, scrape, total
@@ -50,7 +51,7 @@ def expressions(document: Any) -> Iterator[str]:
 
 ALERTS: Any = YAML(typ="safe").load(MONITORING / "alerts.yml")
 DASHBOARD = json.loads((MONITORING / "grafana" / "dashboards" / "batching.json").read_text())
-EXPRESSIONS = [*expressions(ALERTS), *expressions(DASHBOARD)]
+EXPRESSIONS = [*expressions(ALERTS), *expressions(DASHBOARD), *queries_of_keda()]
 
 
 @dataclass(frozen=True)

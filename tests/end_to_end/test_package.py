@@ -66,33 +66,6 @@ def test_the_wheel_holds_what_is_no_code(wheel: Path) -> None:
     assert migrations | data <= names_in(wheel)
 
 
-def test_compose_builds_an_image_of_this_version() -> None:
-    tags = re.findall(r"image: batching-demo:(\S+)", (ROOT / "docker-compose.yml").read_text())
-    assert tags == [PROJECT["project"]["version"]]
-
-
-def test_the_image_holds_what_an_installation_needs_and_nothing_else() -> None:
-    ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    sent = {line.removeprefix("!") for line in ignored if line.startswith("!")}
-    lines = (ROOT / "Dockerfile").read_text().splitlines()
-    copies = [line.split()[1:-1] for line in lines if line.startswith("COPY")]
-    copied = {name for names in copies if "--from=build" not in names for name in names}
-    assert ignored[0] == "*"
-    assert sent == copied == {"pyproject.toml", "README.md", "LICENSE", "alembic", "batching_demo"}
-
-
-def test_the_image_has_no_builder_in_it_and_runs_as_nobody() -> None:
-    last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
-    assert " uv" not in last_stage
-    assert "\nUSER 65532:65532\n" in last_stage
-
-
-def test_the_image_follows_what_hadolint_asks_for() -> None:
-    hadolint = Path(sys.executable).with_name("hadolint")
-    result = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
-    assert (result.returncode, result.stdout) == (0, "")
-
-
 class Installation:
     """The installed command, run in a directory that is not the repository."""
 

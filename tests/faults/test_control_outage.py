@@ -22,6 +22,8 @@ from tests.support.records import record
 from tests.support.services import batcher_service
 from tests.support.waiting import in_time
 
+pytestmark = pytest.mark.as_writer
+
 QUICK = BatcherSettings(linger_seconds=0.2)
 
 

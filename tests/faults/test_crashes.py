@@ -2,34 +2,26 @@
 
 import asyncio
 import signal
-from asyncio.subprocess import Process
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import status, submit
 from tests.support.collecting import collecting, expect_answers
 from tests.support.database import expect_rows, expect_waiting_writes, locked_table, rows
-from tests.support.processes import start_process
+from tests.support.processes import line_with, start_process
 from tests.support.records import record
+from tests.support.scraping import METRICS_BIND, probe
 from tests.support.services import batcher_service
 from tests.support.waiting import eventually
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 STALLED_WORKER = ("-m", "tests.support.stalled_worker")
 WORKER = ("-m", "batching_demo", "batcher", "worker")
-
-
-async def line_with(process: Process, words: str) -> str:
-    """Read a process' output up to a line with these words."""
-    assert process.stdout
-    async for line in process.stdout:
-        if words in line.decode():
-            return line.decode()
-    raise AssertionError(f"the process ended without saying {words!r}")
 
 
 @pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.slow)])
@@ -64,9 +56,10 @@ async def test_a_worker_killed_after_its_commit_changes_no_verdict(
 async def test_a_worker_told_to_stop_finishes_its_write(
     client: Client, engine: AsyncEngine, servers: dict[str, str]
 ) -> None:
-    """S10: the write waits for a lock while the worker is told to stop."""
+    """S10: the write waits for a lock while the worker is told to stop, and is not ready."""
     await start_batchers(client, 1, QUICK)
-    stopping = await start_process(servers, *WORKER)
+    address = f"127.0.0.1:{find_free_port()}"
+    stopping = await start_process({**servers, METRICS_BIND: address}, *WORKER)
     async with collecting(client, "one"):
         async with locked_table(engine):
             await submit(client, ("s", [record("a")]), requester="one")
@@ -76,6 +69,8 @@ async def test_a_worker_told_to_stop_finishes_its_write(
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 1)
             await expect_waiting_writes(engine, 1)
+            assert await probe(address, "/readyz") == (503, "the worker stops\n")
+            assert await probe(address, "/healthz") == (200, "ok\n")
         output, _ = await stopping.communicate()
         assert (stopping.returncode, await rows(engine)) == (0, 1), output.decode()
         await expect_answers(client, "one", {"s": "w"})

@@ -55,9 +55,10 @@ async def test_a_consumer_that_stops_in_an_outage_gives_up_what_it_holds(
 ) -> None:
     linger = BatcherSettings(linger_seconds=3600)
     await add(stream, *objects(3))
+    async with consuming(mortal_engine, stream, linger, claim_after_seconds=60):
+        await expect_pending(stream, 3)
+        await asyncio.to_thread(spare_postgres.stop, "immediate")
     async with stopped(spare_postgres):
-        async with consuming(mortal_engine, stream, linger, claim_after_seconds=60):
-            await expect_pending(stream, 3)
         assert set((await deliveries(stream)).values()) == {0}
         # Others need not wait until they may claim it.
         async with source_of(stream, claim_after_seconds=60) as other:

@@ -15,6 +15,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.database.engine import create_engine, create_transactional_engine
 from batching_demo.database.schema.migrations import upgrade
+from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import batcher, expect_buffered, expect_error, status, submit
@@ -29,9 +30,11 @@ from tests.support.database import (
     scalar,
 )
 from tests.support.loading import load, write_ndjson
-from tests.support.postgres import TEMPLATE, stopped
+from tests.support.postgres import TEMPLATE, ChosenPostgres, create_database, stopped
+from tests.support.processes import worker
 from tests.support.records import record
 from tests.support.requesters import Collector
+from tests.support.scraping import METRICS_BIND, expect_ready, probe
 from tests.support.services import both_services, patchable_batcher_service
 from tests.support.waiting import eventually, in_time
 
@@ -71,6 +74,23 @@ async def test_an_outage_loses_and_doubles_nothing(
         await expect_dead_letters(mortal_engine, 0)
         assert (await status(client)).last_error == ""
     assert await scalar(mortal_engine, "SELECT count(*) FROM records") == 75
+
+
+async def test_a_worker_stays_ready_while_postgres_is_away(
+    client: Client, servers: dict[str, str], spare_postgres: ChosenPostgres
+) -> None:
+    """A new process could not write either, and this one goes on by itself."""
+    spare_postgres.start()
+    url = await create_database(spare_postgres)
+    address = f"127.0.0.1:{find_free_port()}"
+    await start_batchers(client, 1, QUICK)
+    async with worker({**servers, "DATABASE_URL": url, METRICS_BIND: address}, "batcher_worker.py"):
+        await expect_ready(address)
+        async with stopped(spare_postgres):
+            await submit(client, ("s", [record("a")]))
+            await expect_error(client, "Postgres")
+            for path in ("/readyz", "/healthz"):
+                assert await probe(address, path) == (200, "ok\n")
 
 
 @pytest.mark.parametrize("seconds", LENGTHS)

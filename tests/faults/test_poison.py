@@ -27,6 +27,8 @@ from tests.support.database import execute, expect_dead_letters, expect_rows, fe
 from tests.support.records import noise, record, submission
 from tests.support.services import batcher_service, patchable_batcher_service
 
+pytestmark = pytest.mark.as_writer
+
 QUICK = BatcherSettings(linger_seconds=0.2)
 HASH = bytes(range(32))
 INCOMPRESSIBLE = "".join(Random(1).choices(ascii_letters, k=60_000))

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.common import MetricMeter
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.queues.consumer import DEFAULT_MAX_DELIVERIES, Consumer
+from batching_demo.batcher_service.queues.consumer import Consumer
 from batching_demo.batcher_service.queues.intake import Intake
+from batching_demo.batcher_service.queues.receiving import DEFAULT_MAX_DELIVERIES
 from batching_demo.batcher_service.queues.source import Message
-from batching_demo.batcher_service.queues.sqs import source as source_module
 from batching_demo.batcher_service.queues.sqs.source import SqsSource
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.contracts.operations import BatcherSettings
@@ -25,12 +26,15 @@ from tests.support.commands import aside
 from tests.support.database import expect_dead_letters, expect_rows, fetch
 from tests.support.loading import write_ndjson
 from tests.support.postgres import ChosenPostgres, stopped
-from tests.support.sqs import ENVIRONMENT, SqsQueue, new_queue, running_sqs
+from tests.support.sqs import SqsQueue, new_queue
+from tests.support.waiting import eventually
+from tools.queue_chaos.sqs_server import ENVIRONMENT, running_sqs
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with running_sqs() as url:
+    # A consumer that stops waits for its poll.
+    with running_sqs(patience=0.05) as url:
         yield url
 
 
@@ -38,8 +42,6 @@ def server() -> Iterator[str]:
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    # A consumer that stops waits for its poll.
-    monkeypatch.setattr(source_module, "WAIT_SECONDS", 1)
 
 
 @pytest.fixture
@@ -145,7 +147,12 @@ async def consuming(
     intake, metrics = Intake(), WorkerMetrics(MetricMeter.noop)
     writer = IntakeWriter(engine, Targets(), metrics, intake, settings.max_in_flight)
     consumer = Consumer(
-        source, settings, intake.submissions_of, writer.write, max_deliveries=DEFAULT_MAX_DELIVERIES
+        source,
+        settings,
+        intake.submissions_of,
+        writer.write,
+        writer.probe,
+        max_deliveries=DEFAULT_MAX_DELIVERIES,
     )
     stop = asyncio.Event()
     running = asyncio.create_task(consumer.run(stop))
@@ -158,17 +165,25 @@ async def consuming(
 
 
 async def test_an_outage_fills_no_dead_letter_queue(
-    mortal_engine: AsyncEngine, queue: SqsQueue, spare_postgres: ChosenPostgres
+    mortal_engine: AsyncEngine,
+    queue: SqsQueue,
+    spare_postgres: ChosenPostgres,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await queue.send(*(f'{{"n": {number}}}' for number in range(30)))
-    visibility_seconds = 5
+    visibility_seconds = 3
     async with consuming(mortal_engine, queue, visibility_seconds=visibility_seconds):
         async with stopped(spare_postgres):
             await queue.send(*(f'{{"n": {number}}}' for number in range(30, 60)))
-            await asyncio.sleep(1.5 * visibility_seconds)
+            outlives = asyncio.create_task(asyncio.sleep(1.5 * visibility_seconds))
+            for restarts in range(4):
+                async with consuming(mortal_engine, queue):
+                    await eventually(partial(expect_waiting, caplog, restarts + 1))
+            await outlives
             other = SqsSource(queue.address)
             while found := await other.receive(100):
-                # None that the consumer holds is delivered to another one.
+                # What the consumer holds is delivered to no other, and those that were started in
+                # the outage have received nothing.
                 assert {message.deliveries for message in found} == {1}
             await other.give_up()
             await other.close()
@@ -177,6 +192,11 @@ async def test_an_outage_fills_no_dead_letter_queue(
     assert await queue.dead_letters() == 0
     stored = await fetch(mortal_engine, "SELECT count(*), min(write_path) FROM records")
     assert stored == [(60, "queued")]
+
+
+async def expect_waiting(caplog: pytest.LogCaptureFixture, consumers: int) -> None:
+    """Wait until so many consumers have found the database away before they received anything."""
+    assert len([line for line in caplog.messages if "trying again every" in line]) >= consumers
 
 
 async def test_poison_becomes_dead_letters_and_its_neighbours_rows(
@@ -213,3 +233,27 @@ async def test_the_commands_of_the_intake(
     async with consuming(engine, queue):
         await expect_rows(engine, 25)
         await queue.expect_empty()
+
+
+async def test_what_is_deleted_while_visibility_is_extended_is_not_missed(
+    queue: SqsQueue,
+    source: SqsSource,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await queue.send("{}", "{}")
+    first, second = await receive_all(source, 2)
+    change = source._requests.change_visibility
+
+    async def late(handles: Mapping[str, str], seconds: int) -> dict[str, str]:
+        await source.ack([first])
+        return await change(handles, seconds)
+
+    monkeypatch.setattr(source._requests, "change_visibility", late)
+    await source.keep_alive()
+    assert caplog.text == ""
+    await queue.client.delete_message(
+        QueueUrl=queue.address.url, ReceiptHandle=source._handles[second.id]
+    )
+    await source.keep_alive()
+    assert "1 messages may be delivered to others" in caplog.text

@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.contracts.batches import describe_origin
+from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.targets import OnConflict, TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.errors import DatabaseFailedError
@@ -16,8 +18,11 @@ from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.writes import write_batch
 from tests.support.commands import aside, assert_one_line
 from tests.support.database import execute, fetch, scalar
+from tests.support.own_tables import let_write
 from tests.support.records import batch_info, record
 from tests.support.writing import Statements, create_trigger, rows_of
+
+pytestmark = pytest.mark.as_writer
 
 COUNTS = "part, records, written, duplicate, conflict, rejected"
 
@@ -25,6 +30,19 @@ COUNTS = "part, records, written, duplicate, conflict, rejected"
 def info(reason: str = "age") -> BatchInfo:
     batch = batch_info(shard=3)
     return BatchInfo(batch.batch_id, batch.write_path, batch.shard, reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "shard", "shown"),
+    [
+        (WritePath.BATCHED, 0, "shard 0"),
+        (WritePath.QUEUED, 0, "queued shard 0"),
+        (WritePath.QUEUED, None, "queued"),
+        (WritePath.COALESCED, None, "coalesced"),
+    ],
+)
+def test_the_path_of_a_batch(path: WritePath, shard: int | None, shown: str) -> None:
+    assert describe_origin(path, shard) == shown
 
 
 def keys(*names: str, by: str = "s") -> Rows:
@@ -123,6 +141,7 @@ async def test_own_tables_have_entries_too(
 ) -> None:
     await execute(engine, "CREATE TABLE orders (id text PRIMARY KEY, item text)")
     declared = TargetDeclaration("Orders", "orders", ("id",), on_conflict=rule, receipts=True)
+    await let_write(engine, declared)
     target = await Targets([declared]).find(engine, "Orders")
     for item, other in (("pen", "1"), ("ink", "2")):
         rows = rows_of((item, [record("", {"id": one, "item": item}) for one in ("0", other)]))

@@ -19,7 +19,7 @@ from tests.support.services import batcher_service, patchable_batcher_service
 from tests.support.shapes import parsed
 from tests.support.waiting import eventually, in_time
 
-pytestmark = pytest.mark.usefixtures("on_servers")
+pytestmark = [pytest.mark.as_writer, pytest.mark.usefixtures("on_servers")]
 HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
 SLOW = BatcherSettings(linger_seconds=600)
 

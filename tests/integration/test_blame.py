@@ -17,6 +17,7 @@ from batching_demo.database.writing.inserter import (
 from batching_demo.database.writing.rows import Rows
 from tests.support.database import execute, fetch, scalar
 from tests.support.records import record
+from tests.support.roles import ROLES
 from tests.support.writing import (
     PATHS,
     Statements,
@@ -26,6 +27,8 @@ from tests.support.writing import (
     rows_of,
     write_by,
 )
+
+pytestmark = pytest.mark.as_writer
 
 DOES = {
     "45035": "RAISE EXCEPTION 'no' USING ERRCODE = '45035'",
@@ -149,7 +152,7 @@ async def test_a_record_that_a_policy_forbids_is_rejected(
 async def test_a_privilege_that_is_missing_costs_two_statements(
     engine: AsyncEngine, path: WritePath
 ) -> None:
-    await obey_policy(engine, "USING (true)", "REVOKE INSERT ON records FROM {}")
+    await obey_policy(engine, "USING (true)", f"REVOKE INSERT ON records FROM {ROLES.writer}")
     statements = Statements(engine)
     rows = rows_of(("s", [record(f"{number}") for number in range(100)]))
     assert await expect_failure(path, engine, rows, "42501") is FailureKind.OPERATOR

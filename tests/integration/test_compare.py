@@ -12,7 +12,7 @@ from tests.support.commands import aside
 from tests.support.services import batcher_service, both_services
 from tests.support.shapes import parsed
 
-pytestmark = pytest.mark.usefixtures("on_servers")
+pytestmark = [pytest.mark.as_writer, pytest.mark.usefixtures("on_servers")]
 
 
 async def test_a_path_without_a_batcher_needs_none_and_its_report_shows_what_is_rejected(

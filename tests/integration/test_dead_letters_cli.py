@@ -9,7 +9,7 @@ from tests.support.commands import assert_one_line, dead_letters, dead_letters_j
 from tests.support.database import execute
 from tests.support.dead_letters import BAD, SECRET, letters, prepared, three, write
 
-pytestmark = pytest.mark.usefixtures("on_servers")
+pytestmark = [pytest.mark.as_writer, pytest.mark.usefixtures("on_servers")]
 
 
 def ids(listed: dict[str, Any]) -> list[int]:

@@ -33,7 +33,7 @@ from tests.support.processes import worker
 from tests.support.services import batcher_service
 from tests.support.waiting import eventually, in_time
 
-pytestmark = pytest.mark.usefixtures("on_servers")
+pytestmark = [pytest.mark.as_writer, pytest.mark.usefixtures("on_servers")]
 QUICK = BatcherSettings(linger_seconds=0.2)
 
 

@@ -76,24 +76,19 @@ def directory() -> Iterator[Path]:
         yield path
 
 
-def copy_cluster(cluster: Path, directory: Path) -> None:
-    """Save a test the time of an initdb."""
-    subprocess.run(["cp", "-a", cluster, directory / "postgres"], check=True)
-
-
 @pytest.fixture
 def used_directory(directory: Path, cluster: Path) -> Path:
-    """A state directory with a cluster in it."""
-    copy_cluster(cluster, directory)
+    """A state directory with a cluster in it, which saves a test an initdb."""
+    subprocess.run(["cp", "-a", cluster, directory / "postgres"], check=True)
     return directory
 
 
 @pytest.fixture(scope="module")
-def server(cluster: Path) -> Iterator[PostgresServer]:
+def server() -> Iterator[PostgresServer]:
     """A server of this file's own, for these tests treat it badly."""
     with state_directory() as path:
-        copy_cluster(cluster, path)
         server = PostgresServer(path / "postgres", find_free_port())
+        server.initialise()
         server.start()
         yield server
 

@@ -28,8 +28,11 @@ from tests.support.database import (
     rows,
 )
 from tests.support.intake import QUICK, Run, consuming, expect_empty, expect_pending
+from tests.support.own_tables import let_write
 from tests.support.queues import add, claimable, client_of, deliveries, length
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.as_writer
 
 LINGERING = BatcherSettings(linger_seconds=3600)
 
@@ -159,18 +162,20 @@ async def expect_dead_or_empty(run: Run, stream: StreamAddress) -> None:
 async def test_no_more_is_received_than_the_buffer_has_room_for(
     engine: AsyncEngine, stream: StreamAddress
 ) -> None:
-    await add(stream, *objects(*range(50)))
     settings = BatcherSettings(max_records=3, linger_seconds=3600)
     async with consuming(engine, stream, settings, claim_after_seconds=60) as run:
+        await add(stream, *objects(*range(3)))
+        await expect_rows(engine, 3)
         async with locked_table(engine):
+            await add(stream, *objects(*range(3, 53)))
             await expect_waiting_writes(engine, 2)
             await expect_pending(stream, 9)
             # Nothing follows.
             await asyncio.sleep(0.2)
             await expect_pending(stream, 9)
-        await expect_rows(engine, 48)
-    assert await rows(engine) == 50
-    assert run.batches[:16] == [3] * 16
+        await expect_rows(engine, 51)
+    assert await rows(engine) == 53
+    assert run.batches[:17] == [3] * 17
     await expect_empty(stream)
 
 
@@ -238,7 +243,9 @@ async def test_records_go_to_a_table_of_the_users_own(
     engine: AsyncEngine, stream: StreamAddress
 ) -> None:
     await execute(engine, "CREATE TABLE orders (n int PRIMARY KEY, name text)")
-    targets = Targets([TargetDeclaration("orders", "orders", ("n",))])
+    declared = TargetDeclaration("orders", "orders", ("n",))
+    await let_write(engine, declared)
+    targets = Targets([declared])
     await add(stream, '{"n": 1, "name": "a"}', '{"n": 2}', '{"n": 1, "name": "b"}', '{"n": "x"}')
     async with consuming(engine, stream, intake=Intake(target="orders"), targets=targets) as run:
         await expect_empty(stream)

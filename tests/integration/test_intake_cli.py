@@ -14,7 +14,7 @@ from tests.support.database import expect_rows, scalar
 from tests.support.intake import expect_empty
 from tests.support.processes import start_process
 from tests.support.queues import client_of
-from tests.support.scraping import scrape, total
+from tests.support.scraping import expect_ready, scrape, total
 from tests.support.shapes import parsed
 from tests.support.waiting import eventually
 
@@ -42,6 +42,7 @@ async def test_a_file_goes_through_a_stream_into_the_database(
         *("-m", "batching_demo", "intake", "worker", *arguments),
     )
     try:
+        await expect_ready(metrics)
         await expect_rows(engine, 1_200)
         await expect_empty(stream)
         status = await aside("intake", "status", "--from", str(stream))

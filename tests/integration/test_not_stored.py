@@ -11,6 +11,8 @@ from tests.support.database import execute, fetch, scalar
 from tests.support.records import record
 from tests.support.writing import PATHS, Statements, create_trigger, obey_policy, rows_of, write_by
 
+pytestmark = pytest.mark.as_writer
+
 KEYS = "SELECT idempotency_key FROM records ORDER BY 1"
 SWALLOW = "BEGIN IF NEW.payload->>'test' = 'true' THEN RETURN NULL; END IF; RETURN NEW; END"
 LOWER = "BEGIN NEW.idempotency_key = lower(NEW.idempotency_key); RETURN NEW; END"

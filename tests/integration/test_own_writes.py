@@ -20,10 +20,12 @@ from batching_demo.database.writing.row_writer import OTHER_KEY, TAKEN
 from batching_demo.database.writing.rows import Rows
 from batching_demo.database.writing.sender import Sender
 from tests.support.commands import aside, assert_one_line, run
-from tests.support.database import execute, fetch, scalar
+from tests.support.database import direct, execute, fetch, scalar
 from tests.support.own_tables import declared, own_target
 from tests.support.records import record
 from tests.support.writing import PATHS, Statements, rows_of, write_by
+
+pytestmark = pytest.mark.as_writer
 
 IGNORE, NEWEST, UPDATE = OnConflict
 BATCHED = WritePath.BATCHED
@@ -121,7 +123,8 @@ async def test_overlapping_attempts_apply_a_submission_once(
     engine: AsyncEngine, rule: OnConflict
 ) -> None:
     target = await create(engine, rule, receipts=True)
-    await execute(engine, "CREATE TABLE changes (k text)")
+    # Triggers run as the role that writes.
+    await execute(engine, "CREATE TABLE changes (k text)", "GRANT INSERT ON changes TO public")
     await trigger(
         engine,
         "INSERT INTO changes VALUES (NEW.k); PERFORM pg_sleep(0.01); RETURN NULL;",
@@ -369,7 +372,7 @@ async def test_old_receipts_are_pruned(
     await execute(
         engine, "UPDATE receipts SET written_at = now() - interval '2 days' WHERE position < 2"
     )
-    assert await prune_receipts(engine, timedelta(days=3)) == 0
+    assert await prune_receipts(direct(engine), timedelta(days=3)) == 0
     monkeypatch.setenv("DATABASE_URL", database_url)
     result = await aside("receipts", "prune", "--older-than", "36h")
     assert (result.exit_code, result.stdout) == (0, "2 receipts deleted\n")

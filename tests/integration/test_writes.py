@@ -6,7 +6,6 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.encoding import PreparedRecord
@@ -19,6 +18,8 @@ from batching_demo.database.writing.writes import write_batch, write_unbatched
 from tests.support.database import execute, expect_waiting_writes, fetch, scalar
 from tests.support.records import batch_info, record
 from tests.support.writing import Statements, rows_of
+
+pytestmark = pytest.mark.as_writer
 
 POISON = '{"text": "\\u0000"}'
 
@@ -211,8 +212,7 @@ async def test_no_schema_is_an_operators_matter(empty_database_url: str) -> None
 
 
 async def test_errors_never_carry_what_was_to_be_stored(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        await connection.execute(text("ALTER TABLE records ADD CHECK (payload ? 'absent')"))
+    await execute(engine, "ALTER TABLE records ADD CHECK (payload ? 'absent')")
     secret = PreparedRecord("k", 1, '{"secret": "hunter2"}', bytes(32))
     result = await write_batch(engine, rows_of(("s", [secret])), batch_info())
     problem = result.problems[0]

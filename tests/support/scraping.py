@@ -3,10 +3,12 @@
 import asyncio
 import re
 from dataclasses import dataclass
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tests.support.waiting import LONG_SECONDS
+from tests.support.waiting import LONG_SECONDS, eventually
 
+METRICS_BIND = "BATCHING_DEMO_METRICS_BIND"
 SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -25,6 +27,30 @@ async def scrape(address: str) -> list[Sample]:
 
     lines = (await asyncio.to_thread(read)).splitlines()
     return [_sample(line) for line in lines if line and not line.startswith("#")]
+
+
+async def probe(address: str, path: str) -> tuple[int, str]:
+    """Return the status and the text of a probe; 0 while nobody listens."""
+
+    def ask() -> tuple[int, str]:
+        try:
+            with urlopen(f"http://{address}{path}", timeout=LONG_SECONDS) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    return await asyncio.to_thread(ask)
+
+
+async def expect_ready(address: str) -> None:
+    """Wait until a worker is ready."""
+
+    async def check() -> None:
+        assert await probe(address, "/readyz") == (200, "ok\n")
+
+    await eventually(check)
 
 
 def total(samples: list[Sample], name: str, **labels: str) -> float:

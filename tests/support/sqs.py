@@ -1,64 +1,15 @@
-"""Queues of moto's server, which emulates SQS in this process."""
+"""Queues of a test's own on moto's server."""
 
-import json
-import logging
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 from batching_demo.queue_servers.sqs_address import SqsAddress
 from batching_demo.queue_servers.sqs_client import open_client
 from tests.support.waiting import eventually
-
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_REGION": "eu-central-1",
-    "AWS_CONFIG_FILE": "/nonexistent",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-
-
-@contextmanager
-def running_sqs() -> Iterator[str]:
-    """Run the server, and give its URL."""
-    # Imported here, since it takes seconds.
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    _receive_one_at_a_time()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
-
-
-def _receive_one_at_a_time() -> None:
-    """Keep two requests that come together from receiving the same message, as they do in moto."""
-    from moto.sqs.models import SQSBackend
-
-    receive, turn = SQSBackend.receive_message, Lock()
-
-    def patiently(
-        backend: SQSBackend, queue: str, count: int, wait: int, *others: Any
-    ) -> list[Any]:
-        deadline = time.monotonic() + wait
-        while True:
-            with turn:
-                found: list[Any] = receive(backend, queue, count, 0, *others)
-            if found or time.monotonic() > deadline:
-                return found
-            time.sleep(0.05)
-
-    if receive.__name__ != patiently.__name__:
-        SQSBackend.receive_message = patiently  # type: ignore[assignment,method-assign]  # of moto
+from tools.queue_chaos.sqs_server import counts, create_queue
 
 
 @dataclass
@@ -88,14 +39,9 @@ class SqsQueue:
             return {}
         return {"MessageGroupId": str(number % 10), "MessageDeduplicationId": str(uuid4())}
 
-    async def counts(self, url: str = "") -> tuple[int, int]:
+    async def counts(self) -> tuple[int, int]:
         """Return how many messages wait and how many are held."""
-        answer = await self.client.get_queue_attributes(
-            QueueUrl=url or self.address.url, AttributeNames=["All"]
-        )
-        attributes = answer["Attributes"]
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        return int(attributes[names[0]]), int(attributes[names[1]])
+        return await counts(self.client, self.address.url)
 
     async def expect_empty(self) -> None:
         """Wait until no message waits or is held."""
@@ -107,7 +53,7 @@ class SqsQueue:
 
     async def dead_letters(self) -> int:
         """Count the messages that SQS has given up."""
-        return sum(await self.counts(self.dead_letter_url))
+        return sum(await counts(self.client, self.dead_letter_url))
 
 
 @asynccontextmanager
@@ -115,20 +61,10 @@ async def new_queue(
     server: str, *, fifo: bool = False, max_receive_count: int = 0
 ) -> AsyncIterator[SqsQueue]:
     """Make a queue, maybe with a dead-letter queue."""
-    name, end = f"test-{uuid4().hex[:12]}", ".fifo" if fifo else ""
+    name = f"test-{uuid4().hex[:12]}{'.fifo' if fifo else ''}"
     account = SqsAddress.parse(f"sqs://{server.removeprefix('http://')}/0/0", server)
     async with open_client(account) as client:
-        attributes = {"FifoQueue": "true"} if fifo else {}
-        dead = ""
-        if max_receive_count:
-            made = await client.create_queue(QueueName=f"{name}-dead{end}", Attributes=attributes)
-            dead = made["QueueUrl"]
-            asked = await client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
-            policy = {
-                "deadLetterTargetArn": asked["Attributes"]["QueueArn"],
-                "maxReceiveCount": max_receive_count,
-            }
-            attributes = {**attributes, "RedrivePolicy": json.dumps(policy)}
-        made = await client.create_queue(QueueName=f"{name}{end}", Attributes=attributes)
-        url = made["QueueUrl"].removeprefix("http://")
-        yield SqsQueue(client, SqsAddress.parse(f"sqs://{url}", server), dead)
+        address, dead = await create_queue(
+            client, server, name, max_receive_count=max_receive_count
+        )
+        yield SqsQueue(client, address, dead)

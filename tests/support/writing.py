@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from math import ceil, log2
-from uuid import uuid4
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +15,7 @@ from batching_demo.database.writing.row_writer import WriteResult
 from batching_demo.database.writing.rows import Rows
 from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import write_batch, write_unbatched
-from tests.support.database import execute, scalar
+from tests.support.database import execute
 from tests.support.records import batch_info, submission
 
 PATHS = (WritePath.BATCHED, WritePath.UNBATCHED)
@@ -68,26 +67,19 @@ async def create_trigger(engine: AsyncEngine, body: str, when: str = "BEFORE INS
 
 
 async def obey_policy(engine: AsyncEngine, policy: str, *statements: str) -> None:
-    """Have the sessions of a database obey a policy, as a role that does not own the table.
+    """Have all but the owner of `records` obey a policy.
 
     Args:
-        engine: Of the database.
+        engine: The writer's.
         policy: What follows the name of the table.
-        statements: Further ones, with {} for the role.
+        statements: Further ones.
     """
-    role = f"app_{uuid4().hex[:8]}"
-    name = await scalar(engine, "SELECT current_database()")
     await execute(
         engine,
-        f"CREATE ROLE {role}",
-        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
         "ALTER TABLE records ENABLE ROW LEVEL SECURITY",
         f"CREATE POLICY app ON records {policy}",
-        *(statement.format(role) for statement in statements),
-        f"ALTER DATABASE {name} SET role = '{role}'",
+        *statements,
     )
-    # The setting is for new sessions.
-    await engine.dispose()
 
 
 def most_statements(rows: Rows, refused: int, rows_per_statement: int | None = None) -> int:

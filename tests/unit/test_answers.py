@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batching_demo.contracts.messages import (
@@ -43,6 +43,7 @@ def told(*answers: Verdicts) -> Answers:
 
 
 @given(anything)
+@settings(max_examples=50)
 @example([])
 @example([[], []])
 @example([[{"submission_id": "s"}]])

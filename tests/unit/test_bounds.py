@@ -64,7 +64,7 @@ def made(kinds: Sequence[Kind]) -> Iterator[Submission]:
 
 
 @given(st.lists(kinds, min_size=1, max_size=4))
-@settings(max_examples=8)
+@settings(max_examples=3)
 @example([SMALLEST])
 @example([MALFORMED, SMALLEST])
 @example([("\U0001f600" * 1_050,) * 4 + (1, False)])

@@ -16,6 +16,8 @@ COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 PROMETHEUS: dict[str, Any] = YAML(typ="safe").load(COMPOSE.parent / "monitoring" / "prometheus.yml")
+LOGINS: str = DOCUMENT["configs"]["logins"]["content"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
 MAIN_SERVICE = ("main-worker", "main-start")
 
 
@@ -32,14 +34,84 @@ def test_images_are_pinned_to_a_full_version(name: str) -> None:
     assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+", SERVICES[name]["image"])
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_have_no_rights_and_one_folder_to_write_to(name: str) -> None:
+    service = SERVICES[name]
+    (folder,) = re.findall(r"XDG_STATE_HOME=(\S+)", (COMPOSE.parent / "Dockerfile").read_text())
+    (tmpfs,) = service["tmpfs"]
+
+    assert tmpfs.split(":")[0] == folder
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"user", "privileged", "cap_add", "volumes"} & set(service)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_worker_is_healthy_when_it_is_ready(name: str) -> None:
+    command = SERVICES[name].get("command", [])
+    port = command[-1].partition(":")[2] if "--metrics-bind" in command else ""
+    (probed,) = re.findall(
+        r"127\.0\.0\.1:(\d+)/readyz", str(SERVICES[name].get("healthcheck"))
+    ) or [""]
+
+    assert probed == port
+    assert bool(probed) == name.endswith("worker")
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_passwords_come_from_outside(name: str) -> None:
     environment = SERVICES[name].get("environment", {})
 
     passwords = [value for key, value in environment.items() if re.search("PASSWORD|PWD", key)]
 
-    assert all(value.startswith("${POSTGRES_PASSWORD:?") for value in passwords)
+    assert all(re.match(r"\$\{[A-Z]+_PASSWORD:\?", value) for value in passwords)
     assert not re.search(r"://[^/@\s]*:[^/@\s]*@", str(environment))
+
+
+def test_only_what_makes_the_roles_is_a_superuser() -> None:
+    superusers = {
+        name
+        for name, service in SERVICES.items()
+        if "POSTGRES_PASSWORD" in str(service.get("environment"))
+        or "postgres@" in str(service.get("environment"))
+    }
+
+    assert superusers == {"postgres", "roles", "logins"}
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("migrate", "batching_owner"),
+        ("batcher-worker", "batching_writer"),
+        ("intake-worker", "batching_writer"),
+    ],
+)
+def test_each_role_has_a_password_of_its_own(name: str, role: str) -> None:
+    environment, kind = SERVICES[name]["environment"], role.removeprefix("batching_")
+
+    assert environment["DATABASE_URL"].startswith(f"postgresql://{role}@")
+    assert environment["PGPASSWORD"].startswith(f"${{{kind.upper()}_PASSWORD:?")
+    assert f"ALTER ROLE {role} LOGIN PASSWORD :'{kind}';" in LOGINS
+    assert (
+        SERVICES["logins"]["environment"][f"{kind.upper()}_PASSWORD"] == environment["PGPASSWORD"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "password"),
+    [
+        ("temporal", "POSTGRES_USER", "POSTGRES_PWD"),
+        ("temporal-schema", "SQL_USER", "SQL_PASSWORD"),
+    ],
+)
+def test_temporal_has_a_role_of_its_own(name: str, user: str, password: str) -> None:
+    environment = SERVICES[name]["environment"]
+
+    assert environment[user] == "temporal"
+    assert environment[password] == SERVICES["logins"]["environment"]["TEMPORAL_PASSWORD"]
 
 
 @pytest.mark.parametrize("name", MAIN_SERVICE)

@@ -207,4 +207,5 @@ def test_only_workers_batchers_and_logs_are_configured_by_the_environment() -> N
     of_all = (None, POOLER, TARGETS, QUEUE_URL)
     commands = {" ".join(path) for path, variable in own if variable not in of_all}
     intake = {"intake send", "intake status", "intake worker"}
-    assert commands == {"all", "batcher start", "batcher worker", "main worker", *intake}
+    servers = {"batcher worker", "codec-server", "main worker"}
+    assert commands == {"all", "batcher start", *servers, *intake}

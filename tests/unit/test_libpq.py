@@ -42,8 +42,9 @@ def test_what_libpq_is_told(given: str, expected: str) -> None:
     assert uri(f"postgresql://{given}") == f"postgresql://{expected}"
 
 
-def test_psql_gets_none_of_libpqs_variables_but_the_password() -> None:
+def test_psql_gets_no_secret_and_none_of_libpqs_variables_but_the_password() -> None:
     environ = {"PGSERVICE": "other", "PGHOSTADDR": "::1", "PGPASSWORD": "p", "PG_COLOR": "auto"}
+    environ |= {"TEMPORAL_API_KEY": "k"}
     variables = libpq_environment(read_parameters("postgresql://db/shop", environ), environ)
     assert variables == {"PGPASSWORD": "p", "PG_COLOR": "auto"}
     variables = libpq_environment(read_parameters("postgresql://a:q@db/shop", environ), environ)

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from batching_demo.batcher_service import metrics
 from batching_demo.batcher_service.batcher import buffer_metrics
 from batching_demo.batcher_service.queues import metrics as queue_metrics
+from tests.support.manifests import queries_of_keda
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "monitoring"
@@ -49,9 +50,10 @@ def test_promtool_has_nothing_to_say(promtool: str, arguments: tuple[str, ...]) 
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_every_query_of_the_dashboard_is_promql(promtool: str, tmp_path: Path) -> None:
+def test_every_query_of_the_dashboard_and_of_keda_is_promql(promtool: str, tmp_path: Path) -> None:
     targets = [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
     queries = [target["expr"].replace("$__rate_interval", "1m") for target in targets]
+    queries += queries_of_keda()
     file = tmp_path / "queries.yml"
     rules = [{"record": "query", "expr": query} for query in queries]
     file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))

@@ -188,7 +188,7 @@ def test_memory_does_not_grow_with_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, unit: str
 ) -> None:
     monkeypatch.setattr("batching_demo.main_service.files.source_file.CHUNK_BYTES", 10_000)
-    path = write(tmp_path / name, "a\n" + unit * (2_000_000 // len(unit)) + "\n")
+    path = write(tmp_path / name, "a\n" + unit * (1_300_000 // len(unit)) + "\n")
     with memory_below(1_000_000):  # from 3.14 on, Python's own buffer of a file takes 128 KiB
         source = inspect(path).source
         for slice_ in slices(source, 10):

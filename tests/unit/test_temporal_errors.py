@@ -48,7 +48,12 @@ def target(**variables: str) -> TemporalTarget:
 # As temporalio 1.35 writes them.
 IN_PLAIN_TEXT = "ConnectError(Custom { kind: InvalidData, error: InvalidMessage(InvalidContentType)"
 IN_TLS = 'call error after connection: Status { code: Unknown, message: "transport error", source'
-UNTRUSTED = "ConnectError(Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }))"
+UNTRUSTED = "ConnectError(Custom { kind: InvalidData, error: InvalidCertificate(%s) }))"
+UNUSABLE = "Server connection error: tonic::transport::Error(Transport, %s)"
+ALERT = 'Custom { kind: InvalidData, error: "received fatal alert: %s" }'
+OTHER_NAME = r'NotValidForNameContext { expected: DnsName("a"), presented: ["DnsName(\"b.c\")"] }'
+IN_USE = {"TEMPORAL_TLS": "true"}
+CLIENT = {"TEMPORAL_TLS_CLIENT_CERT_DATA": "x", "TEMPORAL_TLS_CLIENT_KEY_DATA": "x"}
 NO_ENTRY = 'error after connection: Status { code: Unauthenticated, message: "who are you?"'
 
 
@@ -59,8 +64,31 @@ NO_ENTRY = 'error after connection: Status { code: Unauthenticated, message: "wh
         (IN_PLAIN_TEXT, {"TEMPORAL_TLS": "true"}, ["does not use TLS", "TEMPORAL_TLS=false"]),
         (IN_PLAIN_TEXT, {"TEMPORAL_API_KEY": "x"}, ["which TEMPORAL_API_KEY asks for"]),
         (IN_TLS, {}, ["does not speak Temporal's protocol", "TEMPORAL_TLS=true"]),
-        (UNTRUSTED, {"TEMPORAL_TLS": "1"}, ["not trusted (UnknownIssuer)", "SERVER_CA_CERT_PATH"]),
-        (NO_ENTRY, {}, ["refuses the login (who are you?)", "TEMPORAL_API_KEY"]),
+        (UNTRUSTED % "UnknownIssuer", IN_USE, ["this machine does not trust", "CA_CERT_PATH"]),
+        (UNTRUSTED % "Expired", IN_USE, ["is not valid (Expired)"]),
+        (
+            UNTRUSTED % OTHER_NAME,
+            IN_USE,
+            ["at a:1 (TEMPORAL_ADDRESS) is for b.c: set TEMPORAL_TLS_"],
+        ),
+        (
+            UNUSABLE % "InconsistentKeys(KeyMismatch)",
+            CLIENT,
+            ["used (InconsistentKeys(KeyMismatch))"],
+        ),
+        (UNUSABLE % "PrivateKeyParseError", CLIENT, ["key of TEMPORAL_TLS_CLIENT_KEY_DATA"]),
+        (
+            ALERT % "CertificateRequired",
+            IN_USE,
+            ["wants a client certificate (CertificateRequired)"],
+        ),
+        (
+            ALERT % "UnknownCA",
+            CLIENT,
+            ["refuses the client certificate of TEMPORAL_TLS_CLIENT_CERT"],
+        ),
+        (NO_ENTRY, {}, ["refuses the login (who are you?): set TEMPORAL_API_KEY"]),
+        (NO_ENTRY, CLIENT, ["set TEMPORAL_API_KEY, or the client certificate in TEMPORAL_TLS_"]),
     ],
 )
 def test_the_advice_is_true(message: str, variables: dict[str, str], words: list[str]) -> None:

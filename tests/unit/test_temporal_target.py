@@ -93,8 +93,19 @@ class TestWithoutFile:
             choose(TEMPORAL_API_KEY="\udcff")
 
     def test_a_certificate_that_is_not_there(self) -> None:
-        with pytest.raises(SettingsError, match="No such file or directory: /absent"):
-            choose(TEMPORAL_TLS_CLIENT_CERT_PATH="/absent")
+        with pytest.raises(SettingsError, match="CA_CERT_PATH: /absent cannot be read: No such"):
+            choose(TEMPORAL_TLS_SERVER_CA_CERT_PATH="/absent")
+
+    @pytest.mark.parametrize(("given", "missing"), [("CERT", "KEY"), ("KEY", "CERT")])
+    def test_half_of_a_client_certificate(self, given: str, missing: str) -> None:
+        named = (
+            f"TEMPORAL_TLS_CLIENT_{given}_PATH names a .* set TEMPORAL_TLS_CLIENT_{missing}_PATH"
+        )
+        with pytest.raises(SettingsError, match=named):
+            choose(**{f"TEMPORAL_TLS_CLIENT_{given}_PATH": "/absent"})
+        assert "TLS" not in str(
+            choose(**{f"TEMPORAL_TLS_CLIENT_{given}_PATH": "/absent"}, TEMPORAL_TLS="false")
+        )
 
 
 class TestWithFile:

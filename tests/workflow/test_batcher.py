@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
@@ -17,6 +18,8 @@ from tests.support.records import noise, record, submission
 from tests.support.requesters import Collector
 from tests.support.services import batcher_service
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.as_writer
 
 REQUESTER_QUEUE = "requesters"
 

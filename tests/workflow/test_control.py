@@ -26,6 +26,8 @@ from tests.support.records import noise, record
 from tests.support.services import batcher_service, patchable_batcher_service
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.as_writer
+
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)
 

@@ -27,6 +27,8 @@ from tests.support.records import record
 from tests.support.services import batcher_service
 from tests.support.waiting import LONG_SECONDS, eventually, in_time
 
+pytestmark = pytest.mark.as_writer
+
 SLOW = BatcherSettings(linger_seconds=600)
 QUICK = BatcherSettings(linger_seconds=0.2)
 

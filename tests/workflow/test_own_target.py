@@ -20,8 +20,11 @@ from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
 from tests.support.database import execute, fetch
+from tests.support.own_tables import let_write
 from tests.support.services import batcher_service
 from tests.support.writers import WRITERS, Job, WriteOnce
+
+pytestmark = pytest.mark.as_writer
 
 QUICK = BatcherSettings(linger_seconds=0.2)
 PATHS = (WritePath.BATCHED, *WRITE_ACTIVITIES)
@@ -45,6 +48,7 @@ async def writing(
         "CREATE TABLE invoices (id bigint GENERATED ALWAYS AS IDENTITY (START 7) PRIMARY KEY,"
         " invoice_no text NOT NULL UNIQUE, amount numeric(12, 2) NOT NULL, issued_at date)",
     )
+    await let_write(engine, INVOICES, *targets)
     await start_batchers(client, 1, QUICK)
     worker = Worker(client, task_queue="writers", workflows=WRITERS, plugins=[BatchingPlugin()])
     async with batcher_service(client, engine, QUICK, targets=(INVOICES, *targets)), worker:

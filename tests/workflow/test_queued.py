@@ -91,7 +91,7 @@ class Queue:
 
 @pytest.fixture
 async def queue(
-    client: Client, engine: AsyncEngine, valkey: ValkeyServer, tmp_path: Path
+    client: Client, engine: AsyncEngine, valkey: ValkeyServer, quick_reads: None, tmp_path: Path
 ) -> AsyncIterator[Queue]:
     redis = Redis.from_url(valkey.url)
     yield Queue(client, engine, redis, valkey.url, tmp_path)

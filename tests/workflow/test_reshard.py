@@ -20,6 +20,8 @@ from tests.support.records import record
 from tests.support.services import batcher_service, both_services
 from tests.support.waiting import eventually, in_time
 
+pytestmark = pytest.mark.as_writer
+
 QUICK = BatcherSettings(max_records=20, linger_seconds=0.5)
 
 

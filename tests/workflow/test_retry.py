@@ -31,6 +31,8 @@ from tests.support.loading import load
 from tests.support.services import batcher_service, both_services
 from tests.support.waiting import eventually, in_time
 
+pytestmark = pytest.mark.as_writer
+
 QUICK = BatcherSettings(linger_seconds=0.2)
 RETRY_ID = RetryInput(dead_letter_id=1, attempt=2, linger_seconds=0.2).workflow_id
 

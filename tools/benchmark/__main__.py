@@ -20,6 +20,7 @@ from tools.benchmark.harness.bench import BenchmarkError, bench
 from tools.benchmark.harness.flights import write_flights
 from tools.benchmark.parts.budget import measure_budget
 from tools.benchmark.parts.distance import measure_distance
+from tools.benchmark.parts.encryption import measure_encryption
 from tools.benchmark.parts.growth import measure_growth
 from tools.benchmark.parts.latency import measure_latency
 from tools.benchmark.parts.paths import ONE_BY_ONE, SLICES, measure_paths
@@ -32,7 +33,8 @@ from tools.benchmark.parts.write import measure_write
 from tools.benchmark.request import Request
 from tools.benchmark.results.files import write_json, write_plots
 
-PEERS, POOLER, QUEUES, TRIALS = NAMED = ("peers", "pooler", "queues", "trials")
+NAMED = ("encryption", "peers", "pooler", "queues", "trials")
+ENCRYPTION, PEERS, POOLER, QUEUES, TRIALS = NAMED
 """Need what may be missing, or are of use to few, so only whoever names them gets them."""
 PARTS = ("write", "paths", "growth", "distance", "shards", "latency", "budget", *NAMED)
 SIZES = ("1", "10", "100", "200", "500")
@@ -87,10 +89,11 @@ def main(
     key_columns: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Measure PARTS, or all but `peers`, `pooler`, `queues` and `trials`, with servers of its own.
+    """Measure PARTS, or all but those that run only by name, with servers of its own.
 
-    `peers` installs DBOS, and runs it in turns with our write paths. `queues` does the same with
-    FastStream and our intake.
+    `encryption`, `peers`, `pooler`, `queues` and `trials` run only by name. `peers` installs DBOS,
+    and runs it in turns with our write paths. `queues` does the same with FastStream and our
+    intake.
 
     The cells of a part take turns in rounds, so that other load on the machine affects all of
     them alike.
@@ -170,6 +173,8 @@ async def _measure_part(
             return await measure_budget(
                 on, source, request.slices, rounds, report, request.arrival_seconds
             )
+        if part == ENCRYPTION:
+            return await measure_encryption(on, source, request.slices, rounds, report)
         if part == TRIALS:
             return await measure_trials(on, source, request.slices, rounds, report)
         if part == QUEUES:

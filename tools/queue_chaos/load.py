@@ -1,29 +1,49 @@
-"""The messages of a run, and how they get onto the stream."""
+"""The messages of a run, and how they get onto the queue."""
 
 import asyncio
 import json
 from typing import Any
 
+from batching_demo.batcher_service.queues.sqs.sending import SqsSender
 from batching_demo.queue_servers.errors import QueueAwayError
+from batching_demo.queue_servers.sqs_address import SqsAddress
 from batching_demo.queue_servers.stream_address import StreamAddress
 from batching_demo.queue_servers.stream_client import open_client, redis_errors
 
 KILLER = b'{"kills": true}'
 POISON = b"no JSON"
+POISONS = 3
 BODY_FIELD = "body"
 SENT_AT_ONCE = 200
 PAUSE_SECONDS = 0.2
 
 
-def bodies(messages: int) -> list[bytes]:
-    """Return the bodies of a run: one kills its consumer, three are no JSON, others are good."""
-    good = [json.dumps({"n": number}).encode() for number in range(messages - 4)]
-    places = {messages // 3: KILLER, **dict.fromkeys(range(messages - 3, messages), POISON)}
-    numbers = iter(good)
-    return [places[place] if place in places else next(numbers) for place in range(messages)]
+def bodies(messages: int, *, has_killer: bool) -> list[bytes]:
+    """Return the bodies of a run. Three are no JSON, and one may kill its consumer."""
+    places = dict.fromkeys(range(messages - POISONS, messages), POISON)
+    if has_killer:
+        places[messages // 3] = KILLER
+    numbers = iter(range(messages))
+    return [
+        places[place] if place in places else json.dumps({"n": next(numbers)}).encode()
+        for place in range(messages)
+    ]
 
 
-async def send_all(address: StreamAddress, sent: list[bytes], seconds: float) -> None:
+async def send_to_sqs(address: SqsAddress, sent: list[bytes], seconds: float) -> None:
+    """Send messages evenly over some seconds."""
+    sender = SqsSender(address)
+    started = asyncio.get_running_loop().time()
+    try:
+        for done in range(0, len(sent), SENT_AT_ONCE):
+            due = started + seconds * done / len(sent)
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            await sender.send(sent[done : done + SENT_AT_ONCE])
+    finally:
+        await sender.close()
+
+
+async def send_to_stream(address: StreamAddress, sent: list[bytes], seconds: float) -> None:
     """Add entries evenly over some seconds, each once, however often the server dies meanwhile.
 
     Each has an id of its own that tells its place. After a failure the stream says how far it is.

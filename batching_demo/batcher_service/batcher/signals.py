@@ -14,6 +14,7 @@ from batching_demo.contracts.encoding import EncodingError, split
 from batching_demo.contracts.limits import MAX_BATCH_BYTES
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.names import SUBMIT_SIGNAL
+from batching_demo.contracts.payloads import is_encrypted, key_missing
 
 SHOWN_CHARACTERS = 4096
 LONGEST_NAME = 1_100
@@ -44,7 +45,13 @@ def read_signal(
         converter: Of the workflow.
         now: Seconds since the epoch.
         new_id: Makes an id for a submission that has none.
+
+    Raises:
+        UndecodableError: An argument is encrypted, and this worker has no keys. The workflow task
+            fails, and nothing is lost: one with the keys reads the signal later.
     """
+    if locked := next(filter(is_encrypted, payloads), None):
+        raise key_missing(locked)
     if name != SUBMIT_SIGNAL:
         return refuse_signal(f"unknown signal {name[:100]!r}", payloads, now, new_id)
     try:

@@ -10,18 +10,23 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 
 from batching_demo.batcher_service.coalescer import Write
-from batching_demo.batcher_service.queues.consumer import DEFAULT_MAX_DELIVERIES, Consumer
+from batching_demo.batcher_service.queues.consumer import Consumer
 from batching_demo.batcher_service.queues.metrics import QueueMetrics, sample_queue
-from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions, StreamSource
+from batching_demo.batcher_service.queues.outage import PAUSE_SECONDS, Outage
+from batching_demo.batcher_service.queues.receiving import DEFAULT_MAX_DELIVERIES, Probe
+from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
+from batching_demo.batcher_service.queues.redis_streams.source import StreamSource
 from batching_demo.batcher_service.queues.submissions import submissions_of
+from batching_demo.batcher_service.queues.turns import SuspectTurns
 from batching_demo.contracts.names import COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.queue_servers.errors import QueueAwayError
-from batching_demo.queue_servers.stream_client import open_client, redis_errors
+from batching_demo.queue_servers.errors import QueueAwayError, QueueError, QueueUnusableError
+from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
     GROUP,
     shards_key,
+    shards_of,
     stream_address,
 )
 
@@ -39,6 +44,7 @@ class SubmissionConsumers:
         namespace: Of the requesters.
         settings: When a batch is due.
         write: Writes a batch, and sends its verdicts.
+        probe: Tries the database.
         meter: Of the worker.
         claim_after_seconds: How long a message stays with a worker that has died.
     """
@@ -49,6 +55,7 @@ class SubmissionConsumers:
         namespace: str,
         settings: BatcherSettings,
         write: Write,
+        probe: Probe,
         meter: MetricMeter,
         *,
         claim_after_seconds: float = CLAIM_AFTER_SECONDS,
@@ -57,28 +64,44 @@ class SubmissionConsumers:
         self._namespace = namespace
         self._settings = settings
         self._write = write
+        self._probe = probe
         self._meter = meter
         self._options = StreamOptions(
             group=GROUP, body_field=BODY_FIELD, claim_after_seconds=claim_after_seconds
         )
         self._address = stream_address(queue_url, namespace, COMMON_SHARD)
+        self._turns = SuspectTurns()
+        # All streams are on one server, which is away for all of them.
+        self._away = Outage("the queue")
+        self._refusing = Outage("the queue")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set, then write and ack what is held.
 
+        A server that is away, or refuses what is asked, is waited for: the worker does more than
+        this.
+
         Raises:
-            QueueError: The server refuses what is asked.
+            QueueUnusableError: At the start the server is found to be none that can be used.
         """
+        await self._check()
         consumed: set[int] = set()
+        async with asyncio.TaskGroup() as consumers:
+            async for shard in self._shards(stop):
+                if shard not in consumed:
+                    consumed.add(shard)
+                    consumers.create_task(self._consume(shard, stop))
+
+    async def _check(self) -> None:
+        client = open_client(self._address)
         try:
-            async with asyncio.TaskGroup() as consumers:
-                async for shard in self._shards(stop):
-                    if shard not in consumed:
-                        consumed.add(shard)
-                        consumers.create_task(self._consume(shard, stop))
-        except BaseExceptionGroup as errors:
-            # All of them have met the same server.
-            raise errors.exceptions[0] from None
+            await check_server(client, self._address)
+        except QueueUnusableError:
+            raise
+        except QueueError as error:
+            self._report(error)
+        finally:
+            await client.aclose()
 
     async def _shards(self, stop: asyncio.Event) -> AsyncIterator[int]:
         """Yield the shards that anything was submitted to, again and again until `stop` is set."""
@@ -86,16 +109,32 @@ class SubmissionConsumers:
         client = open_client(self._address)
         try:
             while not stop.is_set():
-                # If it is away, the consumer of the common shard reports it.
-                with suppress(QueueAwayError), redis_errors(self._address):
-                    for shard in sorted(await client.smembers(shards_key(self._namespace))):
-                        yield int(shard)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+                try:
+                    with redis_errors(self._address):
+                        known = shards_of(await client.smembers(shards_key(self._namespace)))
+                except QueueError as error:
+                    self._report(error)
+                else:
+                    for shard in known:
+                        yield shard
+                await _pause(stop, LOOK_SECONDS)
         finally:
             await client.aclose()
 
     async def _consume(self, shard: int, stop: asyncio.Event) -> None:
+        """Consume the stream of a shard, and begin anew whenever that fails."""
+        logger.info("consuming %s", stream_address(self._queue_url, self._namespace, shard))
+        while not stop.is_set():
+            try:
+                await self._consume_until_error(shard, stop)
+            except QueueError as error:
+                self._report(error)
+            except Exception:
+                # As if the worker had died: the message comes again, and alone in the end.
+                logger.exception("the consumer of shard %d has failed, and begins anew", shard)
+            await _pause(stop, PAUSE_SECONDS)
+
+    async def _consume_until_error(self, shard: int, stop: asyncio.Event) -> None:
         address = stream_address(self._queue_url, self._namespace, shard)
         source = StreamSource(address, self._options)
         consumer = Consumer(
@@ -103,10 +142,12 @@ class SubmissionConsumers:
             self._settings,
             submissions_of,
             self._write,
+            self._probe,
             max_deliveries=DEFAULT_MAX_DELIVERIES,
             shard=shard,
+            turns=self._turns,
+            outage=self._away,
         )
-        logger.info("consuming %s", source.place)
         sampling = asyncio.create_task(
             sample_queue(source, QueueMetrics(self._meter, source.queue))
         )
@@ -114,12 +155,21 @@ class SubmissionConsumers:
             await consumer.run(stop)
         finally:
             sampling.cancel()
-            with suppress(QueueAwayError):
+            with suppress(QueueError):
                 await source.close()
+
+    def _report(self, error: QueueError) -> None:
+        (self._away if isinstance(error, QueueAwayError) else self._refusing).met(error)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, or return once `stop` is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 class SubmissionsPlugin(SimplePlugin):
-    """Has a worker consume the submissions of a queue, too. An error of the queue ends the worker.
+    """Has a worker consume the submissions of a queue, too.
 
     Args:
         consumers: Of the queue.
@@ -133,7 +183,7 @@ class SubmissionsPlugin(SimplePlugin):
         """Run the worker. When it ends, write what is held.
 
         Raises:
-            QueueError: The server refuses what is asked.
+            QueueUnusableError: The server of the queue is none that can be used.
         """
         stop = asyncio.Event()
         running = asyncio.ensure_future(next(worker))

@@ -1,7 +1,8 @@
 """Open a queue by its address, whichever server has it."""
 
+from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
 from batching_demo.batcher_service.queues.redis_streams.sending import StreamSender
-from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions, StreamSource
+from batching_demo.batcher_service.queues.redis_streams.source import StreamSource
 from batching_demo.batcher_service.queues.redis_streams.status import stream_status
 from batching_demo.batcher_service.queues.sender import Sender
 from batching_demo.batcher_service.queues.source import Source

@@ -37,9 +37,18 @@ class IntakeWriter:
         log: BatchLog | None = None,
     ) -> None:
         # No namespace is involved, so there is none whose database it has to be.
+        self._target = intake.target
         self._writer = BatchWriter(
             engine, targets, metrics, nullcontext, connections, log, gather=intake.gather
         )
+
+    async def probe(self) -> None:
+        """Find out whether records can be written now.
+
+        Raises:
+            DatabaseFailedError: They cannot.
+        """
+        await self._writer.try_target(self._target)
 
     async def write(self, batch: BatchHeader, submissions: Sequence[Submission]) -> list[Verdicts]:
         """Write a batch, and return the verdicts of each submission.

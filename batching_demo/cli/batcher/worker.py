@@ -17,7 +17,8 @@ from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
 from batching_demo.cli.deployment_options import DeploymentOptions, deployment
 from batching_demo.cli.servers import database_line, temporal_line
-from batching_demo.cli.telemetry import start_runtime
+from batching_demo.cli.telemetry.probes import Probes
+from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.identity import name_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
@@ -82,7 +83,7 @@ def worker(
     \b
     Example: batching-demo batcher worker --pool-size 4
     """
-    start_runtime(metrics_bind)
+    probes = start_telemetry(metrics_bind)
     is_measured = metrics_bind is not None
     asyncio.run(
         _work(
@@ -90,6 +91,7 @@ def worker(
             pool_size,
             coalescing,
             targets,
+            probes,
             activity_slots=activity_slots,
             pollers=pollers,
             is_measured=is_measured,
@@ -105,6 +107,7 @@ async def _work(
     pool_size: int,
     coalescing: BatcherSettings,
     targets: Sequence[TargetDeclaration],
+    probes: Probes,
     *,
     activity_slots: int | None,
     pollers: int,
@@ -113,6 +116,11 @@ async def _work(
     sandbox: bool,
     deployment: Version,
 ) -> None:
+    def started(stop: asyncio.Event) -> None:
+        logger.info("batcher worker polls %s%s", BATCHER_TASK_QUEUE, as_version(deployment))
+        probes.ready_until(stop)
+
+    probes.watch_loop()
     url = settings.required_database_url
     logger.info("%s", database_line(settings))
     logger.info("%s", temporal_line(settings))
@@ -143,9 +151,7 @@ async def _work(
                 queue_url=settings.queue_url,
                 deployment=deployment,
             ),
-            started=lambda: logger.info(
-                "batcher worker polls %s%s", BATCHER_TASK_QUEUE, as_version(deployment)
-            ),
+            started=started,
         )
 
 

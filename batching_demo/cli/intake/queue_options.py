@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions
+from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
 from batching_demo.cli import options
 
 ADDRESS = "ADDRESS"

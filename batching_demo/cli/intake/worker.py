@@ -12,15 +12,15 @@ import click
 from temporalio.runtime import Runtime
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
-from batching_demo.batcher_service.queues.consumer import (
-    DEFAULT_MAX_DELIVERIES,
-    LEAST_MAX_DELIVERIES,
-    Consumer,
-)
+from batching_demo.batcher_service.queues.consumer import Consumer
 from batching_demo.batcher_service.queues.intake import Intake
 from batching_demo.batcher_service.queues.metrics import QueueMetrics, sample_queue
 from batching_demo.batcher_service.queues.opening import open_source
-from batching_demo.batcher_service.queues.redis_streams.source import StreamOptions
+from batching_demo.batcher_service.queues.receiving import (
+    DEFAULT_MAX_DELIVERIES,
+    LEAST_MAX_DELIVERIES,
+)
+from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
 from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
@@ -29,7 +29,8 @@ from batching_demo.cli.batcher.worker import warn_of_database
 from batching_demo.cli.intake import queue_options
 from batching_demo.cli.servers import database_line
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
-from batching_demo.cli.telemetry import start_runtime
+from batching_demo.cli.telemetry.probes import Probes
+from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.connection.reading import describe_database
@@ -131,13 +132,14 @@ def worker(
     if not stream.deletes and stream.deletes_from_others:
         raise click.UsageError("--keep and --delete exclude each other: give one of them")
     source = open_source(queue, stream, endpoint_url)
-    start_runtime(metrics_bind)
+    probes = start_telemetry(metrics_bind)
     intake = Intake(key_columns, into.target)
     targets = Targets([into.declaration] if into.declaration else [])
     is_measured = metrics_bind is not None
     asyncio.run(
         _work(
             settings,
+            probes,
             source,
             intake,
             targets,
@@ -151,6 +153,7 @@ def worker(
 
 async def _work(
     settings: Settings,
+    probes: Probes,
     source: Source,
     intake: Intake,
     targets: Targets,
@@ -160,9 +163,11 @@ async def _work(
     batch_log: bool,
     is_measured: bool,
 ) -> None:
+    probes.watch_loop()
     url, pooler = settings.required_database_url, settings.pooler
     logger.info("%s", database_line(settings))
-    meter = Runtime.default().metric_meter
+    # It has no namespace that would tell its metrics from those of other intakes.
+    meter = Runtime.default().metric_meter.with_additional_attributes({"queue": source.queue})
     metrics = WorkerMetrics(meter)
     engine = create_engine(
         url, application_name=SESSIONS, pool_size=gathering.max_in_flight, pooler=pooler
@@ -184,9 +189,15 @@ async def _work(
             stack.push_async_callback(log.close)
         writer = IntakeWriter(engine, targets, metrics, intake, gathering.max_in_flight, log)
         consumer = Consumer(
-            source, gathering, intake.submissions_of, writer.write, max_deliveries=max_deliveries
+            source,
+            gathering,
+            intake.submissions_of,
+            writer.write,
+            writer.probe,
+            max_deliveries=max_deliveries,
         )
         logger.info("intake worker reads %s", source.place)
+        probes.ready_until(stop)
         await consumer.run(stop)
 
 

@@ -8,7 +8,8 @@ import click
 from batching_demo.cli import options
 from batching_demo.cli.deployment_options import DeploymentOptions, deployment
 from batching_demo.cli.servers import temporal_line
-from batching_demo.cli.telemetry import start_runtime
+from batching_demo.cli.telemetry.probes import Probes
+from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
 from batching_demo.deployment import Version, as_version
 from batching_demo.main_service.worker import (
@@ -61,19 +62,25 @@ def worker(
     \b
     Example: batching-demo main worker --threads 4
     """
-    start_runtime(metrics_bind)
+    probes = start_telemetry(metrics_bind)
     version = deployment.version
-    asyncio.run(_work(settings, threads, workflow_slots, pollers, sandbox, version))
+    asyncio.run(_work(settings, probes, threads, workflow_slots, pollers, sandbox, version))
 
 
 async def _work(
     settings: Settings,
+    probes: Probes,
     threads: int,
     workflow_slots: int,
     pollers: int,
     sandbox: bool,
     version: Version,
 ) -> None:
+    def started(stop: asyncio.Event) -> None:
+        logger.info("main worker polls %s%s", MAIN_TASK_QUEUE, as_version(version))
+        probes.ready_until(stop)
+
+    probes.watch_loop()
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
     await run_until_stopped(
@@ -86,5 +93,5 @@ async def _work(
             queue_url=settings.queue_url,
             deployment=version,
         ),
-        started=lambda: logger.info("main worker polls %s%s", MAIN_TASK_QUEUE, as_version(version)),
+        started=started,
     )

@@ -16,6 +16,7 @@ from batching_demo.database.connection.parameters import (
 )
 from batching_demo.database.connection.passwords import default_password_file
 from batching_demo.database.connection.url import split_url
+from batching_demo.secret_files import read_secret_file
 from batching_demo.settings import (
     DATABASE_URL,
     DATABASE_URL_FILE,
@@ -89,13 +90,7 @@ def _read_url(text: str) -> tuple[str, str]:
     if not text.startswith(FILE_SCHEME):
         return text, DATABASE_URL
     path = text.removeprefix(FILE_SCHEME)
-    try:
-        content = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise SettingsError(f"{DATABASE_URL_FILE}: cannot read {path}: {reason}") from None
-    # Editors end a file with a newline.
-    return content.removesuffix("\n").removesuffix("\r"), DATABASE_URL_FILE
+    return read_secret_file(DATABASE_URL_FILE, path), DATABASE_URL_FILE
 
 
 def _own_name(said: Said) -> str:

@@ -10,6 +10,7 @@ from batching_demo.database.schema.version_table import (
     OLD_VERSION_TABLE,
     OURS,
     VERSION_TABLE,
+    Version,
     find_version,
     is_ours,
     qualified,
@@ -23,6 +24,9 @@ _UNUSABLE = text(
     "SELECT nspname FROM pg_namespace"
     " WHERE nspname = ANY(:names) AND NOT has_schema_privilege(oid, 'USAGE')"
 )
+_OWNER = text(
+    "SELECT tableowner FROM pg_tables WHERE schemaname = :schema AND tablename = 'records'"
+)
 _MAY_CREATE = text("SELECT has_schema_privilege(:schema, 'CREATE')")
 
 
@@ -35,22 +39,29 @@ def find_obstacle(connection: Connection, known: Collection[str], newest: str) -
         newest: The one to migrate to.
     """
     version = find_version(connection, known)
-    if version and not version.is_readable:
-        return f"the role may not read {VERSION_TABLE}: grant SELECT on it"
+    if version and (obstacle := find_obstacle_of_version(version, known, newest)):
+        return obstacle
     revisions = version.revisions if version else frozenset()
-    if unknown := revisions - set(known):
-        return (
-            f"the schema is at revision {', '.join(sorted(unknown))}, and this version of"
-            f" batching-demo knows none after {newest}: use the newer version"
-        )
     if revisions == {newest}:
         return None
     return (
         (None if version else _unusable_schema(connection))
         or _not_writable(connection)
-        or (None if revisions else _in_the_way(connection))
-        or _may_not_create(connection, version.schema if version else None)
+        or (None if revisions else find_in_the_way(connection))
+        or _may_not_create(connection, version)
     )
+
+
+def find_obstacle_of_version(version: Version, known: Collection[str], newest: str) -> str | None:
+    """Return why this version of batching-demo cannot use the tables; None if it can."""
+    if not version.is_readable:
+        return f"the role may not read {VERSION_TABLE}: grant SELECT on it"
+    if unknown := version.revisions - set(known):
+        return (
+            f"the schema is at revision {', '.join(sorted(unknown))}, and this version of"
+            f" batching-demo knows none after {newest}: use the newer version"
+        )
+    return None
 
 
 def _unusable_schema(connection: Connection) -> str | None:
@@ -67,8 +78,8 @@ def _not_writable(connection: Connection) -> str | None:
     return f"the database is {reason}" if reason else None
 
 
-def _in_the_way(connection: Connection) -> str | None:
-    """Return which relation has the name of one that the first migration makes."""
+def find_in_the_way(connection: Connection) -> str | None:
+    """Return which relation has the name of one that the first migration makes, and what to do."""
     schema, _, search_path = connection.execute(_PLACE).one()
     if schema is None:
         return f"no schema of the search path ({search_path}) exists: create one"
@@ -94,9 +105,16 @@ def _without_version(connection: Connection, table: str) -> str:
     )
 
 
-def _may_not_create(connection: Connection, installed: str | None) -> str | None:
+def _may_not_create(connection: Connection, version: Version | None) -> str | None:
     current, role, _ = connection.execute(_PLACE).one()
-    schema = installed or current
+    schema = version.schema if version else current
     if connection.scalar(_MAY_CREATE, {"schema": schema}):
         return None
+    owner = connection.scalar(_OWNER, {"schema": schema})
+    if version and owner not in (None, role):
+        # A worker's role is not meant to get that privilege.
+        return (
+            f"the schema is at revision {', '.join(sorted(version.revisions))}, and role {role} may"
+            f" not change it: run `batching-demo db upgrade` as {owner}, who owns the tables"
+        )
     return f"role {role} may not change schema {schema}: grant CREATE on schema {schema} to {role}"

@@ -27,10 +27,8 @@ OTHER_KINDS = {
 def find_problems(declaration: TargetDeclaration, facts: Facts) -> list[str]:
     """Return everything that stands against a target, each in one line. None is left out."""
     problems = [*_of_declaration(declaration)]
-    if facts.relation is None:
-        return [*problems, _no_table(declaration, facts)]
-    if facts.relation.kind not in TABLES:
-        return [*problems, f"{declaration.table} is {OTHER_KINDS[facts.relation.kind]}"]
+    if problem := find_problem_of_table(declaration, facts):
+        return [*problems, problem]
     columns = {one.name: one for one in facts.columns}
     return [
         *problems,
@@ -40,6 +38,15 @@ def find_problems(declaration: TargetDeclaration, facts: Facts) -> list[str]:
         *_of_key(declaration, facts, columns),
         *_of_privileges(declaration, facts),
     ]
+
+
+def find_problem_of_table(declaration: TargetDeclaration, facts: Facts) -> str | None:
+    """Return why a target has no table, in one line; None if it has one."""
+    if facts.relation is None:
+        return _no_table(declaration, facts)
+    if facts.relation.kind not in TABLES:
+        return f"{declaration.table} is {OTHER_KINDS[facts.relation.kind]}"
+    return None
 
 
 def find_warnings(declaration: TargetDeclaration, facts: Facts) -> list[str]:

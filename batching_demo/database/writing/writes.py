@@ -71,6 +71,19 @@ async def write_unbatched(
     return await _write(engine, rows, None, target, 1, attempt)
 
 
+async def try_target(engine: AsyncEngine, target: Target = RECORDS) -> None:
+    """Send an INSERT of no rows, to find out whether the table takes any now.
+
+    Raises:
+        DatabaseFailedError: It does not.
+    """
+    with database_errors():
+        async with engine.connect() as connection:
+            rows = Rows()
+            rows.escape(encoding_of(connection))
+            await target.statements(Sender(connection), rows, None).insert([])
+
+
 async def _write(
     engine: AsyncEngine,
     rows: Rows,

@@ -16,9 +16,7 @@ from batching_demo.doctor.postgres.permissions import PERMISSIONS, check_permiss
 from batching_demo.doctor.postgres.schema import SCHEMA, check_schema
 from batching_demo.doctor.postgres.server import POSTGRES, check_server
 from batching_demo.doctor.postgres.tables import TABLES, check_tables
-from batching_demo.settings import Settings, SettingsError
-
-NEED_SCHEMA = {PERMISSIONS: check_permissions, TABLES: check_tables}
+from batching_demo.settings import EMBEDDED, Settings, SettingsError
 
 
 async def check_postgres(
@@ -46,7 +44,7 @@ async def check_postgres(
 
 
 def _unreachable(detail: str) -> list[Check]:
-    others = (SCHEMA, *NEED_SCHEMA, TARGETS, COMMITS, CLOCK)
+    others = (SCHEMA, PERMISSIONS, TABLES, TARGETS, COMMITS, CLOCK)
     return [problem(POSTGRES, detail), *(skipped(name, POSTGRES) for name in others)]
 
 
@@ -56,9 +54,13 @@ async def _check(
     server = await check_server(connection, describe_database(settings))
     schema = await check_schema(connection)
     if schema.outcome is CheckOutcome.OK:
-        of_tables = [await check(connection) for check in NEED_SCHEMA.values()]
+        is_embedded = settings.database_origins == (EMBEDDED,)
+        of_tables = [
+            await check_permissions(connection, targets, is_embedded=is_embedded),
+            await check_tables(connection),
+        ]
     else:
-        of_tables = [skipped(name, SCHEMA) for name in NEED_SCHEMA]
+        of_tables = [skipped(name, SCHEMA) for name in (PERMISSIONS, TABLES)]
     own = await check_own_targets(settings, targets)
     rest = [await check_commits(connection), await check_clock(connection)]
     return [server, schema, *of_tables, own, *rest]

@@ -5,11 +5,23 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from temporalio.api.errordetails.v1 import ResourceExhaustedFailure
-from temporalio.client import ActivityHandle
+from temporalio.client import ActivityFailureError, ActivityHandle
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
+
+from batching_demo.contracts.payloads import (
+    ENCRYPTED,
+    ENCRYPTION_KEYS,
+    UndecodableError,
+    is_encrypted,
+)
 
 T = TypeVar("T")
 PAUSE_SECONDS = 0.5
+NO_CODEC = (
+    "the answer of the batcher worker is encrypted: give this client the EncryptionPlugin, and its"
+    f" keys in {ENCRYPTION_KEYS}"
+)
 
 
 async def when_not_busy(call: Callable[[], Awaitable[T]]) -> T:
@@ -38,10 +50,25 @@ def is_busy(error: RPCError) -> bool:
 
 
 async def result_of(handle: ActivityHandle[Any]) -> Any:
-    """Wait for the result of an activity, however often the server does not answer in time."""
+    """Wait for the result of an activity, however often the server does not answer in time.
+
+    Raises:
+        ActivityFailureError: It has failed.
+        UndecodableError: The result or the failure is encrypted, and the client lacks the key.
+    """
     while True:
         try:
             return await handle.result()
+        except KeyError as error:
+            # The SDK raises it for an encoding that it does not know.
+            if ENCRYPTED.decode() in str(error):
+                raise UndecodableError(NO_CODEC) from None
+            raise
+        except ActivityFailureError as error:
+            failure = error.cause.failure if isinstance(error.cause, FailureError) else None
+            if failure and is_encrypted(failure.encoded_attributes):
+                raise UndecodableError(NO_CODEC) from None
+            raise
         except asyncio.CancelledError:
             # The SDK raises it for a request that timed out, too.
             task = asyncio.current_task()

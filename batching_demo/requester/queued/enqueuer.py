@@ -7,6 +7,7 @@ history.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,13 @@ from temporalio import activity
 
 from batching_demo.contracts.encoding import pack, split
 from batching_demo.contracts.errors import UserError
+from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.names import BUSY_ANSWERS
 from batching_demo.queue_servers.errors import QueueFullError
 from batching_demo.queue_servers.stream_client import (
     RedisMissingError,
     check_server,
+    execute,
     load_client,
     open_client,
     redis_errors,
@@ -27,6 +30,7 @@ from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
     shards_key,
     stream_address,
+    stream_name,
 )
 from batching_demo.requester.messages import ENQUEUE_ACTIVITY, Enqueued, EnqueueInput
 from batching_demo.settings import QUEUE_URL
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 
     from batching_demo.queue_servers.stream_address import StreamAddress
 
+NO_ENTRY = "0-0"
+"""An id that no entry has."""
 CONNECTIONS = 10
 """At a time."""
 NO_QUEUE = f"set {QUEUE_URL} for the worker of this workflow, and for the batcher workers"
@@ -63,7 +69,10 @@ class Enqueuer:
 
     @activity.defn(name=ENQUEUE_ACTIVITY)
     async def enqueue(self, enqueue_input: EnqueueInput, records: bytes) -> Enqueued:
-        """Add a message to its stream, unless the stream still has all of its earlier entries.
+        """Add the submissions of a message to their stream, unless it still has their entries.
+
+        Each gets an entry of its own. So if one of them ends the workers that write it, the queue
+        counts that for this one alone.
 
         Args:
             enqueue_input: The headers, where they go, and where they were added before.
@@ -77,10 +86,10 @@ class Enqueuer:
             async with self._turn:
                 client = await self._connected(address)
                 with redis_errors(address):
-                    if await _has_all(client, address.stream, enqueue_input.entries):
-                        return Enqueued()
-                    packed = pack(split(enqueue_input.headers, records))
-                    return Enqueued(await _add(client, address.stream, packed, namespace, shard))
+                    submissions = split(enqueue_input.headers, records)
+                    before = enqueue_input.entries or [""] * len(submissions)
+                    entries = await _queued(client, address.stream, before)
+                    return Enqueued(await _add(client, namespace, shard, submissions, entries))
         except QueueFullError as error:
             _count_busy(shard, len(enqueue_input.headers))
             return Enqueued(problem=str(error))
@@ -106,14 +115,26 @@ class Enqueuer:
             return self._client
 
 
-async def _add(client: Redis, stream: str, packed: bytes, namespace: str, shard: int) -> str:
-    """Add an entry to a stream, and return its id. Batcher workers find the stream by its shard."""
-    async with client.pipeline(transaction=False) as both:
-        # Each time: a server that has lost its data knows no shards.
-        both.sadd(shards_key(namespace), str(shard))
-        both.xadd(stream, {BODY_FIELD: packed})
-        _, entry = await both.execute()
-    return str(entry.decode())
+async def _add(
+    client: Redis,
+    namespace: str,
+    shard: int,
+    submissions: Sequence[Submission],
+    entries: Sequence[str],
+) -> list[str]:
+    """Add those submissions to the stream of a shard that have no entry; return all entries."""
+    packed = [pack([one]) for one, entry in zip(submissions, entries, strict=True) if not entry]
+    if not packed:
+        return list(entries)
+    stream = stream_name(namespace, shard)
+    async with client.pipeline(transaction=False) as together:
+        # Batcher workers find the stream by its shard. A server that has lost its data knows none.
+        together.sadd(shards_key(namespace), str(shard))
+        for one in packed:
+            together.xadd(stream, {BODY_FIELD: one})
+        _, *ids = await execute(together)
+    added = iter(ids)
+    return [entry or next(added).decode() for entry in entries]
 
 
 def _count_busy(shard: int, submissions: int) -> None:
@@ -121,9 +142,12 @@ def _count_busy(shard: int, submissions: int) -> None:
     counter.add(submissions, {"shard": shard})
 
 
-async def _has_all(client: Redis, stream: str, entries: list[str]) -> bool:
-    """Return whether a stream has all of these entries, and there are any."""
-    for entry in entries:
-        if not await client.xrange(stream, entry, entry):
-            return False
-    return bool(entries)
+async def _queued(client: Redis, stream: str, entries: Sequence[str]) -> list[str]:
+    """Return entries, with an empty text in place of each that the stream does not have."""
+    if not any(entries):
+        return [""] * len(entries)
+    async with client.pipeline(transaction=False) as together:
+        for entry in entries:
+            together.xrange(stream, entry or NO_ENTRY, entry or NO_ENTRY)
+        found = await execute(together)
+    return [entry if has else "" for entry, has in zip(entries, found, strict=True)]

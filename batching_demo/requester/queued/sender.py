@@ -16,9 +16,9 @@ LONGEST_ENQUEUE = timedelta(seconds=60)
 
 
 class QueueSender:
-    """Adds messages to the queue of their shard.
+    """Adds submissions to the queue of their shard.
 
-    A message that is still queued is not added again, however long the queue is.
+    One that is still queued is not added again, however long the queue is.
     """
 
     def __init__(self) -> None:
@@ -39,17 +39,14 @@ class QueueSender:
         )
         if enqueued.problem:
             self._problem = enqueued.problem
-        if enqueued.entry:
-            for header in headers:
-                self._entries[header.submission_id] = enqueued.entry
+        for header, entry in zip(headers, enqueued.entries, strict=False):
+            self._entries[header.submission_id] = entry
         return not enqueued.problem
 
     def _sent_in(self, message: Message) -> list[str]:
-        """Return the entries that have a message; none if a part of it was never added."""
-        ids = [submission.header.submission_id for submission in message.submissions]
-        if not all(one in self._entries for one in ids):
-            return []
-        return sorted({self._entries[one] for one in ids})
+        """Return the entry of each submission; empty for one that was never added."""
+        ids = (submission.header.submission_id for submission in message.submissions)
+        return [self._entries.get(one, "") for one in ids]
 
     def hindrance(self, untaken: Sequence[Message]) -> str:
         """Return why the queue did not take a message, and what to do about it."""

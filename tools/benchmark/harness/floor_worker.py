@@ -33,7 +33,7 @@ def start_floor_worker(system: System) -> None:
 async def _work() -> None:
     client = await connect(Settings.from_environment(os.environ))
     worker = build_worker(client, workflows=[FloorWorkflow], task_queue=FLOOR_TASK_QUEUE)
-    await run_until_stopped(worker, started=lambda: None)
+    await run_until_stopped(worker, started=lambda _: None)
 
 
 if __name__ == "__main__":

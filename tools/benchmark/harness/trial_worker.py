@@ -116,7 +116,7 @@ async def _work(name: str) -> None:
     config = connected.config()
     config["plugins"] = [_TrialPlugin(TRIALS[name])]
     worker = build_worker(Client(**config), task_queue=task_queue_of(name))
-    await run_until_stopped(worker, started=lambda: None)
+    await run_until_stopped(worker, started=lambda _: None)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ FEW_RECORDS = 100
 class Line:
     """Paths that run beside the peer, in the same rounds."""
 
-    paths: Sequence[str]
+    paths: Sequence[str | None]
+    """None is the floor: the same workflow without a write."""
     records: int
     """Of a workflow or a request."""
     at_once: int
@@ -36,7 +37,7 @@ class Line:
     budget: float = 0.0
     """Writes a second. So few records under way fill no batch."""
 
-    def cell(self, path: str, count: int) -> Cell:
+    def cell(self, path: str | None, count: int) -> Cell:
         """Return the cell of a path, with so many workflows or requests."""
         if self.records < FEW_RECORDS:
             budget = self.budget
@@ -57,8 +58,8 @@ WITH_WORKFLOWS = (WritePath.UNBATCHED, WritePath.COALESCED, WritePath.BATCHED)
 LINES = (
     Line((WritePath.UNBATCHED, DIRECT), records=1, at_once=200, budget=2.0),
     Line(WITH_WORKFLOWS, records=1, at_once=50, budget=5.0),
-    Line(WITH_WORKFLOWS, records=200, at_once=50),
-    Line(WITH_WORKFLOWS, records=500, at_once=50),
+    Line((None, *WITH_WORKFLOWS), records=200, at_once=50),
+    Line((None, *WITH_WORKFLOWS), records=500, at_once=50),
 )
 
 
@@ -106,7 +107,8 @@ async def measure_peers(
                 ],
                 rows,
                 f"medians of {rounds} interleaved rounds, lowest and highest in brackets; direct"
-                " has requests in place of workflows; those of one record have a write budget of"
+                " has requests in place of workflows; 'nothing' is the floor, the same workflow"
+                " without a write; those of one record have a write budget of"
                 f" {budgets}; commits are those of all databases in Postgres, where DBOS keeps its"
                 " own state too; Temporal's dev server keeps its state in SQLite",
             )
@@ -123,8 +125,9 @@ async def _interleaved(
     rounds: int,
     report: Report,
 ) -> Runs:
-    ours = {str(path): line.cell(path, count) for path in line.paths}
-    await bench.restart_workers(coalescing_by(next(iter(ours.values())).settings))
+    cells = [line.cell(path, count) for path in line.paths]
+    ours = {cell.name: cell for cell in cells}
+    await bench.restart_workers(coalescing_by(cells[0].settings), floor=None in line.paths)
     runs: Runs = {name: [] for name in (*ours, DBOS)}
     for number in range(rounds):
         for name in random.sample(list(runs), len(runs)):

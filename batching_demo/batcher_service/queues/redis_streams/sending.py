@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from batching_demo.queue_servers.stream_address import StreamAddress
 from batching_demo.queue_servers.stream_client import (
     check_server,
+    execute,
     open_client,
     redis_errors,
 )
@@ -33,11 +34,7 @@ class StreamSender:
             async with self._client.pipeline(transaction=False) as together:
                 for body in bodies:
                     together.xadd(self._address.stream, {self._body_field: body})
-                # redis-py's own errors of a pipeline repeat the body.
-                answers = await together.execute(raise_on_error=False)
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise answer
+                await execute(together)
 
     async def close(self) -> None:
         """Close the connection."""

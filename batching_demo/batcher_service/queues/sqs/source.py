@@ -1,16 +1,15 @@
 """A consumer's connection to an SQS queue."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER, Message
-from batching_demo.batcher_service.queues.sqs.status import max_receive_count, queue_status
+from batching_demo.batcher_service.queues.sqs.requests import SqsRequests
+from batching_demo.batcher_service.queues.sqs.status import queue_status
 from batching_demo.batcher_service.queues.status import QueueStatus
 from batching_demo.queue_servers.sqs_address import SqsAddress
-from batching_demo.queue_servers.sqs_client import BATCH, open_client, sqs_errors
+from batching_demo.queue_servers.sqs_client import BATCH
 
 VISIBILITY_SECONDS = 60
 """How long a message stays with a consumer that has died."""
@@ -18,13 +17,7 @@ KEPT_ALIVE_IN_TIME = 3
 """Extensions in that time, so that one which is late or lost costs no delivery."""
 WAIT_SECONDS = 5
 """How long SQS waits for the first message."""
-REQUESTS_AT_ONCE = 10
 ATTEMPTS = 3
-FEWEST_RECEIVES = 10
-"""A message may be received twice together with one that ends its consumers, and some times more
-until it is written alone. A queue should not give it up before."""
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
@@ -45,8 +38,7 @@ class SqsSource:
     ) -> None:
         self._address = address
         self._visibility_seconds = visibility_seconds
-        self._stack = AsyncExitStack()
-        self._client: Any = None
+        self._requests = SqsRequests(address)
         self._handles: dict[str, str] = {}
         """The newest receipt of each held message, by its id."""
         self._suspects: list[Message] = []
@@ -84,7 +76,7 @@ class SqsSource:
         if self._suspects:
             return []
         wanted = 1 if self._is_careful else at_most
-        found = await self._receive(min(wanted, BATCH), WAIT_SECONDS)
+        found = await self._receive(min(wanted, BATCH))
         if len(found) == BATCH < wanted:
             # The queue is long: it has more at once.
             found += await self._receive_more(wanted - BATCH)
@@ -101,8 +93,9 @@ class SqsSource:
         """Delete messages. One that SQS does not delete is delivered again, and is written then."""
         ids = [message.id for message in messages if message.id in self._handles]
         for _ in range(ATTEMPTS):
-            failed = await _at_once([self._delete(part) for part in _parts(ids)])
-            ids = [one for part in failed for one in part]
+            done, ids = await self._requests.delete({one: self._handles[one] for one in ids})
+            for one in done:
+                del self._handles[one]
         for one in ids:
             del self._handles[one]
         if ids:
@@ -114,7 +107,7 @@ class SqsSource:
 
     async def status(self) -> QueueStatus:
         """Return what is on the queue."""
-        return await queue_status(await self._connected(), self._address)
+        return await queue_status(await self._requests.client(), self._address)
 
     async def give_up(self) -> None:
         """Make all held messages visible to others."""
@@ -124,116 +117,40 @@ class SqsSource:
 
     async def close(self) -> None:
         """Close the connections."""
-        self._client = None
-        await self._stack.aclose()
+        await self._requests.close()
 
-    async def _connected(self) -> Any:
-        if self._client is None:
-            self._client = await self._stack.enter_async_context(open_client(self._address))
-            most = await max_receive_count(self._client, self._address)
-            if most is not None and most < FEWEST_RECEIVES:
-                logger.warning(
-                    "%s gives messages up that were received %d times: set maxReceiveCount of its"
-                    " redrive policy to %d or more, since workers that die receive good messages"
-                    " again",
-                    self._address,
-                    most,
-                    FEWEST_RECEIVES,
-                )
-        return self._client
-
-    async def _receive(self, at_most: int, wait_seconds: int) -> list[Message]:
-        client = await self._connected()
-        with sqs_errors(self._address):
-            answer = await client.receive_message(
-                QueueUrl=self._address.url,
-                MaxNumberOfMessages=at_most,
-                WaitTimeSeconds=wait_seconds,
-                VisibilityTimeout=self._visibility_seconds,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
-            )
-        return [
-            message
-            for received in answer.get("Messages", [])
-            if (message := self._hold(received)) is not None
-        ]
-
-    def _hold(self, received: Mapping[str, Any]) -> Message | None:
-        """Take a message. A standard queue may deliver one again that is held: None."""
-        message_id = received["MessageId"]
-        is_held = message_id in self._handles
-        self._handles[message_id] = received["ReceiptHandle"]
-        if is_held:
-            return None
-        deliveries = int(received["Attributes"]["ApproximateReceiveCount"])
-        self._received_again += deliveries > 1
-        return Message(self.queue, message_id, received["Body"].encode(), deliveries)
+    async def _receive(self, at_most: int) -> list[Message]:
+        visible = self._visibility_seconds
+        received = await self._requests.receive(
+            at_most, wait_seconds=WAIT_SECONDS, visibility_seconds=visible
+        )
+        return self._hold(received)
 
     async def _receive_more(self, at_most: int) -> list[Message]:
-        """Receive what SQS has at once. An error is left to the next call: what came is held."""
-        sizes = [len(part) for part in _parts(range(at_most))][:REQUESTS_AT_ONCE]
-        requests = [self._receive(size, 0) for size in sizes]
-        answers = await asyncio.gather(*requests, return_exceptions=True)
-        return [one for part in answers if isinstance(part, list) for one in part]
+        visible = self._visibility_seconds
+        return self._hold(await self._requests.receive_at_once(at_most, visibility_seconds=visible))
 
-    async def _delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete messages, and return those for which that is worth another try."""
-        client = await self._connected()
-        entries = [
-            {"Id": str(number), "ReceiptHandle": self._handles[one]}
-            for number, one in enumerate(ids)
-        ]
-        with sqs_errors(self._address):
-            answer = await client.delete_message_batch(QueueUrl=self._address.url, Entries=entries)
-        failed = {
-            int(one["Id"]) for one in answer.get("Failed", []) if not one.get("SenderFault", False)
-        }
-        for number, one in enumerate(ids):
-            if number not in failed:
-                del self._handles[one]
-        return [ids[number] for number in sorted(failed)]
+    def _hold(self, received: Sequence[Mapping[str, Any]]) -> list[Message]:
+        """Take messages, but those that are held: a standard queue may deliver one again."""
+        messages = []
+        for one in received:
+            message_id = one["MessageId"]
+            is_held = message_id in self._handles
+            self._handles[message_id] = one["ReceiptHandle"]
+            if not is_held:
+                deliveries = int(one["Attributes"]["ApproximateReceiveCount"])
+                self._received_again += deliveries > 1
+                body = one["Body"].encode()
+                messages.append(Message(self.queue, message_id, body, deliveries))
+        return messages
 
     async def _change_visibility(self, seconds: int) -> None:
-        parts = _parts(list(self._handles.values()))
-        failed = await _at_once([self._change_part(part, seconds) for part in parts])
-        if codes := [code for part in failed for code in part]:
+        failed = await self._requests.change_visibility(dict(self._handles), seconds)
+        # The others were deleted meanwhile.
+        if codes := [code for one, code in failed.items() if one in self._handles]:
             logger.warning(
                 "%s: %d messages may be delivered to others (%s)",
                 self._address,
                 len(codes),
                 ", ".join(sorted(set(codes))),
             )
-
-    async def _change_part(self, handles: Sequence[str], seconds: int) -> list[str]:
-        """Change the visibility timeout of messages, and return the codes of those that failed."""
-        client = await self._connected()
-        entries = [
-            {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for number, handle in enumerate(handles)
-        ]
-        with sqs_errors(self._address):
-            answer = await client.change_message_visibility_batch(
-                QueueUrl=self._address.url, Entries=entries
-            )
-        return [one.get("Code", "").rpartition(".")[2] for one in answer.get("Failed", [])]
-
-
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Yield items in parts of the size of one request."""
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
-
-
-async def _at_once(requests: Sequence[Awaitable[Result]]) -> list[Result]:
-    """Await requests, some at a time. All end before the first error is raised."""
-    turn = asyncio.Semaphore(REQUESTS_AT_ONCE)
-
-    async def one(request: Awaitable[Result]) -> Result:
-        async with turn:
-            return await request
-
-    results = await asyncio.gather(*map(one, requests), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]

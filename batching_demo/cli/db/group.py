@@ -1,10 +1,11 @@
-"""`batching-demo db`: migrate the database, or print its URL."""
+"""`batching-demo db`: migrate the database, make its roles, or print its URL."""
 
 import asyncio
 
 import click
 
 from batching_demo.cli import options
+from batching_demo.cli.db.roles import roles_command
 from batching_demo.cli.libpq import libpq_uri
 from batching_demo.cli.servers import name_database, name_servers
 from batching_demo.database.connection.reading import describe_database, read_parameters
@@ -18,11 +19,14 @@ from batching_demo.temporal import connect
 
 @click.group()
 def db() -> None:
-    """Migrate the database, make it that of the namespace, or print its URL.
+    """Migrate the database, make its roles or its identity, or print its URL.
 
     \b
     Example: batching-demo db upgrade
     """
+
+
+db.add_command(roles_command)
 
 
 @db.command("upgrade")

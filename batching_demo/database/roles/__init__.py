@@ -1,0 +1,1 @@
+"""The roles of Postgres that own the tables, write to them and read them."""

@@ -1,0 +1,1 @@
+"""Encrypt what Temporal gets to see: keys, the codec, and the data converter that uses it."""
