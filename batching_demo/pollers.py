@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue, TaskQueueVersioningInfo
@@ -40,6 +40,13 @@ class Polling:
     pollers: Collection[Poller]
     current: Version
     """The version that gets new workflows, and activities of other versions."""
+
+    @property
+    def living(self) -> "Polling":
+        """The same without workers that would have polled again, by this machine's clock."""
+        since = time.time() - LONGEST_POLL_SECONDS
+        living = [poller for poller in self.pollers if poller.polled_at >= since]
+        return replace(self, pollers=living)
 
 
 async def describe_polling(client: Client, task_queue: str) -> Polling:
@@ -93,13 +100,12 @@ async def find_worker_problem(client: Client, task_queue: str) -> str:
     if not polling.pollers:
         command = WORKER_COMMANDS[task_queue]
         return f"no worker polls {task_queue}: start one with `{command}`"
-    return version_problem(task_queue, polling)
+    return version_problem(task_queue, polling.living)
 
 
 async def find_version_problem(client: Client, task_queue: str) -> str:
     """Return the same, but nothing while no worker polls."""
-    polling = await describe_polling(client, task_queue)
-    return version_problem(task_queue, polling) if polling.pollers else ""
+    return version_problem(task_queue, (await describe_polling(client, task_queue)).living)
 
 
 async def find_missing_version(
@@ -112,9 +118,8 @@ async def find_missing_version(
         task_queue: Its name.
         pinned: The only version that may go on with a workflow.
     """
-    since = time.time() - LONGEST_POLL_SECONDS
-    pollers = (await describe_polling(client, task_queue)).pollers
-    if any(poller.version == pinned and poller.polled_at >= since for poller in pollers):
+    polling = (await describe_polling(client, task_queue)).living
+    if any(poller.version == pinned for poller in polling.pollers):
         return ""
     start = _start(task_queue, pinned)
     return f"is pinned to {name_version(pinned)}, of which no worker polls: {start}"
@@ -135,10 +140,13 @@ async def advise_to_start(client: Client, task_queue: str, pinned: Version) -> s
 
 
 def version_problem(task_queue: str, polling: Polling) -> str:
-    """Return why none of the workers that poll gets tasks, and what to do; empty if one does."""
+    """Return why none of the workers that poll gets tasks, and what to do; empty if one does.
+
+    It is empty while no worker polls, too.
+    """
     versions = [poller.version for poller in polling.pollers]
     current = polling.current
-    if current in versions:
+    if not versions or current in versions:
         return ""
     if current is None:
         latest = max(polling.pollers, key=lambda poller: poller.polled_at).version

@@ -46,6 +46,7 @@ def test_a_worker_refuses_half_a_version(service: str) -> None:
 @pytest.mark.parametrize(
     ("polling", "current", "advice"),
     [
+        ([], A, ""),
         ([None], None, ""),
         ([None, A], None, ""),
         ([A, B], B, ""),

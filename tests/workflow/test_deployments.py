@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -71,6 +72,12 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     }
     async with running_temporal(settings) as environment:
         yield environment
+
+
+@pytest.fixture(scope="module")
+def namespaces() -> deque[str]:
+    """Those of this server."""
+    return deque()
 
 
 class Services:
