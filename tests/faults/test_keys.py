@@ -100,7 +100,7 @@ async def test_a_wrong_key_is_named_and_loses_nothing(
             assert "key 'a' of BATCHING_DEMO_ENCRYPTION_KEYS is not the one" in found.stdout
             assert "start its workers with the right keys" in found.stdout
 
-        await eventually(named, every=0.5)
+        await eventually(named, every=1.0)
         assert await rows(engine) == 0
     async with both_services(right, engine):
         assert (await in_time(loading)).written == 3
