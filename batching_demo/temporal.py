@@ -20,7 +20,7 @@ from batching_demo.contracts.errors import UserError
 from batching_demo.encryption.plugin import EncryptionPlugin
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
-from batching_demo.settings import CLIENT_PLUGIN, Settings, SettingsError
+from batching_demo.settings import Settings, SettingsError
 from batching_demo.temporal_failures import explain
 from batching_demo.temporal_target import NAMESPACE, TemporalTarget, choose_temporal
 
@@ -79,15 +79,7 @@ async def connect(settings: Settings) -> Client:
     target = choose_temporal(settings)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            client = await Client.connect(
-                **target.config,
-                plugins=_plugins(settings),
-                payload_limits=LARGE_PAYLOADS,
-                # Records are deflated already; gzip took a sixth of what a slice costs the server.
-                grpc_compression=GrpcCompression.NONE,
-            )
-            await _check_namespace(client, target)
-            await _check_keys(client)
+            return await _connect(target, _plugins(settings))
     except TimeoutError:
         raise TemporalUnavailableError(
             explain(f"no answer within {ANSWER_SECONDS:.0f} s", target)
@@ -98,13 +90,18 @@ async def connect(settings: Settings) -> Client:
         raise TemporalUnavailableError(explain(str(error), target)) from None
     except (OverflowError, TypeError, ValueError) as error:
         raise SettingsError(f"Temporal's client configuration: {error}") from None
-    except UserError:
-        raise
-    except Exception as error:
-        if not settings.client_plugin:
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise SettingsError(f"the plugin of {CLIENT_PLUGIN} raises {reason}") from None
+
+
+async def _connect(target: TemporalTarget, plugins: Sequence[Plugin]) -> Client:
+    client = await Client.connect(
+        **target.config,
+        plugins=plugins,
+        payload_limits=LARGE_PAYLOADS,
+        # Records are deflated already; gzip took a sixth of what a slice costs the server.
+        grpc_compression=GrpcCompression.NONE,
+    )
+    await _check_namespace(client, target)
+    await _check_keys(client)
     return client
 
 

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from batching_demo import BatchingClient, Record
-from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
+from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.contracts.payloads import ENCRYPTION_KEYS, UndecodableError
 from batching_demo.operator import requests as operator
+from batching_demo.operator.requests import request
 from batching_demo.operator.start import start_batchers
 from tests.support.batchers import status, submit
 from tests.support.commands import aside, assert_one_line
@@ -48,9 +50,24 @@ async def test_keys_come_and_change_under_load(
         running = renewed
     async with running:
         await asyncio.gather(*loads)
-        assert (await status(client)).totals.verdicts["written"] == await rows(engine)
-    assert await rows(engine) == 4 * 2 * len(loads)
+        await _begin_new_runs(client)
+    client = await keyed(client, KEY_B)
+    async with both_services(client, engine):
+        await _load(client, path, label="without the old key")
+    assert await rows(engine) == 4 * (2 * len(loads) + 1)
     assert await failed_tasks(client) == []
+
+
+async def _begin_new_runs(client: Client) -> None:
+    """Have nothing that runs need the old key."""
+    await request(client, 0, Update.STOP)
+
+    async def started() -> None:
+        (batcher,) = await start_batchers(client, 1, QUICK)
+        assert batcher.is_new
+
+    await eventually(started)
+    await client.get_workflow_handle(DATABASE_WORKFLOW_ID).terminate()
 
 
 async def _load(client: Client, path: Path, label: str) -> None:
@@ -83,7 +100,7 @@ async def test_a_wrong_key_is_named_and_loses_nothing(
             assert "key 'a' of BATCHING_DEMO_ENCRYPTION_KEYS is not the one" in found.stdout
             assert "start its workers with the right keys" in found.stdout
 
-        await eventually(named, every=0.5)
+        await eventually(named, every=1.0)
         assert await rows(engine) == 0
     async with both_services(right, engine):
         assert (await in_time(loading)).written == 3

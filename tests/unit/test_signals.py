@@ -14,6 +14,7 @@ from temporalio.converter import PayloadConverter
 from batching_demo.batcher_service.batcher.signals import read_signal
 from batching_demo.contracts.encoding import join
 from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.payloads import UndecodableError
 from tests.support.records import record, submission
 
 CONVERTER = PayloadConverter.default
@@ -188,3 +189,9 @@ def test_the_submission_of_the_longest_workflow_id_is_read() -> None:
     made = submission(name, [record("k")], workflow_id, source=workflow_id)
     headers, records = join([made])
     assert read([asdict(header) for header in headers], records) == [(made.header, made.records)]
+
+
+def test_what_is_encrypted_is_not_refused_but_waits_for_the_key() -> None:
+    locked = Payload(metadata={"encoding": b"binary/encrypted", "encryption-key-id": b"a"})
+    with pytest.raises(UndecodableError, match="key 'a'"):
+        read_payloads("submit", [encoded([]), locked])
