@@ -24,6 +24,7 @@ _UNUSABLE = re.compile(
 _UNTRUSTED = re.compile(r"error: InvalidCertificate\((.+)\) \}")
 _NAMES = re.compile(r'DnsName\(\\"(.+?)\\"\)')
 _MOST_NAMES = 3
+_TIME = re.compile("Expired|NotValidYet")
 _ALERT = re.compile(r"received fatal alert: (\w+)")
 _CERTIFICATE_ALERT = re.compile(r"Cert|UnknownCA|AccessDenied|DecryptError|HandshakeFailure")
 """What a server says of the certificate of a client, or without one."""
@@ -120,7 +121,10 @@ def _untrusted(reason: str, security: Security) -> str:
         names = ", ".join(_NAMES.findall(reason)[:_MOST_NAMES]) or "no host"
         advice = f"correct {security.server_name}" if security.server_name else f"set {SERVER_NAME}"
         return f"is for {names}: {advice}, if that is the server that you mean"
-    return f"is not valid ({reason}): it needs another one, or this machine's clock is wrong"
+    if "CaUsedAsEndEntity" in reason:
+        return "is that of an authority: the server needs one that the authority has issued"
+    clock = ", or this machine the right time" if _TIME.match(reason) else ""
+    return f"is not valid ({reason}): the server needs another one{clock}"
 
 
 def what_it_wants(security: Security) -> tuple[str, str]:
