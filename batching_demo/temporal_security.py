@@ -94,7 +94,8 @@ def explain_tls(message: str, where: str, security: Security) -> str | None:
             f"what answers {where} does not use TLS, which {security.tls} asks for: set {TLS}=false"
             " if that is right"
         )
-    if unusable := _UNUSABLE.search(message):
+    unusable = _UNUSABLE.search(message)
+    if unusable and security.client_certificate:
         return (
             f"the client certificate of {security.client_certificate} and the key of"
             f" {security.client_key} cannot be used ({unusable[1]}): name a certificate of version"
