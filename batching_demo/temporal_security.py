@@ -24,6 +24,7 @@ _UNUSABLE = re.compile(
 _UNTRUSTED = re.compile(r"error: InvalidCertificate\((.+)\) \}")
 _NAMES = re.compile(r'DnsName\(\\"(.+?)\\"\)')
 _MOST_NAMES = 3
+_TIME = re.compile("Expired|NotValidYet")
 _ALERT = re.compile(r"received fatal alert: (\w+)")
 _CERTIFICATE_ALERT = re.compile(r"Cert|UnknownCA|AccessDenied|DecryptError|HandshakeFailure")
 """What a server says of the certificate of a client, or without one."""
@@ -93,7 +94,8 @@ def explain_tls(message: str, where: str, security: Security) -> str | None:
             f"what answers {where} does not use TLS, which {security.tls} asks for: set {TLS}=false"
             " if that is right"
         )
-    if unusable := _UNUSABLE.search(message):
+    unusable = _UNUSABLE.search(message)
+    if unusable and security.client_certificate:
         return (
             f"the client certificate of {security.client_certificate} and the key of"
             f" {security.client_key} cannot be used ({unusable[1]}): name a certificate of version"
@@ -120,7 +122,10 @@ def _untrusted(reason: str, security: Security) -> str:
         names = ", ".join(_NAMES.findall(reason)[:_MOST_NAMES]) or "no host"
         advice = f"correct {security.server_name}" if security.server_name else f"set {SERVER_NAME}"
         return f"is for {names}: {advice}, if that is the server that you mean"
-    return f"is not valid ({reason}): it needs another one, or this machine's clock is wrong"
+    if "CaUsedAsEndEntity" in reason:
+        return "is that of an authority: the server needs one that the authority has issued"
+    clock = ", or this machine the right time" if _TIME.match(reason) else ""
+    return f"is not valid ({reason}): the server needs another one{clock}"
 
 
 def what_it_wants(security: Security) -> tuple[str, str]:

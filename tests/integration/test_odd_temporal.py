@@ -104,7 +104,7 @@ async def test_tls_of_a_server_without_it(monkeypatch: pytest.MonkeyPatch) -> No
     ("variables", "words"),
     [
         ({}, "does not speak Temporal's protocol"),
-        ({"TEMPORAL_TLS": "true"}, "is not trusted"),
+        ({"TEMPORAL_TLS": "true"}, "is that of an authority"),
     ],
     ids=["asked without", "not trusted"],
 )

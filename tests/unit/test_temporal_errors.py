@@ -65,7 +65,11 @@ NO_ENTRY = 'error after connection: Status { code: Unauthenticated, message: "wh
         (IN_PLAIN_TEXT, {"TEMPORAL_API_KEY": "x"}, ["which TEMPORAL_API_KEY asks for"]),
         (IN_TLS, {}, ["does not speak Temporal's protocol", "TEMPORAL_TLS=true"]),
         (UNTRUSTED % "UnknownIssuer", IN_USE, ["this machine does not trust", "CA_CERT_PATH"]),
-        (UNTRUSTED % "Expired", IN_USE, ["is not valid (Expired)"]),
+        (
+            UNTRUSTED % "Expired",
+            IN_USE,
+            ["is not valid (Expired): the server needs another one, or"],
+        ),
         (
             UNTRUSTED % OTHER_NAME,
             IN_USE,
