@@ -27,6 +27,7 @@ from batching_demo.contracts.names import (
     batcher_workflow_id,
 )
 from batching_demo.contracts.operations import BatcherSettings, Update
+from batching_demo.contracts.retries import RetryInput
 from batching_demo.executions import describe_execution, list_executions
 from batching_demo.main_service.messages import MainInput, MainResult
 from batching_demo.main_service.summary import Summary
@@ -34,10 +35,12 @@ from batching_demo.main_service.worker import build_worker as build_main_worker
 from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.requests import request
+from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
 from batching_demo.pollers import find_worker_problem
 from tests.support.batchers import expect_buffered
 from tests.support.database import scalar
+from tests.support.dead_letters import BAD, allow_bad, forbid_bad, prepared, write
 from tests.support.deployments import set_current, temporal_cli
 from tests.support.loading import load, write_ndjson
 from tests.support.temporal import running_temporal
@@ -178,7 +181,7 @@ async def is_drained(client: Client, version: WorkerDeploymentVersion) -> None:
     assert re.search(r"DrainageStatus\s+drained", said), said
 
 
-async def test_all_that_has_no_batcher_works_with_versioned_workers(
+async def test_every_other_way_to_write_works_with_versioned_workers(
     client: Client, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     path = write_ndjson(tmp_path / "orders.ndjson", [{"id": n} for n in range(RECORDS)])
@@ -194,7 +197,14 @@ async def test_all_that_has_no_batcher_works_with_versioned_workers(
             assert summary.read == RECORDS
         (result,) = await BatchingClient(client).write([Record("alone", {"id": "alone"})])
         assert result.verdict == "written"
-    assert await scalar(engine, "SELECT count(*) FROM records") == RECORDS + 1
+
+        await forbid_bad(engine)
+        assert await write(engine, [prepared("k1", BAD, line=7)]) == "r"
+        await allow_bad(engine)
+        await start_batchers(client, 1, AT_ONCE)
+        retried = await in_time(retry_dead_letter(client, RetryRequest(RetryInput(1, 2, 0), b"")))
+        assert retried.verdict == "written"
+    assert await scalar(engine, "SELECT count(*) FROM records") == RECORDS + 2
 
 
 async def problem_of(client: Client, queue: str) -> str:
