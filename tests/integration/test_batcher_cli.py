@@ -138,7 +138,9 @@ async def test_a_batcher_that_cannot_finish_its_task_is_named_with_the_way_out(
         for command in ("status", "drain"):
             shown = await run(command)
             assert shown.exit_code == 1
-            assert "unhandled failure: too large) and takes no requests" in shown.stderr
+            assert (
+                "unhandled failure: RuntimeError: too large) and takes no requests" in shown.stderr
+            )
             assert "terminate --workflow-id batcher-0" in shown.stderr
             assert "start one with" not in shown.stderr
         assert "batcher-0 cannot finish its workflow task" in (await aside("doctor")).stdout

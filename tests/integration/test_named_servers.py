@@ -29,6 +29,8 @@ READS_ONLY = {
     *("intake status", "targets check"),
     # About a queue, which an option names. The worker waits for it.
     *("intake send", "intake worker"),
+    # About no server.
+    "codec-server",
     # Interactive, or about the embedded servers alone, which are named as they start.
     *("psql", "dev up", "dev status", "dev down", "demo"),
 }
@@ -39,10 +41,10 @@ ARGUMENTS = {
     "dead-letters retry": ["1"],
     "receipts prune": ["--older-than", "1d"],
 }
-ON_POSTGRES = {"batcher worker", "compare", "db adopt", "db upgrade", *ARGUMENTS} - {
+ON_POSTGRES = {"batcher worker", "compare", "db adopt", "db roles", "db upgrade", *ARGUMENTS} - {
     *("batcher configure", "batcher reshard")
 }
-NOT_ON_TEMPORAL = {"db upgrade", "dead-letters discard", "receipts prune"}
+NOT_ON_TEMPORAL = {"db roles", "db upgrade", "dead-letters discard", "receipts prune"}
 WRITING = [
     path
     for path, one in tree(app)

@@ -223,9 +223,7 @@ def run_psql(url: str, script: str, **environ: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def test_the_logins_of_compose_are_made_twice(
-    postgres: ChosenPostgres, template: str
-) -> None:
+async def test_the_logins_of_compose_are_made_twice(postgres: ChosenPostgres) -> None:
     compose = YAML(typ="safe").load(ROOT / "docker-compose.yml")
     script = compose["configs"]["logins"]["content"]
     passwords = {f"{kind}_PASSWORD": PASSWORD for kind in ("OWNER", "WRITER", "TEMPORAL")}
