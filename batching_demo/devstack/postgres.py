@@ -66,7 +66,7 @@ class PostgresServer:
     @classmethod
     def find_running(cls, data_directory: Path) -> "PostgresServer | None":
         """Find the server of a directory, whoever started it."""
-        process = cls(data_directory, 0)._process()
+        process = cls(data_directory, 0).process()
         return cls(data_directory, int(option_of(process, "-p"))) if process else None
 
     @property
@@ -87,7 +87,7 @@ class PostgresServer:
     @property
     def is_running(self) -> bool:
         """Whether the process of the server is there."""
-        return self._process() is not None
+        return self.process() is not None
 
     def initialise(self) -> None:
         """Create the cluster and its database, unless they exist."""
@@ -107,7 +107,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server unless it runs, and wait until it takes connections."""
         log = Log(self._log)
-        process = self._process()
+        process = self.process()
         pid = process.pid if process else self._launch(log)
         wait_until(self._is_ready, pid, "Postgres", log)
 
@@ -118,7 +118,7 @@ class PostgresServer:
 
     def pause(self) -> None:
         """Stop every process of the server where it is; its connections stay open."""
-        if process := self._process():
+        if process := self.process():
             # The first one alone starts others.
             process.suspend()
             for child in process.children():
@@ -126,7 +126,7 @@ class PostgresServer:
 
     def resume(self) -> None:
         """Let a paused server go on."""
-        if process := self._process():
+        if process := self.process():
             for each in (*process.children(), process):
                 each.resume()
 
@@ -148,7 +148,8 @@ class PostgresServer:
         stop_processes(find_orphans(self._cluster), (signal.SIGQUIT, 5.0))
         self._lock.unlink(missing_ok=True)
 
-    def _process(self) -> psutil.Process | None:
+    def process(self) -> psutil.Process | None:
+        """Return the process of the server; None if it does not run."""
         return next(iter(find_servers(self._cluster)), None)
 
     def _is_ready(self) -> bool:
@@ -159,7 +160,7 @@ class PostgresServer:
         if lines[-1:] != ["ready"]:
             return False
         # A killed server leaves its file behind, which says ready too.
-        process = self._process()
+        process = self.process()
         return process is not None and lines[0] == str(process.pid)
 
     def _prepare_directory(self, account: pwd.struct_passwd | None) -> None:

@@ -4,6 +4,9 @@ import random
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+import psutil
 
 from batching_demo.comparison.postgres_counts import checkpoint
 from batching_demo.comparison.report.numbers import short
@@ -14,6 +17,7 @@ from batching_demo.main_service.messages import Source
 from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Cell
 from tools.benchmark.harness.counters import read_written
+from tools.benchmark.harness.cpu import cpu_seconds, cpu_seconds_of_all
 from tools.benchmark.harness.rounds import Report
 from tools.benchmark.parts.paths import SLICES_LINGER, SLICES_MAX_RECORDS
 from tools.benchmark.peers.dbos import Dbos, dbos
@@ -69,6 +73,8 @@ class Run:
 
     records_per_second: float
     commits_per_record: float
+    cpu: Sequence[float]
+    """Milliseconds for each workflow or request: of Temporal, of Postgres, and of the rest."""
 
 
 Runs = dict[str, list[Run]]
@@ -104,13 +110,15 @@ async def measure_peers(
                     "x unbatched",
                     "x DBOS",
                     "commits a record",
+                    "CPU ms each",
                 ],
                 rows,
                 f"medians of {rounds} interleaved rounds, lowest and highest in brackets; direct"
                 " has requests in place of workflows; 'nothing' is the floor, the same workflow"
                 " without a write; those of one record have a write budget of"
                 f" {budgets}; commits are those of all databases in Postgres, where DBOS keeps its"
-                " own state too; Temporal's dev server keeps its state in SQLite",
+                " own state too; Temporal's dev server keeps its state in SQLite; CPU ms are for"
+                " each workflow or request: of Temporal, of Postgres and of all other processes",
             )
         ],
     )
@@ -129,12 +137,16 @@ async def _interleaved(
     ours = {cell.name: cell for cell in cells}
     await bench.restart_workers(coalescing_by(cells[0].settings), floor=None in line.paths)
     runs: Runs = {name: [] for name in (*ours, DBOS)}
+    cpu = partial(_cpu_seconds, bench, peer)
     for number in range(rounds):
         for name in random.sample(list(runs), len(runs)):
+            before = cpu()
             if name == DBOS:
-                run = await _run_peer(bench, peer, source, line, count)
+                speed, commits = await _run_peer(bench, peer, source, line, count)
             else:
-                run = await _run_path(bench, ours[name], source)
+                speed, commits = await _run_path(bench, ours[name], source)
+            used = [1000 * (now - then) / count for now, then in zip(cpu(), before, strict=True)]
+            run = Run(speed, commits, used)
             runs[name].append(run)
             report(
                 f"round {number + 1} of {rounds}: {name} {count} x {line.records}:"
@@ -143,12 +155,26 @@ async def _interleaved(
     return runs
 
 
-async def _run_path(bench: Bench, cell: Cell, source: Source) -> Run:
+def _cpu_seconds(bench: Bench, peer: Dbos) -> list[float]:
+    """Return the CPU time of Temporal, of Postgres, and of workers, starter and peer."""
+    system = bench.system
+    temporal, postgres = system.temporal.process(), system.postgres.process()
+    assert temporal
+    assert postgres
+    rest = [psutil.Process(), peer.process, *system.workers.values()]
+    return [cpu_seconds(temporal), cpu_seconds_of_all(postgres), sum(map(cpu_seconds, rest))]
+
+
+async def _run_path(bench: Bench, cell: Cell, source: Source) -> tuple[float, float]:
+    """Run a path, and return records a second and commits a record."""
     sample = await bench.measure(cell, source, counted=False)
-    return Run(sample.records_per_second, sample.commits / cell.records)
+    return sample.records_per_second, sample.commits / cell.records
 
 
-async def _run_peer(bench: Bench, peer: Dbos, source: Source, line: Line, count: int) -> Run:
+async def _run_peer(
+    bench: Bench, peer: Dbos, source: Source, line: Line, count: int
+) -> tuple[float, float]:
+    """Run the peer, and return records a second and commits a record."""
     records = line.records * count
     label = f"{DBOS}-{secrets.token_hex(4)}"
     job = Job(source.path, line.records, records, label, line.at_once)
@@ -156,7 +182,11 @@ async def _run_peer(bench: Bench, peer: Dbos, source: Source, line: Line, count:
     before = await read_written(bench.engine)
     seconds = await peer.run(job)
     commits = (await read_written(bench.engine)).since(before).transactions
-    return Run(records / seconds, commits / records)
+    return records / seconds, commits / records
+
+
+def _medians(runs: Sequence[Sequence[float]]) -> list[str]:
+    return [f"{Spread.of(column).median:.0f}" for column in zip(*runs, strict=True)]
 
 
 def _rows(line: Line, runs: Runs) -> list[list[str]]:
@@ -170,6 +200,7 @@ def _rows(line: Line, runs: Runs) -> list[list[str]]:
             str(ratios(speeds[name], speeds[WritePath.UNBATCHED])),
             str(ratios(speeds[name], speeds[DBOS])),
             short(Spread.of([run.commits_per_record for run in found]).median),
+            " + ".join(_medians([run.cpu for run in found])),
         ]
         for name, found in runs.items()
     ]

@@ -3,8 +3,6 @@
 import random
 from dataclasses import dataclass, replace
 
-import psutil
-
 from batching_demo.comparison.report.numbers import short
 from batching_demo.comparison.report.sections import Section, Table
 from batching_demo.contracts.names import WritePath
@@ -13,6 +11,7 @@ from batching_demo.main_service.messages import Source
 from batching_demo.pollers import wait_for_pollers
 from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Cell
+from tools.benchmark.harness.cpu import cpu_seconds
 from tools.benchmark.harness.rounds import Report
 from tools.benchmark.harness.trial_worker import (
     PLAIN,
@@ -80,19 +79,14 @@ async def _run(bench: Bench, cell: Cell, source: Source, name: str) -> Run:
     server_process = bench.system.temporal.process()
     assert server_process
     processes = [server_process, bench.system.workers[name]]
-    before = [_cpu_seconds(process) for process in processes]
+    before = [cpu_seconds(process) for process in processes]
     cell = replace(cell, task_queue=task_queue_of(name))
     sample = await bench.measure(cell, source, counted=False)
     server, worker = (
-        1000 * (_cpu_seconds(process) - earlier) / cell.workflows
+        1000 * (cpu_seconds(process) - earlier) / cell.workflows
         for process, earlier in zip(processes, before, strict=True)
     )
     return Run(sample.records_per_second, server, worker)
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def _row(each: int, name: str, runs: list[Run], plain: list[Run]) -> list[str]:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 
+import psutil
 from sqlalchemy.engine import make_url
 
 from tools.benchmark.harness.bench import BenchmarkError
@@ -28,6 +29,7 @@ class Dbos:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.process = psutil.Process(process.pid)
 
     async def run(self, job: Job) -> float:
         """Run a job, and return its seconds."""
