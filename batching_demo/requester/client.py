@@ -41,8 +41,7 @@ LONGEST_ATTEMPT = timedelta(minutes=10)
 HEARTBEAT_TIMEOUT = timedelta(seconds=20)
 LARGEST_GROWTH = 12
 """Bytes of a character in JSON, at most."""
-RETRY = RetryPolicy(maximum_interval=timedelta(seconds=5))
-"""After a worker has died. One that meets a failing database says how long to wait."""
+RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
 
 
 class BatchingClient:
