@@ -11,7 +11,7 @@ from batching_demo.contracts.identity import (
     IDENTITY_MEMO,
 )
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.executions import describe_execution, read_memo
+from batching_demo.executions import Execution, describe_execution, read_memo
 
 
 async def find_database(client: Client) -> str | None:
@@ -21,14 +21,33 @@ async def find_database(client: Client) -> str | None:
         MemoUnreadableError: A worker with a payload codec has written it.
         RPCError: Temporal does not answer.
     """
+    found = await _describe(client)
+    return await _identity(client, found) if found and found.is_open else None
+
+
+async def find_last_database(client: Client) -> str | None:
+    """Return what `find_database` does, or did before somebody ended the database workflow.
+
+    It is None as long as no batcher worker has run in the namespace.
+
+    Raises:
+        MemoUnreadableError: A worker with a payload codec has written it.
+        RPCError: Temporal does not answer.
+    """
+    found = await _describe(client)
+    return await _identity(client, found) if found else None
+
+
+async def _describe(client: Client) -> Execution | None:
     try:
-        found = await describe_execution(client, DATABASE_WORKFLOW_ID)
+        return await describe_execution(client, DATABASE_WORKFLOW_ID)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return None
-    if not found.is_open:
-        return None
+
+
+async def _identity(client: Client, found: Execution) -> str | None:
     identity: str | None = await read_memo(client, found, IDENTITY_MEMO, default=None)
     return identity
 

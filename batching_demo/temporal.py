@@ -27,6 +27,8 @@ from batching_demo.temporal_target import NAMESPACE, TemporalTarget, choose_temp
 GRACEFUL_SHUTDOWN = timedelta(seconds=70)
 """Longer than an activity may take, so that a write in flight ends."""
 ANSWER_SECONDS = 10.0
+KEYS_SECONDS = 3.0
+"""For a look at the keys, without which a client works too."""
 INVALID = "Invalid headers"
 """What the SDK says of metadata or a key that cannot be sent."""
 LONGEST_RETRY_SECONDS = 15.0
@@ -117,8 +119,9 @@ async def _check_keys(client: Client) -> None:
     Raises:
         UndecodableError: They do not.
     """
-    with suppress(RPCError, MemoUnreadableError):
-        await find_database(client)
+    with suppress(RPCError, MemoUnreadableError, TimeoutError):
+        async with asyncio.timeout(KEYS_SECONDS):
+            await find_database(client)
 
 
 async def _check_namespace(client: Client, target: TemporalTarget) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -13,6 +14,7 @@ from temporalio.service import RPCError
 from batching_demo.batcher_service.batch_writer import PartlyWrittenError
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 
+LONGEST_DELAY_SECONDS = 30
 logger = logging.getLogger(__name__)
 
 
@@ -38,6 +40,7 @@ def database_failures_reported(*, logged: bool = False) -> Iterator[None]:
             *decided,
             type=kind,
             category=ApplicationErrorCategory.BENIGN,
+            next_retry_delay=_delay(activity.info().attempt),
         ) from None
     except RPCError as error:
         reason = f"Temporal does not answer as it should: {error.message} ({error.status.name})"
@@ -45,6 +48,14 @@ def database_failures_reported(*, logged: bool = False) -> Iterator[None]:
         raise ApplicationError(
             reason, type="Outage", category=ApplicationErrorCategory.BENIGN
         ) from None
+
+
+def _delay(attempt: int) -> timedelta:
+    """Return how long the database is left alone before the next attempt.
+
+    The policy of the caller is for lost workers too, after which an attempt need not wait so long.
+    """
+    return timedelta(seconds=min(LONGEST_DELAY_SECONDS, 2 ** min(attempt - 1, 16)))
 
 
 def log_failure(error: DatabaseFailedError) -> None:

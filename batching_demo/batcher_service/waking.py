@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.plugin import SimplePlugin
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from batching_demo.contracts.identity import DATABASE_WORKFLOW
@@ -49,15 +49,14 @@ class WakingPlugin(SimplePlugin):
             await asyncio.wait([waking])
 
     async def _wake_when_current(self) -> None:
-        looks, woken = 0, set[str]()
+        looks = 0
         while True:
             try:
                 if not await self._is_current():
                     looks = 0
-                    woken.clear()
                 elif looks < LOOKS:
                     looks += 1
-                    await self._wake(woken)
+                    await self._wake()
             except RPCError as error:
                 logger.info("cannot look which version is current yet: %s", error)
             await asyncio.sleep(LOOK_SECONDS)
@@ -65,14 +64,18 @@ class WakingPlugin(SimplePlugin):
     async def _is_current(self) -> bool:
         return (await describe_polling(self._client, BATCHER_TASK_QUEUE)).current == self._version
 
-    async def _wake(self, woken: set[str]) -> None:
-        """Wake the workflows of other versions, each once."""
+    async def _wake(self) -> None:
+        """Wake the workflows of other versions. One that has moved on is none of them."""
         query = (
             f"WorkflowType IN ('{BATCHER_WORKFLOW}', '{DATABASE_WORKFLOW}')"
             f" AND ExecutionStatus = 'Running' AND {VERSION} != '{search_value(self._version)}'"
         )
         for workflow_id in await list_executions(self._client, query):
-            if workflow_id not in woken:
+            try:
                 await self._client.get_workflow_handle(workflow_id).signal(WAKE_SIGNAL)
-                woken.add(workflow_id)
-                logger.info("%s is to go on in %s", workflow_id, self._version.build_id)
+            except RPCError as error:
+                # What Temporal lists may have ended.
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                continue
+            logger.info("%s is to go on in %s", workflow_id, self._version.build_id)

@@ -62,6 +62,7 @@ async def counts_per_workflow(client: Client, workflow_ids: Sequence[str]) -> Te
 async def counts_per_request(client: Client, request_ids: Sequence[str]) -> TemporalCounts:
     """Return the mean of requests without a workflow, whose activities have no history."""
     database = await find_database(client)
+    assert database  # A worker has answered the requests.
 
     async def count(request_id: str) -> TemporalCounts:
         handle = client.get_activity_handle(activity_id_of(request_id, database))

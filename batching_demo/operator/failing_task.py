@@ -62,10 +62,15 @@ async def _cause(client: Client, workflow_id: str, run_id: str) -> str:
 
 
 async def _failure(client: Client, failed: WorkflowTaskFailedEventAttributes) -> str:
-    error = await client.data_converter.decode_failure(failed.failure)
-    _raise_what_is_about_keys(error)
     kind = WorkflowTaskFailedCause.Name(failed.cause)
     kind = kind.removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").replace("_", " ").lower()
+    try:
+        error = await client.data_converter.decode_failure(failed.failure)
+    except UndecodableError:
+        raise
+    except Exception:  # a codec may raise anything
+        return kind
+    _raise_what_is_about_keys(error)
     message = " ".join(str(error).split())[:LONGEST_CAUSE]
     return f"{kind}: {message}" if message else kind
 

@@ -1,5 +1,6 @@
 """Have records stored from any program, without a workflow."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,9 +26,9 @@ from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.executions import MemoUnreadableError
-from batching_demo.namespace_database import find_database
+from batching_demo.namespace_database import find_last_database
 from batching_demo.requester.direct.look_ups import LookUps
-from batching_demo.requester.direct.waiting import result_of, when_not_busy
+from batching_demo.requester.direct.waiting import PAUSE_SECONDS, result_of, when_not_busy
 from batching_demo.requester.records import (
     Record,
     RecordError,
@@ -41,7 +42,8 @@ LONGEST_ATTEMPT = timedelta(minutes=10)
 HEARTBEAT_TIMEOUT = timedelta(seconds=20)
 LARGEST_GROWTH = 12
 """Bytes of a character in JSON, at most."""
-RETRY = RetryPolicy(maximum_interval=timedelta(seconds=60))
+RETRY = RetryPolicy(maximum_interval=timedelta(seconds=5))
+"""After a worker has died. One that meets a failing database says how long to wait."""
 
 
 class BatchingClient:
@@ -58,7 +60,7 @@ class BatchingClient:
     def __init__(self, client: Client, *, source: str = DEFAULT_SOURCE) -> None:
         self._client = client
         self._source = source
-        self._databases = LookUps(lambda: find_database(client))
+        self._databases = LookUps(lambda: find_last_database(client))
         self._has_keys = False
 
     async def write(
@@ -125,7 +127,10 @@ class BatchingClient:
         """
         if request_id is None:
             return (made := str(uuid4())), made
-        return request_id, activity_id_of(request_id, await when_not_busy(self._databases.look_up))
+        # Before the first batcher worker has named it, a repetition would get another id.
+        while (database := await when_not_busy(self._databases.look_up)) is None:
+            await asyncio.sleep(PAUSE_SECONDS)
+        return request_id, activity_id_of(request_id, database)
 
     async def _run(self, request_id: str, activity_id: str, texts: RecordTexts) -> dict[str, Any]:
         """Run the activity, or attach to the one of this id, and return its answer."""
@@ -163,9 +168,9 @@ class BatchingClient:
         return answer
 
 
-def activity_id_of(request_id: str, database: str | None) -> str:
+def activity_id_of(request_id: str, database: str) -> str:
     """Return the id of the activity of a request, which another database does not share."""
-    return f"{request_id} in {database}" if database else request_id
+    return f"{request_id} in {database}"
 
 
 def _check_size(request: Mapping[str, object], texts: RecordTexts) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from itertools import chain, repeat
+from socketserver import ThreadingMixIn
 
 import pytest
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from batching_demo.cli.bind_address import read_bind
+from batching_demo.cli.telemetry import http_server
 from batching_demo.cli.telemetry.http_server import MOST_REQUESTS, TelemetryServer
 from batching_demo.cli.telemetry.probes import LONGEST_PAUSE_SECONDS, Probes
 from batching_demo.devstack.ports import find_free_port
@@ -121,3 +123,38 @@ def test_more_connections_than_threads_are_closed(served: Served) -> None:
         for connection in silent:
             connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             assert connection.recv(100).startswith(b"HTTP/1.0 200 OK")
+
+
+def test_a_client_that_sends_byte_by_byte_is_ended(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_connection((served.host, served.port)) as slow:
+        slow.settimeout(0.1)
+        assert any(is_ended(slow) for _ in range(300))
+
+
+def is_ended(connection: socket.socket) -> bool:
+    """Send a byte, and return whether the other side is gone."""
+    try:
+        connection.sendall(b"x")
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_a_thread_that_cannot_start_takes_no_place(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ThreadingMixIn, "process_request", refuse)
+        for _ in range(MOST_REQUESTS + 1):
+            with socket.create_connection((served.host, served.port)) as connection:
+                connection.settimeout(10)
+                assert connection.recv(1) == b""
+    assert served.ask("/healthz")[0] == 200

@@ -76,6 +76,16 @@ async def test_a_repeated_request_has_the_same_results(client: Client, engine: A
     assert await rows(engine) == 2
 
 
+async def test_a_request_from_before_the_first_worker_is_the_same_activity_later(
+    client: Client, engine: AsyncEngine
+) -> None:
+    batching = BatchingClient(client)
+    early = asyncio.create_task(batching._ids("one"))
+    await batching._databases.look_up()
+    async with batcher_service(client, engine, SOON):
+        assert await early == await batching._ids("one")
+
+
 async def test_a_request_id_in_the_json_outlives_the_activity(
     client: Client, engine: AsyncEngine
 ) -> None:

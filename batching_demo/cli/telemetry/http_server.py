@@ -1,14 +1,17 @@
 """Serve metrics and probes over HTTP, in threads beside the event loop of a worker."""
 
 import logging
+import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from threading import BoundedSemaphore, Thread
+from threading import Thread
 from typing import Any
 
 from batching_demo.cli.bind_address import BindAddress
@@ -50,7 +53,8 @@ class TelemetryServer(ThreadingHTTPServer):
             "/healthz": lambda: _probe(probes.why_not_alive()),
             "/readyz": lambda: _probe(probes.why_not_ready()),
         }
-        self._free = BoundedSemaphore(MOST_REQUESTS)
+        self._began: dict[socket.socket, float] = {}
+        """When each open connection came, by the monotonic clock."""
         super().__init__((address.host, address.port), _Handler)
 
     def start(self, sdk_port: int) -> None:
@@ -68,17 +72,24 @@ class TelemetryServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread if there is one free, else close the connection."""
-        if self._free.acquire(blocking=False):
+        if len(self._began) < MOST_REQUESTS:
+            self._began[request] = time.monotonic()
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer a request, and free the thread."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection, answered or not, and free its thread."""
+        self._began.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """End what takes too long. Otherwise clients that send byte by byte hold all threads."""
+        latest = time.monotonic() - TIMEOUT_SECONDS
+        for connection, began in list(self._began.items()):
+            if began < latest:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log the error of a connection, such as that the client has gone."""
