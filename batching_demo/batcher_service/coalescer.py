@@ -119,6 +119,8 @@ class Coalescer:
             self._failed(batch, error)
             for future in waiting:
                 future.set_exception(error)
+                # asyncio logs a failure that nobody reads, and every call may be cancelled by now.
+                future.exception()
         else:
             all_refused = BatchResult.of(answers).all_refused
             self._flusher.wrote(batch, time.time(), all_refused=all_refused)

@@ -35,7 +35,8 @@ async def test_requests_of_a_killed_worker_are_answered_by_another(
     await load.send(client, 0)
 
     async def most_are_written() -> None:
-        assert await rows(engine) == REQUESTS // BATCH * BATCH
+        # A request whose heartbeat was late is tried again, and may fill one batch more.
+        assert await rows(engine) >= REQUESTS // BATCH * BATCH
 
     await eventually(most_are_written)
     doomed.kill()

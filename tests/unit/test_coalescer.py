@@ -1,6 +1,7 @@
 """Calls that wait for each other: when they are written, and what each of them hears."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -116,6 +117,27 @@ async def test_a_repeated_call_shares_the_answer_of_the_first() -> None:
     assert answer.codes == "w"
     assert writer.names == [["a"]]
     assert writer.batches[0].attempt == 2
+
+
+async def test_a_failure_that_no_call_waits_for_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    writer = Writer()
+    # A new one: that of the other tests would keep its traceback, and with it the answer.
+    writer.failures = [DatabaseFailedError(OUTAGE.failure)]
+    coalescer = Coalescer(replace(FAR_AWAY, max_records=1), writer)
+    writer.may_finish.clear()
+    cancelled = call(coalescer, "a")
+    while not writer.batches:
+        await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    writer.may_finish.set()
+    while writer.failures:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert caplog.records == []
 
 
 async def test_a_failure_reaches_every_call_of_its_batch_and_holds_up_the_next() -> None:
