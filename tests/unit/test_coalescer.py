@@ -133,9 +133,8 @@ async def test_a_failure_that_no_call_waits_for_is_not_logged(
     cancelled.cancel()
     await asyncio.wait([cancelled])
     writer.may_finish.set()
-    while writer.failures:
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+    del cancelled
     gc.collect()
     assert caplog.records == []
 
