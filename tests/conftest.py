@@ -21,7 +21,7 @@ from batching_demo.batcher_service.queues.redis_streams import source as stream_
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tests.support import parts
-from tests.support.patience import give_workflow_tasks_time
+from tests.support.patience import give_requests_time, give_workflow_tasks_time
 from tests.support.postgres import (
     ChosenPostgres,
     chosen_postgres,
@@ -44,6 +44,7 @@ os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 # for 200 MB each.
 os.environ["GOGC"] = "400"
 give_workflow_tasks_time()
+give_requests_time()
 
 SESSION = pytest.StashKey[pytest.Session]()
 

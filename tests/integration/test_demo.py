@@ -25,6 +25,8 @@ async def test_paths_that_batch_do_so_by_the_same_rules(monkeypatch: pytest.Monk
         # From the first start to the last verdict; the last batch waits a whole linger.
         assert path["seconds"] + path["tail_seconds"] >= 2
         assert path["records"] == path["written"] == 25
-    # Of a workflow: its start, its local activities, the write; and a request is an activity.
-    assert (unbatched["actions_per_record"], direct["actions_per_record"]) == (3, 1)
+    # Of a workflow: its start, its local activities, the write; and a request is an activity. On a
+    # busy machine there are a few attempts more.
+    assert 3 <= unbatched["actions_per_record"] < 3.5
+    assert 1 <= direct["actions_per_record"] < 1.5
     assert batched["actions_per_record"] > 3

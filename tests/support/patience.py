@@ -1,11 +1,18 @@
-"""More time for workflow tasks: the machine of the tests stalls for longer than the SDK allows."""
+"""More time for workflows: the machine of the tests stalls for longer than users would wait."""
 
 from functools import wraps
 from typing import Any
 
 from temporalio.worker._workflow import _WorkflowWorker
 
+from batching_demo.operator import requests
+
 SECONDS = 60
+
+
+def give_requests_time() -> None:
+    """Let requests to batchers from this process wait for a minute, too."""
+    requests.QUERY_SECONDS = requests.UPDATE_SECONDS = SECONDS
 
 
 def give_workflow_tasks_time() -> None:

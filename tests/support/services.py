@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 from batching_demo.batcher_service import worker as batcher_worker
 from batching_demo.batcher_service.activities import WriteActivities
 from batching_demo.batcher_service.batcher.workflow import BatcherWorkflow
+from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
@@ -57,7 +58,7 @@ async def patchable_batcher_service(client: Client, engine: AsyncEngine) -> Asyn
     async with Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
-        workflows=[BatcherWorkflow],
+        workflows=[BatcherWorkflow, DatabaseWorkflow],
         activities=[activities.write_batch, activities.answer_busy],
         plugins=[BatchingPlugin()],
     ):
