@@ -19,6 +19,7 @@ from batching_demo.cli.deployment_options import DeploymentOptions, deployment
 from batching_demo.cli.servers import database_line, temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
+from batching_demo.concurrency import in_background
 from batching_demo.contracts.identity import name_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
@@ -128,8 +129,8 @@ async def _work(
     engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size, pooler=pooler)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
-        looking = asyncio.create_task(warn_of_database(engine, describe_database(settings)))
-        stack.push_async_callback(_stop, looking)
+        warning = warn_of_database(engine, describe_database(settings))
+        await stack.enter_async_context(in_background(warning))
         client = await connect_with_retries(settings)
         name = await _name(client, engine)
         if is_measured:
@@ -153,12 +154,6 @@ async def _work(
             ),
             started=started,
         )
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    """Cancel a task, and wait until it has closed its connection."""
-    task.cancel()
-    await asyncio.wait([task])
 
 
 async def _name(client: Client, engine: AsyncEngine) -> str | None:

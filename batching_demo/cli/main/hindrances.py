@@ -8,6 +8,7 @@ import click
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from batching_demo.concurrency import in_background
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import (
     BATCHER_TASK_QUEUE,
@@ -37,11 +38,8 @@ async def reporting_hindrances(
         starter: Has the workflows that are waited for.
         shards: Of the batchers that they submit to; none for the other write paths.
     """
-    task = asyncio.create_task(_report(client, starter, shards))
-    try:
+    async with in_background(_report(client, starter, shards)):
         yield
-    finally:
-        task.cancel()
 
 
 async def _report(client: Client, starter: Starter, shards: Collection[int]) -> None:
