@@ -13,6 +13,8 @@ from typing import Never
 
 from batching_demo.records.rejection import RejectionError
 
+WHITE_SPACE = " \t\r\n"
+"""What JSON calls white space."""
 MAX_DEPTH = 500
 MAX_INTEGER_DIGITS = 4_000
 

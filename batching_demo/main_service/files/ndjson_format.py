@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from batching_demo.main_service.files.structure import EncodingError, Record
-
-WHITE_SPACE = " \t\r\n"
-"""What JSON calls white space."""
+from batching_demo.records.json_text import WHITE_SPACE
 
 _WHITE_SPACE_BYTES = WHITE_SPACE.encode()
 _MAY_BE_BLANK = re.compile(rb"\n[ \t\r\n]")
