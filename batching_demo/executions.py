@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import (
     ListWorkflowExecutionsRequest,
 )
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.payloads import ENCODING, UndecodableError, is_encrypted, key_missing
@@ -76,6 +77,20 @@ async def describe_execution(client: Client, workflow_id: str, run_id: str = "")
         memo=dict(info.memo.fields),
         pinned=_pinned(info.versioning_info),
     )
+
+
+async def find_execution(client: Client, workflow_id: str) -> Execution | None:
+    """Describe the latest run of a workflow; None if there is none of this id.
+
+    Raises:
+        RPCError: the server does not answer.
+    """
+    try:
+        return await describe_execution(client, workflow_id)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
 
 
 def _pinned(info: WorkflowExecutionVersioningInfo) -> Version:

@@ -3,7 +3,6 @@
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.identity import (
     DATABASE_WORKFLOW,
@@ -11,7 +10,7 @@ from batching_demo.contracts.identity import (
     IDENTITY_MEMO,
 )
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.executions import Execution, describe_execution, read_memo
+from batching_demo.executions import Execution, find_execution, read_memo
 
 
 async def find_database(client: Client) -> str | None:
@@ -21,7 +20,7 @@ async def find_database(client: Client) -> str | None:
         MemoUnreadableError: A worker with a payload codec has written it.
         RPCError: Temporal does not answer.
     """
-    found = await _describe(client)
+    found = await find_execution(client, DATABASE_WORKFLOW_ID)
     return await _identity(client, found) if found and found.is_open else None
 
 
@@ -34,17 +33,8 @@ async def find_last_database(client: Client) -> str | None:
         MemoUnreadableError: A worker with a payload codec has written it.
         RPCError: Temporal does not answer.
     """
-    found = await _describe(client)
+    found = await find_execution(client, DATABASE_WORKFLOW_ID)
     return await _identity(client, found) if found else None
-
-
-async def _describe(client: Client) -> Execution | None:
-    try:
-        return await describe_execution(client, DATABASE_WORKFLOW_ID)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return None
 
 
 async def _identity(client: Client, found: Execution) -> str | None:
