@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import click
 
-from batching_demo.cli import options
+from batching_demo.cli.process.quiet import report
 from batching_demo.settings import DATABASE_URL, EMBEDDED, QUEUE_URL, Settings
 from batching_demo.temporal_target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
 
@@ -17,23 +17,18 @@ NAMING = (DATABASE_URL, ADDRESS, PROFILE, CONFIG_FILE, QUEUE_URL)
 
 def name_temporal(settings: Settings) -> None:
     """Name the Temporal server and what decided it, on standard error."""
-    _say(temporal_line(settings))
+    report(temporal_line(settings))
 
 
 def name_database(settings: Settings) -> None:
     """Name the database and what decided it, on standard error."""
-    _say(database_line(settings))
+    report(database_line(settings))
 
 
 def name_servers(settings: Settings) -> None:
     """Name both servers."""
     name_database(settings)
     name_temporal(settings)
-
-
-def _say(line: str) -> None:
-    if not options.is_quiet():
-        click.echo(line, err=True)
 
 
 def temporal_line(settings: Settings) -> str:

@@ -6,16 +6,15 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from batching_demo.cli import options
 from batching_demo.cli.comparison.comparison_options import ComparisonOptions, comparison_options
-from batching_demo.cli.dev import report
+from batching_demo.cli.process.quiet import quiet_logs_option, quiet_option, report
 from batching_demo.settings import Settings
 
 
 @pytest.mark.parametrize(("arguments", "shown"), [([], "progress\n"), (["--quiet"], "")])
 def test_progress_is_reported_unless_quiet(arguments: list[str], shown: str) -> None:
     @click.command()
-    @options.quiet
+    @quiet_option
     def command() -> None:
         report("progress")
 
@@ -40,7 +39,7 @@ def test_a_quiet_worker_logs_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(own, "level", logging.INFO)
 
     @click.command()
-    @options.quiet_logs
+    @quiet_logs_option
     def command() -> None:
         click.echo(f"{own.isEnabledFor(logging.INFO)} {own.isEnabledFor(logging.WARNING)}")
 

@@ -15,7 +15,9 @@ from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
+from batching_demo.cli.batcher import settings_options
 from batching_demo.cli.deployment_options import DeploymentOptions, deployment
+from batching_demo.cli.process.quiet import quiet_logs_option
 from batching_demo.cli.servers import database_line, temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
@@ -53,13 +55,13 @@ logger = logging.getLogger(__name__)
 @options.batch_log
 @options.pollers
 @options.sandbox
-@options.batcher_settings("coalescing")
+@settings_options.batcher_settings("coalescing")
 @options.targets
 @options.queue_url
 @options.pooler
 @deployment
 @options.metrics_bind
-@options.quiet_logs
+@quiet_logs_option
 @click.pass_obj
 def worker(
     settings: Settings,

@@ -18,7 +18,8 @@ from batching_demo.cli.comparison.comparison_options import (
     comparison_options,
     read_comparison,
 )
-from batching_demo.cli.dev import one_line_errors, report
+from batching_demo.cli.dev import one_line_errors
+from batching_demo.cli.process.quiet import report
 from batching_demo.cli.servers import (
     name_servers,
     naming_variables,

@@ -24,8 +24,10 @@ from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.cli import options
+from batching_demo.cli.batcher import settings_options
 from batching_demo.cli.batcher.worker import warn_of_database
 from batching_demo.cli.intake import queue_options
+from batching_demo.cli.process.quiet import quiet_logs_option
 from batching_demo.cli.servers import database_line
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.cli.telemetry.probes import Probes
@@ -98,10 +100,10 @@ key = options.option(
     help="At this delivery a message becomes a dead letter, if it never had a verdict.",
 )
 @options.batch_log
-@options.batcher_settings("gathering")
+@settings_options.batcher_settings("gathering")
 @options.pooler
 @options.metrics_bind
-@options.quiet_logs
+@quiet_logs_option
 @click.pass_obj
 def worker(
     settings: Settings,

@@ -13,6 +13,7 @@ from batching_demo.cli import options
 from batching_demo.cli.main.hindrances import reporting_hindrances
 from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
+from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.servers import name_temporal
 from batching_demo.cli.submitting.input_options import InputOptions, input_options, read_inputs
 from batching_demo.cli.submitting.running_batchers import (
@@ -69,7 +70,7 @@ LONGEST_NO_WAIT_SECONDS = 30.0
     help="Seconds after which a workflow ends without its missing verdicts. [default: never]",
 )
 @options.as_json
-@options.quiet
+@quiet_option
 @click.pass_obj
 def start(
     settings: Settings,
@@ -116,7 +117,7 @@ def start(
         max_open,
         workflows,
         waits=wait,
-        quiet=as_json or options.is_quiet(),
+        quiet=as_json or is_quiet(),
     )
     try:
         summary = asyncio.run(work)

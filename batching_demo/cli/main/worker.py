@@ -7,6 +7,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.deployment_options import DeploymentOptions, deployment
+from batching_demo.cli.process.quiet import quiet_logs_option
 from batching_demo.cli.servers import temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
@@ -43,7 +44,7 @@ logger = logging.getLogger(__name__)
 @options.queue_url
 @deployment
 @options.metrics_bind
-@options.quiet_logs
+@quiet_logs_option
 @click.pass_obj
 def worker(
     settings: Settings,

@@ -9,6 +9,7 @@ import click
 from batching_demo.cli import options
 from batching_demo.cli.main.progress import verdict_progress
 from batching_demo.cli.main.summary import print_summary, run_exit_code
+from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.servers import name_temporal
 from batching_demo.cli.submitting.input_options import InputOptions, input_arguments, read_inputs
 from batching_demo.cli.submitting.running_batchers import ask_database
@@ -30,7 +31,7 @@ REQUESTS_AT_ONCE = 32
 @input_arguments
 @target_options
 @options.as_json
-@options.quiet
+@quiet_option
 @click.pass_obj
 def submit(settings: Settings, file: InputOptions, into: TargetOptions, as_json: bool) -> None:
     """Have the records of files stored, without workflows and without a batcher.
@@ -46,7 +47,7 @@ def submit(settings: Settings, file: InputOptions, into: TargetOptions, as_json:
     """
     inspected, keys = read_inputs(file, settings.state_directory, into.declaration)
     run_options = RunOptions(keys, RECORDS_PER_REQUEST, target=into.target)
-    quiet = as_json or options.is_quiet()
+    quiet = as_json or is_quiet()
     summary = Summary()
     try:
         asyncio.run(_run(settings, inspected, run_options, summary, quiet=quiet))
