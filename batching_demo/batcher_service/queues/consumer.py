@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from batching_demo.batcher_service.batch_writer import PartlyWrittenError
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.acking import Acks
 from batching_demo.batcher_service.queues.holding import Holding
@@ -20,6 +19,7 @@ from batching_demo.batcher_service.queues.outage import Outage
 from batching_demo.batcher_service.queues.receiving import Probe, Read, Receiver
 from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.turns import SuspectTurns
+from batching_demo.batcher_service.written import PartlyWrittenError
 from batching_demo.contracts.batches import BatchResult
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
