@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from batching_demo.batcher_service.identity.guard import IdentityGuard, OtherDatabaseError
 from batching_demo.batcher_service.metrics import WorkerMetrics
@@ -87,40 +89,34 @@ def worker(
     Example: batching-demo batcher worker --pool-size 4
     """
     probes = start_telemetry(metrics_bind)
-    is_measured = metrics_bind is not None
-    asyncio.run(
-        _work(
-            settings,
-            pool_size,
-            coalescing,
-            targets,
-            probes,
-            activity_slots=activity_slots,
-            pollers=pollers,
-            is_measured=is_measured,
-            batch_log=batch_log,
-            sandbox=sandbox,
-            deployment=deployment.version,
-        )
+    version = deployment.version
+    build = partial(
+        build_worker,
+        pool_size=pool_size,
+        coalescing=coalescing,
+        targets=targets,
+        activity_slots=activity_slots,
+        pollers=pollers,
+        batch_log=batch_log,
+        sandbox=sandbox,
+        queue_url=settings.queue_url,
+        deployment=version,
     )
+    is_measured = metrics_bind is not None
+    asyncio.run(_work(settings, pool_size, build, probes, version, is_measured=is_measured))
 
 
 async def _work(
     settings: Settings,
     pool_size: int,
-    coalescing: BatcherSettings,
-    targets: Sequence[TargetDeclaration],
+    build: Callable[..., Worker],
     probes: Probes,
+    version: Version,
     *,
-    activity_slots: int | None,
-    pollers: int,
     is_measured: bool,
-    batch_log: bool,
-    sandbox: bool,
-    deployment: Version,
 ) -> None:
     def started(stop: asyncio.Event) -> None:
-        logger.info("batcher worker polls %s%s", BATCHER_TASK_QUEUE, as_version(deployment))
+        logger.info("batcher worker polls %s%s", BATCHER_TASK_QUEUE, as_version(version))
         probes.ready_until(stop)
 
     probes.watch_loop()
@@ -139,23 +135,7 @@ async def _work(
             metrics = WorkerMetrics.of(client)
             watch_pool(engine, metrics)
             await stack.enter_async_context(sampling(url, metrics, pooler, OpenStatements(engine)))
-        await run_until_stopped(
-            build_worker(
-                client,
-                engine,
-                pool_size,
-                coalescing,
-                targets=targets,
-                activity_slots=activity_slots,
-                pollers=pollers,
-                identity=name,
-                batch_log=batch_log,
-                sandbox=sandbox,
-                queue_url=settings.queue_url,
-                deployment=deployment,
-            ),
-            started=started,
-        )
+        await run_until_stopped(build(client, engine, identity=name), started=started)
 
 
 async def _name(client: Client, engine: AsyncEngine) -> str | None:

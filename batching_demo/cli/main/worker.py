@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 
 import click
+from temporalio.worker import Worker
 
 from batching_demo.cli import options
 from batching_demo.cli.deployment_options import DeploymentOptions, deployment
@@ -65,17 +68,20 @@ def worker(
     """
     probes = start_telemetry(metrics_bind)
     version = deployment.version
-    asyncio.run(_work(settings, probes, threads, workflow_slots, pollers, sandbox, version))
+    build = partial(
+        build_worker,
+        threads=threads,
+        workflow_slots=workflow_slots,
+        pollers=pollers,
+        sandbox=sandbox,
+        queue_url=settings.queue_url,
+        deployment=version,
+    )
+    asyncio.run(_work(settings, build, probes, version))
 
 
 async def _work(
-    settings: Settings,
-    probes: Probes,
-    threads: int,
-    workflow_slots: int,
-    pollers: int,
-    sandbox: bool,
-    version: Version,
+    settings: Settings, build: Callable[..., Worker], probes: Probes, version: Version
 ) -> None:
     def started(stop: asyncio.Event) -> None:
         logger.info("main worker polls %s%s", MAIN_TASK_QUEUE, as_version(version))
@@ -84,15 +90,4 @@ async def _work(
     probes.watch_loop()
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
-    await run_until_stopped(
-        build_worker(
-            client,
-            threads=threads,
-            workflow_slots=workflow_slots,
-            pollers=pollers,
-            sandbox=sandbox,
-            queue_url=settings.queue_url,
-            deployment=version,
-        ),
-        started=started,
-    )
+    await run_until_stopped(build(client), started=started)
