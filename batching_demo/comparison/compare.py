@@ -19,7 +19,7 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.batch_log.queries import count_reasons
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult, Summary
@@ -99,7 +99,7 @@ async def _measure(
         on_change=lambda summary: on_change(path, summary),
         on_result=outcomes.append,
     )
-    planned = slices(
+    planned = work_of(
         comparison.source,
         options.records_per_workflow,
         limit=comparison.records,

@@ -25,7 +25,7 @@ from batching_demo.cli.submitting.running_batchers import (
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.inspect import Inspected
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import check_records_per_workflow, choose_max_open
 from batching_demo.main_service.starter import Starter
@@ -155,19 +155,13 @@ async def _run(
     total = sum(one.records for one in inspected)
     if workflows is not None:
         total = min(total, workflows * most)
-    planned = (
-        (one.source, slice_)
-        for one in inspected
-        for slice_ in slices(one.source, most, stamp=one.stamp)
-    )
+    planned = (work for one in inspected for work in work_of(one.source, most, stamp=one.stamp))
     with verdict_progress(total, shown=waits and not quiet) as on_change:
-        starter = Starter(
-            client, sources[0], run_options, max_open=max_open, waits=waits, on_change=on_change
-        )
+        starter = Starter(client, run_options, max_open=max_open, waits=waits, on_change=on_change)
         batched = waits and run_options.write_path is WritePath.BATCHED
         shards = range(run_options.shards if batched else 0)
         async with reporting_hindrances(client, starter, shards):
-            return await starter.run_all(islice(planned, workflows))
+            return await starter.run(islice(planned, workflows))
 
 
 def _run_label(again: str | None, *, quiet: bool) -> str:

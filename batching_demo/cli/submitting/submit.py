@@ -17,7 +17,7 @@ from batching_demo.cli.submitting.target_options import TargetOptions, target_op
 from batching_demo.contracts.counts import count
 from batching_demo.main_service.direct_starter import RECORDS_PER_REQUEST, DirectStarter
 from batching_demo.main_service.files.inspect import Inspected
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
@@ -71,21 +71,20 @@ async def _run(
     total = sum(one.records for one in inspected)
     database = await ask_database(client, seconds=None) if total else ""
     run_options = replace(run_options, database=database)
-    work = (
-        (one.source, slice_)
+    planned = (
+        work
         for one in inspected
-        for slice_ in slices(one.source, RECORDS_PER_REQUEST, stamp=one.stamp)
+        for work in work_of(one.source, RECORDS_PER_REQUEST, stamp=one.stamp)
     )
     with verdict_progress(total, shown=not quiet) as on_change:
         starter = DirectStarter(
             client,
-            inspected[0].source,
             run_options,
             max_open=REQUESTS_AT_ONCE,
             on_change=on_change,
             summary=summary,
         )
-        await starter.run_all(work)
+        await starter.run(planned)
 
 
 def _print_interrupted(summary: Summary, inspected: Sequence[Inspected], *, as_json: bool) -> None:

@@ -66,6 +66,19 @@ def slices(
             raise _changed(source)
 
 
+def work_of(
+    source: Source,
+    records_per_workflow: int,
+    limit: int | None = None,
+    stamp: FileStamp | None = None,
+    *,
+    skip: int = 0,
+) -> Iterator[tuple[Source, Slice]]:
+    """Yield what `slices` does, each slice with its source, as starters take them."""
+    cut = slices(source, records_per_workflow, limit, stamp, skip=skip)
+    return ((source, slice_) for slice_ in cut)
+
+
 def _changed(source: Source) -> SourceError:
     return SourceError(
         f"{printable(source.path)}: changed while it was read; what was started goes on;"

@@ -30,7 +30,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult
@@ -88,7 +88,7 @@ class Bench:
         )
         async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(
-                slices(source, options.records_per_workflow, limit=cell.records)
+                work_of(source, options.records_per_workflow, limit=cell.records)
             )
         if summary.failures or summary.written != (cell.records if cell.path else 0):
             raise BenchmarkError(f"{cell}: {summary.written} written {summary.failures[:1]}")
@@ -125,10 +125,10 @@ class Bench:
         results: list[SliceResult] = []
         async with asyncio.TaskGroup() as running:
             began = time.monotonic()
-            planned = slices(source, cell.records_per_workflow, limit=cell.records)
+            planned = work_of(source, cell.records_per_workflow, limit=cell.records)
             for number, one in enumerate(planned):
                 await asyncio.sleep(began + number / per_second - time.monotonic())
-                starter = Starter(self.client, source, options, on_result=results.append)
+                starter = Starter(self.client, options, on_result=results.append)
                 running.create_task(starter.run([one]))
         batches = await read_batches(self.engine, label)
         if sum(batch.records for batch in batches) != cell.records:
