@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -21,6 +19,7 @@ from batching_demo.encryption.plugin import EncryptionPlugin
 from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
 from batching_demo.settings import Settings, SettingsError
+from batching_demo.stopping import stop_on_signals
 from batching_demo.temporal_failures import explain
 from batching_demo.temporal_target import NAMESPACE, TemporalTarget, choose_temporal
 
@@ -32,7 +31,6 @@ KEYS_SECONDS = 3.0
 INVALID = "Invalid headers"
 """What the SDK says of metadata or a key that cannot be sent."""
 LONGEST_RETRY_SECONDS = 15.0
-KILLED_BY_SECOND_SIGNAL = 130
 LARGE_PAYLOADS = PayloadLimitsConfig(payloads_warn_size=1024 * 1024)
 """The SDK warns of larger payloads; a batcher with a full buffer carries half as much over."""
 COLLECTION_THRESHOLDS = 700, 3, 1
@@ -160,28 +158,6 @@ async def run_until_stopped(worker: Worker, started: Callable[[asyncio.Event], N
         collect_closed_runs_soon()
         started(stop)
         await stop.wait()
-
-
-def stop_on_signals() -> asyncio.Event:
-    """Return an event that a signal to stop sets; a second signal ends the process."""
-    stop = asyncio.Event()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(KILLED_BY_SECOND_SIGNAL)
-        logger.info("stopping: finishing what is running; a second signal ends at once")
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in stop_signals():
-        loop.add_signal_handler(number, on_signal)
-    return stop
-
-
-def stop_signals() -> list[signal.Signals]:
-    """Return the signals that stop a process; nohup makes one of them be ignored."""
-    hang_up = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
-    return [signal.SIGINT, signal.SIGTERM, *hang_up]
 
 
 def collect_closed_runs_soon() -> None:

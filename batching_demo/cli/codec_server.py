@@ -122,7 +122,7 @@ def _build_app(settings: Settings, origins: Collection[str], token: str) -> "App
 async def _serve(app: "Application", address: BindAddress) -> None:
     from aiohttp import web
 
-    from batching_demo.temporal import stop_on_signals
+    from batching_demo.stopping import stop_on_signals
 
     stop = stop_on_signals()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)

@@ -10,7 +10,7 @@ from tests.support.shapes import parsed
 
 @pytest.mark.usefixtures("on_servers")
 async def test_paths_that_batch_do_so_by_the_same_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "stop_by_signals", lambda: None)  # Only the main thread may.
+    monkeypatch.setattr(demo, "interrupt_on_signals", lambda: None)  # Only the main thread may.
     monkeypatch.setattr(postgres_counts, "LONGEST_LAG_SECONDS", 0.0)  # Nobody reads the counters.
     monkeypatch.setenv("BATCHING_DEMO_MAX_BYTES", "1")
     settings = ("--records", "25", "--max-records", "10", "--linger", "2")

@@ -42,7 +42,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable
         raise SystemExit(0)
 
     monkeypatch.setattr(os, "execve", leave)
-    monkeypatch.setattr(demo, "stop_by_signals", lambda: None)
+    monkeypatch.setattr(demo, "interrupt_on_signals", lambda: None)
     monkeypatch.setattr(psql, "find_psql", lambda embedded: "psql")
     for module in (batcher_worker, main_worker):
         monkeypatch.setattr(module, "connect_with_retries", temporal.connect)

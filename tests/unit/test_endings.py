@@ -16,7 +16,7 @@ from batching_demo.cli.app import CommandGroup
 from batching_demo.cli.process import streams
 from batching_demo.cli.process.endings import CommandFailure, exit_code_of
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
-from batching_demo.temporal import stop_signals
+from batching_demo.stopping import stop_signals
 from tests.support.commands import run
 
 

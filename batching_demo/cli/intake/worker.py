@@ -41,7 +41,7 @@ from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.targets.registry import Targets
 from batching_demo.queue_servers.errors import QueueError
 from batching_demo.settings import Settings
-from batching_demo.temporal import stop_on_signals
+from batching_demo.stopping import stop_on_signals
 
 SESSIONS = "batching-demo intake worker"
 logger = logging.getLogger(__name__)
