@@ -109,9 +109,9 @@ async def _sample(
         except DatabaseFailedError as error:
             # A missing table or privilege is for the writes to report.
             if error.is_outage:
-                metrics.database_is_up(False)
+                metrics.show_database(False)
         else:
-            metrics.database_is_up(writes is None or writes.are_answered)
+            metrics.show_database(writes is None or writes.are_answered)
             pause = pause_after(time.monotonic() - started)
         await asyncio.sleep(pause)
 

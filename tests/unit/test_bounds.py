@@ -18,7 +18,7 @@ from batching_demo.contracts.messages import Problem, Submission, SubmissionHead
 from batching_demo.contracts.operations import BatcherInput, BatcherSettings
 from batching_demo.contracts.sizes_before import counted_before_targets
 from batching_demo.core.buffer import FlushReason
-from batching_demo.core.intake import Intake
+from batching_demo.core.entrance import Entrance
 from batching_demo.database.writing.row_writer import WriteResult
 from batching_demo.requester.submissions import group
 from tests.support.records import record, submission
@@ -71,12 +71,12 @@ def made(kinds: Sequence[Kind]) -> Iterator[Submission]:
 @example([("a" * 900,) * 4 + (30, False)])
 def test_what_a_batcher_sends_and_carries_fits(kinds: Sequence[Kind]) -> None:
     state = unpack_state(INPUT, b"")
-    flusher, intake = state.flusher, Intake(state.flusher.buffer, state.admission)
+    flusher, entrance = state.flusher, Entrance(state.flusher.buffer, state.admission)
     source = made(kinds)
 
     def fill(turned_away: int) -> None:
         while turned_away:
-            taken = intake.admit(next(source), NOW, is_closed=False, retry_after=0.0)
+            taken = entrance.admit(next(source), NOW, is_closed=False, retry_after=0.0)
             turned_away -= not taken
 
     for _ in range(INPUT.settings.max_in_flight):
@@ -84,7 +84,7 @@ def test_what_a_batcher_sends_and_carries_fits(kinds: Sequence[Kind]) -> None:
         batch = flusher.take("01234567-89ab-cdef-0123-456789abcdef", FlushReason.BYTES, NOW)
         assert size_of(batch.header, batch.records) <= 512 * KIB + SLACK_BYTES
     fill(1_050)
-    while answers := intake.busy_answers():
+    while answers := entrance.busy_answers():
         assert size_of(answers, 999) <= 512 * KIB + SLACK_BYTES
     assert_carried_fits(state)
 
@@ -100,10 +100,10 @@ def assert_carried_fits(state: State) -> None:
 
 def test_a_submission_without_a_requester_takes_no_more_room_than_there_is() -> None:
     state = unpack_state(INPUT, b"")
-    intake = Intake(state.flusher.buffer, state.admission)
+    entrance = Entrance(state.flusher.buffer, state.admission)
     small, large = made([("a", "", "", "", 9_000, True)]), made([("b", "", "", "", 500_000, True)])
     for one in (*islice(small, 60), next(large)):
-        intake.admit(one, NOW, is_closed=False, retry_after=0.0)
+        entrance.admit(one, NOW, is_closed=False, retry_after=0.0)
     assert len(state.flusher.buffer) == 60
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from batching_demo.cli.main.progress import verdict_progress
+from batching_demo.cli.submitting.progress import verdict_progress
 from batching_demo.main_service.summary import Summary
 
 

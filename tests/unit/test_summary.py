@@ -2,7 +2,7 @@
 
 import pytest
 
-from batching_demo.cli.main.summary import print_summary, run_exit_code
+from batching_demo.cli.submitting.summary import print_summary, run_exit_code
 from batching_demo.main_service.summary import Summary
 
 

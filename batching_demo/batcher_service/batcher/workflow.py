@@ -36,8 +36,8 @@ with workflow.unsafe.imports_passed_through():
         counted_before,
         counted_before_targets,
     )
+    from batching_demo.core.entrance import Entrance
     from batching_demo.core.flusher import Batch
-    from batching_demo.core.intake import Intake
 
 RETRY_WHILE_FAILING_SECONDS = 60.0
 """The least retry_after while the database fails. It may not be tried again sooner."""
@@ -63,7 +63,9 @@ class BatcherWorkflow:
         self._buffer = self._flusher.buffer
         self._control, self._health = self._flusher.control, self._flusher.health
         self._totals = self._state.totals
-        self._intake = Intake(self._buffer, self._state.admission, counts_bytes=self._counts_bytes)
+        self._entrance = Entrance(
+            self._buffer, self._state.admission, counts_bytes=self._counts_bytes
+        )
         self._metrics = BufferMetrics(workflow.metric_meter(), self._shard)
         self._length = RunLength()
         self._is_answering = False
@@ -120,7 +122,7 @@ class BatcherWorkflow:
         retry_after = max(failing, self._control.retry_after(now))
         is_closed = self._control.is_closed
         for submission in map(self._counted, submissions):
-            is_in = self._intake.admit(
+            is_in = self._entrance.admit(
                 submission, now, is_closed=is_closed, retry_after=retry_after
             )
             self._totals.turned_away += not is_in
@@ -240,7 +242,7 @@ class BatcherWorkflow:
     @property
     def _has_answer(self) -> bool:
         """Whether a busy answer waits, and no activity is sending others."""
-        return self._intake.has_turned_away and not self._is_answering
+        return self._entrance.has_turned_away and not self._is_answering
 
     def _wake_at(self) -> float | None:
         """Return when to wake up if nothing else happens; None if never."""
@@ -289,7 +291,7 @@ class BatcherWorkflow:
 
     async def _answer_busy(self) -> None:
         """Have requesters told which submissions to send again later."""
-        answers = self._intake.busy_answers()
+        answers = self._entrance.busy_answers()
         self._is_answering = True
         with suppress(ActivityError):  # a requester that is not told submits again by itself
             await workflow.execute_activity(
@@ -322,7 +324,7 @@ class BatcherWorkflow:
     @property
     def _is_idle(self) -> bool:
         """Whether no write is in flight and no busy answer waits. The buffer may have records."""
-        return not (self._flusher.in_flight or self._is_answering or self._intake.has_turned_away)
+        return not (self._flusher.in_flight or self._is_answering or self._entrance.has_turned_away)
 
     def _show(self) -> None:
         """Show mode, totals and error in the Web UI, and the buffer in metrics.

@@ -10,13 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from batching_demo.batcher_service.queues.opening import open_sender
 from batching_demo.batcher_service.queues.sender import Sender
 from batching_demo.cli.intake import queue_options
-from batching_demo.cli.main.progress import RateColumn
 from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.submitting.input_options import (
     InputOptions,
     input_arguments_without_key,
     read_inputs,
 )
+from batching_demo.cli.submitting.progress import RateColumn
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.errors import InputError
 from batching_demo.main_service.files.inspect import Inspected

@@ -11,17 +11,17 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.main.hindrances import reporting_hindrances
-from batching_demo.cli.main.progress import verdict_progress
-from batching_demo.cli.main.summary import print_summary, run_exit_code
 from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.servers import name_temporal
 from batching_demo.cli.submitting.input_options import InputOptions, input_options, read_inputs
+from batching_demo.cli.submitting.progress import verdict_progress
 from batching_demo.cli.submitting.running_batchers import (
     BatcherOptions,
     ask_database,
     batcher_options,
     choose_for_paths,
 )
+from batching_demo.cli.submitting.summary import print_summary, run_exit_code
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.inspect import Inspected

@@ -7,12 +7,12 @@ from dataclasses import replace
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.main.progress import verdict_progress
-from batching_demo.cli.main.summary import print_summary, run_exit_code
 from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.servers import name_temporal
 from batching_demo.cli.submitting.input_options import InputOptions, input_arguments, read_inputs
+from batching_demo.cli.submitting.progress import verdict_progress
 from batching_demo.cli.submitting.running_batchers import ask_database
+from batching_demo.cli.submitting.summary import print_summary, run_exit_code
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.contracts.counts import count
 from batching_demo.main_service.direct_starter import RECORDS_PER_REQUEST, DirectStarter

@@ -47,7 +47,7 @@ class DeadLetter:
     @property
     def identity(self) -> bytes:
         """The same for the same record refused again."""
-        return identity(
+        return dead_letter_identity(
             self.reason,
             self.key,
             self.record,
@@ -57,7 +57,7 @@ class DeadLetter:
         )
 
 
-def identity(
+def dead_letter_identity(
     reason: str, key: str, record: str, *, source: str, line: int, target: str = RECORDS_TARGET
 ) -> bytes:
     """Return a digest of what tells dead letters apart, as it is stored: a retry submits that."""

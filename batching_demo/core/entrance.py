@@ -16,7 +16,7 @@ LARGEST_BUFFER_WITH_ANONYMOUS_BYTES = LARGEST_BUFFER_BYTES + 64 * KIB
 """Submissions without a requester are taken up to here: nobody can submit them again."""
 
 
-class Intake:
+class Entrance:
     """The entrance of a buffer, and the submissions that still have to be answered busy.
 
     Args:
