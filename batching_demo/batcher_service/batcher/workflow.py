@@ -6,10 +6,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 
-from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
@@ -17,7 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.batcher.carried import pack_state, unpack_state
     from batching_demo.batcher_service.batcher.run_length import RunLength
     from batching_demo.batcher_service.batcher.signals import read_signal
-    from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult, Decided
+    from batching_demo.batcher_service.batcher.status import status_of
+    from batching_demo.batcher_service.batcher.write_failure import read_failure
+    from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult
     from batching_demo.contracts.counts import count
     from batching_demo.contracts.messages import Submission
     from batching_demo.contracts.names import BATCHER_WORKFLOW, WAKE_SIGNAL
@@ -42,7 +43,6 @@ with workflow.unsafe.imports_passed_through():
 RETRY_WHILE_FAILING_SECONDS = 60.0
 """The least retry_after while the database fails. It may not be tried again sooner."""
 LONGEST_ACTIVITY = timedelta(seconds=60)
-_decided = TypeAdapter(Decided)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 # Workflow code cannot see the attempts that the server makes, so it makes further ones itself.
 ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
@@ -138,22 +138,7 @@ class BatcherWorkflow:
     @workflow.query
     def status(self) -> BatcherStatus:
         """Return what waits, what is in flight, and what has been done."""
-        in_flight = self._flusher.in_flight
-        return BatcherStatus(
-            shard=self._shard,
-            mode=self._control.mode,
-            mode_since=self._control.since,
-            settings=self._buffer.settings,
-            buffered_records=self._buffer.records,
-            buffered_bytes=self._buffer.bytes,
-            oldest_at=self._buffer.oldest_at,
-            in_flight=len(in_flight),
-            in_flight_records=sum(batch.header.records for batch in in_flight),
-            backlog=len(self._state.admission),
-            consecutive_failures=self._health.failures,
-            last_error=self._health.last_error,
-            totals=self._totals,
-        )
+        return status_of(self._shard, self._state)
 
     @workflow.update
     def flush(self) -> Done:
@@ -272,9 +257,9 @@ class BatcherWorkflow:
                 summary=count(batch.header.records, "record"),
             )
         except ActivityError as error:
-            message, sqlstate, decided = _cause_of(error)
-            now, places = workflow.time(), decided.places
-            self._flusher.failed(batch, message, sqlstate, now, decided=places)
+            message, sqlstate, decided = read_failure(error)
+            now = workflow.time()
+            self._flusher.failed(batch, message, sqlstate, now, decided=decided.places)
             if decided.places:
                 self._totals.add_verdicts(decided.result)
             workflow.logger.warning(
@@ -340,15 +325,6 @@ class BatcherWorkflow:
         buffer, now = self._buffer, workflow.time()
         linger = buffer.settings.linger_seconds
         self._metrics.show(buffer.records, buffer.bytes, buffer.oldest_at, linger, now)
-
-
-def _cause_of(error: ActivityError) -> tuple[str, str | None, Decided]:
-    """Return what failed, the SQLSTATE if Postgres named one, and what is decided all the same."""
-    cause = error.cause
-    if not isinstance(cause, ApplicationError):
-        return str(cause), None, Decided()
-    sqlstate, decided, *_ = (*cause.details, None, None)
-    return cause.message, sqlstate, _decided.validate_python(decided or {})
 
 
 def _unfinished(tasks: Sequence[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
