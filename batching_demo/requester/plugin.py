@@ -30,7 +30,7 @@ from batching_demo.executions import MemoUnreadableError
 from batching_demo.namespace_database import find_database
 from batching_demo.requester.messages import PREPARE_ACTIVITY
 from batching_demo.requester.queued.enqueuer import Enqueuer
-from batching_demo.requester.records import RecordTexts, prepare_submissions
+from batching_demo.requester.record_texts import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
 from batching_demo.requester.undecided import HIDES_RECORDS
 from batching_demo.secret_files import find_secret

@@ -8,13 +8,13 @@ import pytest
 
 from batching_demo.contracts.encoding import decode_records
 from batching_demo.contracts.messages import SubmissionHeader
-from batching_demo.requester.records import (
-    Record,
+from batching_demo.requester.record_texts import (
     RecordError,
     RecordTexts,
     prepare_submissions,
     record_texts,
 )
+from batching_demo.requester.records import Record
 
 TEMPLATE = SubmissionHeader("workflow/write-1", "workflow", 0, 0)
 
