@@ -13,9 +13,9 @@ from temporalio.worker import Worker
 from batching_demo.concurrency import in_background
 from batching_demo.contracts.identity import DATABASE_WORKFLOW
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, BATCHER_WORKFLOW, WAKE_SIGNAL
-from batching_demo.deployment import VERSION, search_value
-from batching_demo.executions import list_executions
-from batching_demo.pollers import describe_polling
+from batching_demo.temporal.deployment import VERSION, search_value
+from batching_demo.temporal.executions import list_executions
+from batching_demo.temporal.pollers import describe_polling
 
 LOOK_SECONDS = 5.0
 LOOKS = 6

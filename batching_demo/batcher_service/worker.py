@@ -24,9 +24,9 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
-from batching_demo.deployment import Version, deployment_config
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
+from batching_demo.temporal.deployment import Version, deployment_config
+from batching_demo.temporal.running import GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(

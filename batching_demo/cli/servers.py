@@ -6,7 +6,7 @@ import click
 
 from batching_demo.cli.process.quiet import report
 from batching_demo.settings import DATABASE_URL, EMBEDDED, QUEUE_URL, Settings
-from batching_demo.temporal_target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
+from batching_demo.temporal.target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
 
 OF_DATABASES = (DATABASE_URL, "PG")
 OF_TEMPORAL = "TEMPORAL_"

@@ -19,8 +19,8 @@ from batching_demo.database.identity import read_identity
 from batching_demo.operator.identity import check_database
 from batching_demo.operator.queue import look_at_queue
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
-from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import QUEUE_URL
+from batching_demo.temporal.pollers import find_worker_problem
 
 POLL_SECONDS = 0.1
 WORKER_SECONDS = 2.0

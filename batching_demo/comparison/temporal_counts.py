@@ -10,9 +10,9 @@ from temporalio.client import Client, WorkflowHistoryEventFilterType
 from batching_demo.comparison.billable_actions import activity_actions, billable_actions
 from batching_demo.concurrency import map_some_at_once
 from batching_demo.contracts.names import batcher_workflow_id
-from batching_demo.executions import CONTINUED_AS_NEW, describe_execution
-from batching_demo.namespace_database import find_database
 from batching_demo.requester.client import activity_id_of
+from batching_demo.temporal.executions import CONTINUED_AS_NEW, describe_execution
+from batching_demo.temporal.namespace_database import find_database
 
 SAMPLE = 200
 AT_ONCE = 20

@@ -12,7 +12,7 @@ from batching_demo.devstack.installation import find_temporal
 from batching_demo.devstack.launch import Log, launch, server_environment, wait_until
 from batching_demo.devstack.ports import HOST, is_free
 from batching_demo.devstack.processes import find_servers, option_of, stop_processes
-from batching_demo.search_attributes import KEYS
+from batching_demo.temporal.search_attributes import KEYS
 
 # Three times as many workflows a second as with the defaults of SQLite. They are as safe from
 # kill -9; only a power cut may lose the last moments.

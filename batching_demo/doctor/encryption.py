@@ -12,10 +12,10 @@ from batching_demo.contracts.operations import SETTINGS_MEMO
 from batching_demo.contracts.payloads import UndecodableError, is_encrypted, key_id_of
 from batching_demo.doctor.check import Check, ok, problem, skipped
 from batching_demo.encryption.keys import NONE, read_keys
-from batching_demo.executions import find_execution
 from batching_demo.operator.shards import running_shards
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.executions import find_execution
 
 ENCRYPTION = "encryption"
 ANSWER_SECONDS = 10.0

@@ -21,11 +21,11 @@ from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import MAIN_TASK_QUEUE, MAIN_WORKFLOW
-from batching_demo.executions import COMPLETED, describe_execution
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions, Slice, Source
 from batching_demo.main_service.run_options import MOST_OPEN, with_run_ids
 from batching_demo.main_service.summary import SliceResult, Summary
-from batching_demo.search_attributes import (
+from batching_demo.temporal.executions import COMPLETED, describe_execution
+from batching_demo.temporal.search_attributes import (
     RUN_LABEL,
     WRITE_PATH,
     attributes,

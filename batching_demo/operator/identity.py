@@ -16,12 +16,12 @@ from batching_demo.contracts.identity import (
     describe_mismatch,
 )
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.deployment import Version
-from batching_demo.executions import PAUSED, find_execution
-from batching_demo.namespace_database import find_database
 from batching_demo.operator.causes import innermost_message
 from batching_demo.operator.requests import AGAIN, POLL_SECONDS
-from batching_demo.pollers import find_missing_version, find_version_problem
+from batching_demo.temporal.deployment import Version
+from batching_demo.temporal.executions import PAUSED, find_execution
+from batching_demo.temporal.namespace_database import find_database
+from batching_demo.temporal.pollers import find_missing_version, find_version_problem
 
 
 class IdentityError(UserError):

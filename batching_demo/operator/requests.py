@@ -17,7 +17,7 @@ from batching_demo.contracts.operations import STATUS_QUERY, BatcherStatus, Done
 from batching_demo.operator.causes import innermost_message
 from batching_demo.operator.failing_task import describe_failing_task
 from batching_demo.operator.shards import OperatorError, ShardPausedError, describe
-from batching_demo.pollers import advise_to_start
+from batching_demo.temporal.pollers import advise_to_start
 
 QUERY_SECONDS = 4.0
 UPDATE_SECONDS = 10.0

@@ -10,8 +10,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, RETRY_WORKFLOW
 from batching_demo.contracts.retries import RetryInput, RetryResult
-from batching_demo.executions import describe_execution, read_memo
 from batching_demo.operator.causes import innermost_message
+from batching_demo.temporal.executions import describe_execution, read_memo
 
 SUBMITTED_MEMO = "submitted"
 """Memo with a digest of what the user gave, to tell two retries of one dead letter apart."""

@@ -10,8 +10,8 @@ from temporalio.client import Client
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import BATCHER_WORKFLOW, batcher_workflow_id
 from batching_demo.contracts.operations import SETTINGS_MEMO, BatcherSettings
-from batching_demo.deployment import Version
-from batching_demo.executions import (
+from batching_demo.temporal.deployment import Version
+from batching_demo.temporal.executions import (
     PAUSED,
     Execution,
     find_execution,

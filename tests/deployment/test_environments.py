@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from batching_demo.settings import Settings
-from batching_demo.temporal_target import choose_temporal
+from batching_demo.temporal.target import choose_temporal
 from tests.support.manifests import ROOT, VERSION, Manifests, Pod, every_folder, every_overlay
 
 KNOWN_VARIABLES = set(

@@ -21,7 +21,7 @@ from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.operator.start import start_batchers
-from batching_demo.pollers import wait_for_pollers
+from batching_demo.temporal.pollers import wait_for_pollers
 from examples.orders import create_orders
 from tests.support.database import fetch
 

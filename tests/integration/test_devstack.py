@@ -31,8 +31,8 @@ from batching_demo.devstack.launch import Log
 from batching_demo.devstack.ports import HOST, find_free_port
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.temporal_server import TemporalServer
-from batching_demo.search_attributes import KEYS, registered_attributes
 from batching_demo.settings import DevStackAddresses, Settings
+from batching_demo.temporal.search_attributes import KEYS, registered_attributes
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
 

@@ -11,7 +11,7 @@ from batching_demo.cli.app import app
 from batching_demo.cli.batcher import worker as batcher_worker
 from batching_demo.cli.main import worker as main_worker
 from batching_demo.devstack.ports import find_free_port
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 from tests.support.commands import assert_one_line, run, tree
 
 

@@ -25,9 +25,9 @@ from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.identity import read_identity
 from batching_demo.devstack.ports import HOST
-from batching_demo.executions import status_name
 from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.start import start_batchers
+from batching_demo.temporal.executions import status_name
 from tests.support.commands import aside, assert_one_line, said
 from tests.support.processes import finish, start
 from tests.support.services import batcher_service, both_services
@@ -124,7 +124,7 @@ async def test_a_server_with_tls(
 
 
 async def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batching_demo.temporal.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("batching_demo.temporal.connecting.ANSWER_SECONDS", 0.5)
     async with listening() as address:
         monkeypatch.setenv("TEMPORAL_ADDRESS", address)
         result = await aside("batcher", "status")

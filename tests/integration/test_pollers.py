@@ -5,7 +5,7 @@ import time
 from temporalio.client import Client
 
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
-from batching_demo.pollers import has_pollers, wait_for_pollers
+from batching_demo.temporal.pollers import has_pollers, wait_for_pollers
 from tests.support.services import main_service
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batching_demo import temporal
 from batching_demo.cli import psql
 from batching_demo.cli.app import app
 from batching_demo.cli.batcher import worker as batcher_worker
 from batching_demo.cli.comparison import demo
 from batching_demo.cli.main import worker as main_worker
+from batching_demo.temporal import connecting
 from tests.support.random_commands import Call, Calls
 
 EXIT_CODES = {0, 1, 2, 3, 130}
@@ -45,7 +45,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable
     monkeypatch.setattr(demo, "interrupt_on_signals", lambda: None)
     monkeypatch.setattr(psql, "find_psql", lambda embedded: "psql")
     for module in (batcher_worker, main_worker):
-        monkeypatch.setattr(module, "connect_with_retries", temporal.connect)
+        monkeypatch.setattr(module, "connect_with_retries", connecting.connect)
     monkeypatch.chdir(tmp_path)
 
     def run(seed: int, calls: int) -> None:

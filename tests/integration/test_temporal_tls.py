@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from batching_demo.devstack.ports import HOST
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 from tests.support.certificates import Authority
 from tests.support.commands import aside, assert_one_line
 from tests.support.debian import needs_haproxy

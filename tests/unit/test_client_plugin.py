@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from temporalio.client import Plugin
 
-from batching_demo.client_plugin import load_client_plugin
 from batching_demo.settings import SettingsError
+from batching_demo.temporal.client_plugin import load_client_plugin
 
 CODE = """
 from temporalio.plugin import SimplePlugin

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from temporalio.common import SearchAttributeKey
 
-from batching_demo.search_attributes import KEYS
+from batching_demo.temporal.search_attributes import KEYS
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)

@@ -4,8 +4,8 @@ import pytest
 from temporalio.common import WorkerDeploymentVersion
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.deployment import Version, check_version
-from batching_demo.pollers import Poller, Polling, version_problem
+from batching_demo.temporal.deployment import Version, check_version
+from batching_demo.temporal.pollers import Poller, Polling, version_problem
 from tests.support.commands import assert_one_line, run
 
 A, B = WorkerDeploymentVersion("shop", "a"), WorkerDeploymentVersion("shop", "b")

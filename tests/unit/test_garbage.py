@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batching_demo.temporal import collect_closed_runs_soon
+from batching_demo.temporal.running import collect_closed_runs_soon
 
 
 class Run:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from batching_demo import temporal
 from batching_demo.contracts.payloads import UndecodableError
+from batching_demo.temporal import connecting
 
 
 async def look(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
@@ -16,9 +16,9 @@ async def look(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
             await asyncio.Event().wait()
         raise answer
 
-    monkeypatch.setattr(temporal, "KEYS_SECONDS", 0.01)
-    monkeypatch.setattr(temporal, "find_database", find_database)
-    await temporal._check_keys(None)  # type: ignore[arg-type]  # The look-up ignores it.
+    monkeypatch.setattr(connecting, "KEYS_SECONDS", 0.01)
+    monkeypatch.setattr(connecting, "find_database", find_database)
+    await connecting._check_keys(None)  # type: ignore[arg-type]  # The look-up ignores it.
 
 
 @pytest.mark.parametrize("answer", [None, RPCError("no", RPCStatusCode.PERMISSION_DENIED, b"")])

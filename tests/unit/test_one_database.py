@@ -9,7 +9,7 @@ from temporalio.worker import Worker
 from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
-from batching_demo.executions import MemoUnreadableError
+from batching_demo.temporal.executions import MemoUnreadableError
 from tests.support.waiting import in_time
 
 

@@ -13,7 +13,7 @@ from batching_demo.secret_files import (
     resolve_secret_files,
 )
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal_target import choose_temporal
+from batching_demo.temporal.target import choose_temporal
 from tests.support.commands import assert_one_line, run
 from tests.support.documents import ROOT
 

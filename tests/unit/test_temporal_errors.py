@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batching_demo.settings import Settings
-from batching_demo.temporal_failures import explain, last_cause
-from batching_demo.temporal_target import EMBEDDED, TemporalTarget, choose_temporal
+from batching_demo.temporal.failures import explain, last_cause
+from batching_demo.temporal.target import EMBEDDED, TemporalTarget, choose_temporal
 
 # As temporalio 1.35 writes it for a port that nobody listens on.
 REFUSED = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batching_demo.settings import DevStackAddresses, Settings, SettingsError
-from batching_demo.temporal_target import TemporalTarget, choose_temporal
+from batching_demo.temporal.target import TemporalTarget, choose_temporal
 
 EMBEDDED = DevStackAddresses(
     database_url="postgresql://embedded", temporal_address="127.0.0.1:7000", ui_url="http://ui"

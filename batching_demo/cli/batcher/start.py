@@ -10,7 +10,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.operator.start import Started, start_batchers
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 
 @click.command()

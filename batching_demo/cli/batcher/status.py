@@ -13,7 +13,7 @@ from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
 from batching_demo.operator.status import Overview, lines, overview
 from batching_demo.settings import Settings
 from batching_demo.stopping import interrupt_on_signals
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 LABEL_WIDTH = 14
 

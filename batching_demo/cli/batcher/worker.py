@@ -31,9 +31,10 @@ from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
-from batching_demo.deployment import Version, as_version
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect_with_retries, run_until_stopped
+from batching_demo.temporal.connecting import connect_with_retries
+from batching_demo.temporal.deployment import Version, as_version
+from batching_demo.temporal.running import run_until_stopped
 
 SESSIONS = "batching-demo batcher worker"
 logger = logging.getLogger(__name__)

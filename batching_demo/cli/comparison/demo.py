@@ -38,7 +38,7 @@ from batching_demo.database.schema.migrations import migrate
 from batching_demo.operator.start import start_batchers
 from batching_demo.settings import DATABASE_URL, POOLER, QUEUE_URL, Settings
 from batching_demo.stopping import interrupt_on_signals
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 LONGEST_START_SECONDS = 30.0
 

@@ -39,9 +39,9 @@ from batching_demo.operator.retries import (
     RetryRequest,
     retry_dead_letter,
 )
-from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.pollers import find_worker_problem
 
 AT_ONCE = 100
 """As many as one batch of the default size takes."""

@@ -17,11 +17,15 @@ from batching_demo.contracts.names import (
     MAIN_WORKFLOW,
     batcher_workflow_id,
 )
-from batching_demo.deployment import IS_PINNED, VERSION, search_value
-from batching_demo.executions import PAUSED, describe_execution, list_executions
 from batching_demo.main_service.starter import Starter
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
-from batching_demo.pollers import describe_polling, find_missing_version, find_version_problem
+from batching_demo.temporal.deployment import IS_PINNED, VERSION, search_value
+from batching_demo.temporal.executions import PAUSED, describe_execution, list_executions
+from batching_demo.temporal.pollers import (
+    describe_polling,
+    find_missing_version,
+    find_version_problem,
+)
 
 LOOK_SECONDS = 5.0
 RUNS = f"WorkflowType = '{MAIN_WORKFLOW}'"

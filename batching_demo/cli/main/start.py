@@ -30,9 +30,9 @@ from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import check_records_per_workflow, choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
-from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.pollers import find_worker_problem
 
 DEFAULT_WORKFLOWS = 5
 NEW_LABEL = "new"

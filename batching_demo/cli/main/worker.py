@@ -15,14 +15,15 @@ from batching_demo.cli.servers import temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
-from batching_demo.deployment import Version, as_version
 from batching_demo.main_service.worker import (
     DEFAULT_THREADS,
     DEFAULT_WORKFLOW_SLOTS,
     build_worker,
 )
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect_with_retries, run_until_stopped
+from batching_demo.temporal.connecting import connect_with_retries
+from batching_demo.temporal.deployment import Version, as_version
+from batching_demo.temporal.running import run_until_stopped
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 REQUESTS_AT_ONCE = 32
 """Of at most 512 KiB each, so 16 MiB under way."""

@@ -35,7 +35,7 @@ from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.start import start_batchers
-from batching_demo.pollers import wait_for_pollers
+from batching_demo.temporal.pollers import wait_for_pollers
 from tools.benchmark.harness.cells import Arrivals, Cell, Sample
 from tools.benchmark.harness.counters import read_batches, read_written
 from tools.benchmark.harness.flights import SERIAL

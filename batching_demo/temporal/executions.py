@@ -19,8 +19,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.payloads import ENCODING, UndecodableError, is_encrypted, key_missing
-from batching_demo.deployment import Version, read_version
 from batching_demo.settings import CLIENT_PLUGIN
+from batching_demo.temporal.deployment import Version, read_version
 
 PAUSED, COMPLETED = "paused", "completed"
 CONTINUED_AS_NEW = "continued_as_new"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batching_demo.settings import Settings, SettingsError, find_home
-from batching_demo.temporal_security import Security, read_security
+from batching_demo.temporal.security import Security, read_security
 
 if TYPE_CHECKING:
     from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig

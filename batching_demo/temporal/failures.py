@@ -2,8 +2,8 @@
 
 import re
 
-from batching_demo.temporal_security import API_KEY, explain_tls, what_it_wants
-from batching_demo.temporal_target import ADDRESS, EMBEDDED, PROFILE, TemporalTarget
+from batching_demo.temporal.security import API_KEY, explain_tls, what_it_wants
+from batching_demo.temporal.target import ADDRESS, EMBEDDED, PROFILE, TemporalTarget
 
 _CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 _STATUS = re.compile(r'code: (\w+), message: "([^"]*)"')

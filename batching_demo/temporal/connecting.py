@@ -1,30 +1,23 @@
-"""Connect to Temporal, and run a worker until a signal stops it."""
+"""Connect to Temporal."""
 
 import asyncio
-import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, PayloadLimitsConfig, Plugin
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from batching_demo.client_plugin import load_client_plugin
 from batching_demo.contracts.errors import UserError
 from batching_demo.encryption.plugin import EncryptionPlugin
-from batching_demo.executions import MemoUnreadableError
-from batching_demo.namespace_database import find_database
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.stopping import stop_on_signals
-from batching_demo.temporal_failures import explain
-from batching_demo.temporal_target import NAMESPACE, TemporalTarget, choose_temporal
+from batching_demo.temporal.client_plugin import load_client_plugin
+from batching_demo.temporal.executions import MemoUnreadableError
+from batching_demo.temporal.failures import explain
+from batching_demo.temporal.namespace_database import find_database
+from batching_demo.temporal.target import NAMESPACE, TemporalTarget, choose_temporal
 
-GRACEFUL_SHUTDOWN = timedelta(seconds=70)
-"""Longer than an activity may take, so that a write in flight ends."""
 ANSWER_SECONDS = 10.0
 KEYS_SECONDS = 3.0
 """For a look at the keys, without which a client works too."""
@@ -33,8 +26,6 @@ INVALID = "Invalid headers"
 LONGEST_RETRY_SECONDS = 15.0
 LARGE_PAYLOADS = PayloadLimitsConfig(payloads_warn_size=1024 * 1024)
 """The SDK warns of larger payloads; a batcher with a full buffer carries half as much over."""
-COLLECTION_THRESHOLDS = 700, 3, 1
-"""For `gc.set_threshold`: a busy worker then looks at old objects every two to ten seconds."""
 logger = logging.getLogger(__name__)
 
 
@@ -52,19 +43,6 @@ class NamespaceMissingError(TemporalUnavailableError):
             f" `temporal operator namespace create --namespace {target.namespace}"
             f" --address {target.address}`, or set {NAMESPACE}"
         )
-
-
-def workflow_runner(*, sandbox: bool) -> WorkflowRunner:
-    """Return what runs the workflows of a worker of ours.
-
-    The sandbox of the SDK refuses calls that are not deterministic, such as that of a clock. Our
-    workflows make none: `scripts/lint` and the tests see to that, and the tests run them within it.
-    Without it, a short workflow takes its worker a third less CPU time.
-
-    Args:
-        sandbox: Whether they run within it all the same.
-    """
-    return SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner()
 
 
 async def connect(settings: Settings) -> Client:
@@ -144,29 +122,3 @@ async def connect_with_retries(settings: Settings) -> Client:
             logger.warning("%s; trying again in %.0f s", error, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
-
-
-async def run_until_stopped(worker: Worker, started: Callable[[asyncio.Event], None]) -> None:
-    """Poll until a signal to stop, then finish what runs; a second signal ends the process.
-
-    Args:
-        worker: Polls.
-        started: Is called once it does, with the event that a signal to stop sets.
-    """
-    stop = stop_on_signals()
-    async with worker:
-        collect_closed_runs_soon()
-        started(stop)
-        await stop.wait()
-
-
-def collect_closed_runs_soon() -> None:
-    """Make Python collect all garbage every few seconds, without the objects that exist now.
-
-    A closed workflow run is a cycle of a few old objects that may hold megabytes. By the defaults
-    of Python, the runs of some minutes pile up.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # Python compares the number of new objects with what the last collection left.
-    gc.set_threshold(*COLLECTION_THRESHOLDS)

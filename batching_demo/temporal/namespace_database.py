@@ -10,7 +10,7 @@ from batching_demo.contracts.identity import (
     IDENTITY_MEMO,
 )
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.executions import Execution, find_execution, read_memo
+from batching_demo.temporal.executions import Execution, find_execution, read_memo
 
 
 async def find_database(client: Client) -> str | None:

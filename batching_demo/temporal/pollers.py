@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE
-from batching_demo.deployment import Version, name_version, read_version, version_options
+from batching_demo.temporal.deployment import Version, name_version, read_version, version_options
 
 WORKER_COMMANDS = {
     BATCHER_TASK_QUEUE: "batching-demo batcher worker",
