@@ -33,6 +33,7 @@ from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.temporal_server import TemporalServer
 from batching_demo.settings import DevStackAddresses, Settings
 from batching_demo.temporal.search_attributes import KEYS, registered_attributes
+from tests.support.root import ROOT
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
 
@@ -341,7 +342,7 @@ def test_other_commands_do_without_the_packages(tmp_path: Path, command: str) ->
 
 
 def test_the_packages_are_those_of_the_dependency_group() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     group = {one.partition("==")[0] for one in project["dependency-groups"]["devstack"]}
     assert group == set(installation.PACKAGES)
 

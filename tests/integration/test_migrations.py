@@ -6,7 +6,6 @@ import subprocess
 import sys
 from decimal import Decimal
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -19,8 +18,7 @@ from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.schema.migrations import migrate
 from tests.support.database import execute_at, fetch
-
-ROOT = Path(__file__).parents[2]
+from tests.support.root import ROOT
 
 
 async def tables(url: str) -> set[str]:

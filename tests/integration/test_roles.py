@@ -26,10 +26,10 @@ from batching_demo.doctor.postgres.checks import check_postgres
 from batching_demo.settings import Settings
 from tests.support.commands import aside, assert_one_line
 from tests.support.database import execute, execute_at, fetch, scalar
-from tests.support.documents import ROOT
 from tests.support.postgres import ChosenPostgres
 from tests.support.records import batch_info, record
 from tests.support.roles import PASSWORD, ROLES, let_log_in, url_as
+from tests.support.root import ROOT
 from tests.support.writing import rows_of
 
 NO_PRIVILEGE = "42501"

@@ -15,7 +15,8 @@ from batching_demo.operator.start import start_batchers
 from tests.support import commands
 from tests.support.commands import aside
 from tests.support.database import fetch
-from tests.support.processes import ROOT, finish
+from tests.support.processes import finish
+from tests.support.root import ROOT
 from tests.support.services import both_services
 from tests.support.waiting import in_time
 

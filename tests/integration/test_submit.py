@@ -16,7 +16,8 @@ from batching_demo.contracts.direct import WRITE_RECORDS
 from batching_demo.contracts.operations import BatcherSettings
 from tests.support.commands import aside, assert_one_line, said
 from tests.support.database import fetch, rows
-from tests.support.processes import ROOT, finish
+from tests.support.processes import finish
+from tests.support.root import ROOT
 from tests.support.services import batcher_service
 from tests.support.shapes import parsed
 from tests.support.waiting import eventually, in_time

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from pathlib import Path
 
 import pytest
 from asyncpg import InterfaceError, PostgresError
@@ -19,8 +18,9 @@ from batching_demo.database.advice import (
     Advice,
     advise,
 )
+from tests.support.root import ROOT
 
-OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
+OPERATE = ROOT / "docs" / "operate.md"
 SAID = "unsupported startup parameter: statement_timeout"
 NAMES: dict[type[BaseException], str] = {
     PoolTimeoutError: "none, pool",

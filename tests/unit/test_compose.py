@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from ruamel.yaml import YAML
 from temporalio.common import SearchAttributeKey
 
 from batching_demo.temporal.search_attributes import KEYS
+from tests.support.root import ROOT
 
-COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
+COMPOSE = ROOT / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 PROMETHEUS: dict[str, Any] = YAML(typ="safe").load(COMPOSE.parent / "monitoring" / "prometheus.yml")

@@ -12,6 +12,7 @@ from batching_demo.database.connection.parameters import ConnectionParameters
 from batching_demo.database.connection.reading import describe_database, read_parameters
 from batching_demo.database.connection.vocabulary import KNOWN, VARIABLES
 from batching_demo.settings import Settings, SettingsError
+from tests.support.root import ROOT
 
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 PASSWORDS = st.text(CHARACTERS, min_size=1, max_size=20)
@@ -197,7 +198,7 @@ def test_a_database_is_described_with_what_decides(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_docs_name_every_parameter_and_its_variable() -> None:
-    documents = Path(__file__).parents[2] / "docs" / "configuration.md"
+    documents = ROOT / "docs" / "configuration.md"
     rows = [row.split("|")[1:3] for row in documents.read_text().splitlines() if row[:3] == "| `"]
     names, variables = (
         {name for row in rows for name in row[at].split("`")[1::2]} for at in (0, 1)

@@ -12,7 +12,8 @@ import pytest
 from batching_demo.cli.app import app
 from batching_demo.settings import POOLER, QUEUE_URL, TARGETS
 from tests.support.commands import tree
-from tests.support.documents import PAGES, ROOT, Page, read
+from tests.support.documents import PAGES, Page, read
+from tests.support.root import ROOT
 from tools.benchmark.__main__ import main as benchmark
 from tools.chaos.__main__ import main as chaos
 

@@ -15,8 +15,8 @@ from batching_demo.batcher_service import metrics
 from batching_demo.batcher_service.batcher import buffer_metrics
 from batching_demo.batcher_service.queues import metrics as queue_metrics
 from tests.support.manifests import queries_of_keda
+from tests.support.root import ROOT
 
-ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "monitoring"
 GRAFANA = MONITORING / "grafana"
 RULES: list[dict[str, Any]] = [

@@ -14,7 +14,8 @@ from types import NoneType
 import pytest
 
 import batching_demo
-from tests.support.documents import ROOT, read
+from tests.support.documents import read
+from tests.support.root import ROOT
 
 NAMES = sorted(batching_demo.__all__)
 PAGE = ROOT / "docs" / "api.md"

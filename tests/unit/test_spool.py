@@ -16,8 +16,8 @@ from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.files.source_file import SourceError
 from batching_demo.main_service.files.spool import Readable, readable
+from tests.support.preparing import CASES
 
-CASES = Path(__file__).parents[1] / "cases"
 TEXT = "id,name\n1,Café\n2,naïve\n"
 
 
