@@ -248,7 +248,7 @@ async def test_a_crash_loses_nothing_that_was_committed(server: PostgresServer) 
 
 
 async def test_a_killed_server_starts_again_at_once(server: PostgresServer) -> None:
-    lock = server.data_directory / "18" / "postmaster.pid"
+    lock = server.directory / "18" / "postmaster.pid"
     os.kill(int(lock.read_text().split()[0]), signal.SIGKILL)
 
     server.start()
@@ -257,7 +257,7 @@ async def test_a_killed_server_starts_again_at_once(server: PostgresServer) -> N
 
 
 async def test_nobody_enters_without_the_password(server: PostgresServer) -> None:
-    password = server.data_directory / "password"
+    password = server.directory / "password"
     assert password.stat().st_mode & 0o777 == 0o600
 
     with pytest.raises(asyncpg.InvalidPasswordError):
@@ -273,7 +273,7 @@ def test_root_copies_programs_that_its_server_user_cannot_reach(
     server.initialise()
     server.start()
 
-    assert left_running(directory)[0][0].startswith(str(server.data_directory))
+    assert left_running(directory)[0][0].startswith(str(server.directory))
 
 
 @ROOT_ONLY

@@ -318,4 +318,4 @@ class TestServer:
 
 
 def settings_of(server: PostgresServer) -> Path:
-    return server.data_directory / str(POSTGRES_VERSION) / "postgresql.conf"
+    return server.directory / str(POSTGRES_VERSION) / "postgresql.conf"
