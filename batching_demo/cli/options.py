@@ -30,11 +30,11 @@ def option(
     """Declare an option; `--help` shows its default.
 
     Args:
-        declarations: as of `click.option`.
-        help: what it means. It names the default itself where that is no plain value.
-        variable: makes BATCHING_DEMO_<variable> set the option too. This is for the configuration
+        declarations: As of `click.option`.
+        help: What it means. It names the default itself where that is no plain value.
+        variable: Makes BATCHING_DEMO_<variable> set the option too. This is for the configuration
             of a deployment, not for what one call is about.
-        attributes: as of `click.option`.
+        attributes: As of `click.option`.
     """
     attributes.setdefault("show_default", "[default:" not in help)
     if variable is not None:
@@ -46,9 +46,9 @@ def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[An
     """Declare options that a command takes as one value.
 
     Args:
-        name: the parameter of the command that gets the value.
-        make: a dataclass with fields that are named like the options.
-        declare: the options.
+        name: The parameter of the command that gets the value.
+        make: A dataclass with fields that are named like the options.
+        declare: The options.
     """
     names = {field.name for field in fields(make)}
 

@@ -58,7 +58,7 @@ def require_both(settings: Settings) -> None:
     """Check that the environment names a database and a Temporal server.
 
     Raises:
-        UsageError: one is missing; half of each would mix two deployments.
+        UsageError: One is missing; half of each would mix two deployments.
     """
     names_database = settings.database_origins not in ((), (EMBEDDED,))
     if not names_database or not choose_temporal(settings).is_named:

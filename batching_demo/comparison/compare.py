@@ -65,7 +65,7 @@ async def compare(
     """Run each path under a run label of its own, which also prefixes its keys in `records`.
 
     Raises:
-        ComparisonError: a main workflow failed.
+        ComparisonError: A main workflow failed.
     """
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return [

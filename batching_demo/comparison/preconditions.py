@@ -33,9 +33,9 @@ async def check_preconditions(
     """Check schema and workers, and the batchers if a path needs them.
 
     Raises:
-        ComparisonError: something is missing; the message names the command that starts it.
-        IdentityError: the batcher service writes to another database.
-        SQLAlchemyError: the database does not answer, or has no schema.
+        ComparisonError: Something is missing; the message names the command that starts it.
+        IdentityError: The batcher service writes to another database.
+        SQLAlchemyError: The database does not answer, or has no schema.
     """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT FROM write_counts LIMIT 0"))

@@ -46,12 +46,12 @@ def up(state_directory: Path, report: Report, *, queue: bool = False) -> DevStac
     """Start the servers that do not run yet, and write their addresses into the state directory.
 
     Args:
-        state_directory: holds the data of the servers.
-        report: gets lines about the progress.
-        queue: starts Valkey too.
+        state_directory: Holds the data of the servers.
+        report: Gets lines about the progress.
+        queue: Starts Valkey too.
 
     Raises:
-        DevStackError: a server does not start; this call has then stopped what it started.
+        DevStackError: A server does not start; this call has then stopped what it started.
     """
     find_postgres()
     find_temporal()
@@ -88,7 +88,7 @@ def down(state_directory: Path, report: Report) -> None:
     """Stop the workers and servers of a state directory; their data stays.
 
     Raises:
-        DevStackError: one of its processes belongs to another user.
+        DevStackError: One of its processes belongs to another user.
     """
     if not state_directory.exists():
         return

@@ -17,9 +17,9 @@ class RejectionError(Exception):
     The detail never repeats what the record holds: reasons reach logs and histories.
 
     Args:
-        code: the same for all problems of a kind.
-        detail: what is wrong.
-        position: of the character in the text where it goes wrong, if that is known.
+        code: The same for all problems of a kind.
+        detail: What is wrong.
+        position: Of the character in the text where it goes wrong, if that is known.
     """
 
     def __init__(self, code: str, detail: str, position: int | None = None) -> None:

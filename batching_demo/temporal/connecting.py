@@ -49,10 +49,10 @@ async def connect(settings: Settings) -> Client:
     """Connect to the server that `choose_temporal` names.
 
     Raises:
-        SettingsError: a TEMPORAL_* variable or the configuration file is wrong, or the keys, or
+        SettingsError: A TEMPORAL_* variable or the configuration file is wrong, or the keys, or
             the plugin of the environment.
-        TemporalUnavailableError: no server answers there, or it does not have the namespace.
-        UndecodableError: the namespace has what the keys cannot decrypt.
+        TemporalUnavailableError: No server answers there, or it does not have the namespace.
+        UndecodableError: The namespace has what the keys cannot decrypt.
     """
     target = choose_temporal(settings)
     try:

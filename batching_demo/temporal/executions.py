@@ -58,7 +58,7 @@ async def describe_execution(client: Client, workflow_id: str, run_id: str = "")
     """Describe the latest run of a workflow, or the one that is named.
 
     Raises:
-        RPCError: it does not exist, or the server does not answer.
+        RPCError: It does not exist, or the server does not answer.
     """
     found = await client.workflow_service.describe_workflow_execution(
         DescribeWorkflowExecutionRequest(
@@ -83,7 +83,7 @@ async def find_execution(client: Client, workflow_id: str) -> Execution | None:
     """Describe the latest run of a workflow; None if there is none of this id.
 
     Raises:
-        RPCError: the server does not answer.
+        RPCError: The server does not answer.
     """
     try:
         return await describe_execution(client, workflow_id)
@@ -121,8 +121,8 @@ async def read_memo(client: Client, execution: Execution, name: str, default: An
     """Decode a value of the memo.
 
     Raises:
-        UndecodableError: it is encrypted, and this client lacks the key.
-        MemoUnreadableError: it is encoded in another way that this client does not know.
+        UndecodableError: It is encrypted, and this client lacks the key.
+        MemoUnreadableError: It is encoded in another way that this client does not know.
     """
     if name not in execution.memo:
         return default

@@ -65,9 +65,9 @@ async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bo
     """Return whether a worker has polled a task queue in the last minutes.
 
     Args:
-        client: of the namespace.
-        task_queue: its name.
-        since: seconds since the epoch, by the clock of the server. Earlier polls do not count,
+        client: Of the namespace.
+        task_queue: Its name.
+        since: Seconds since the epoch, by the clock of the server. Earlier polls do not count,
             such as those of a worker that has ended.
     """
     pollers = (await describe_polling(client, task_queue)).pollers
@@ -78,9 +78,9 @@ async def poller_names(client: Client, task_queue: str, *, within: float) -> lis
     """Return the names of the workers that have polled a task queue lately.
 
     Args:
-        client: of the namespace.
-        task_queue: its name.
-        within: how many seconds ago, at most, by this machine's clock.
+        client: Of the namespace.
+        task_queue: Its name.
+        within: How many seconds ago, at most, by this machine's clock.
     """
     pollers = (await describe_polling(client, task_queue)).pollers
     since = time.time() - within

@@ -65,7 +65,7 @@ def choose_temporal(settings: Settings, environ: Mapping[str, str] = os.environ)
     """Choose the server and the namespace; an empty variable is as none.
 
     Raises:
-        SettingsError: a variable or the configuration file is wrong.
+        SettingsError: A variable or the configuration file is wrong.
     """
     variables = _variables(environ)
     file = _file(variables)

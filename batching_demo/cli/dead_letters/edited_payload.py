@@ -28,7 +28,7 @@ def read_payload(file: IO[bytes]) -> str:
     """Read the one JSON object of a file.
 
     Raises:
-        BadParameter: the file holds none that can be stored; the message names file and place.
+        BadParameter: The file holds none that can be stored; the message names file and place.
     """
     try:
         raw = file.read(MAX_RECORD_BYTES + 1)

@@ -43,7 +43,7 @@ def slices(
     content than what was inspected.
 
     Raises:
-        SourceError: the file cannot be read, or it is not what was inspected.
+        SourceError: The file cannot be read, or it is not what was inspected.
     """
     advice = "put it back and start again"
     with opened(source.path, advice) as file, opened(source.path, advice) as again:

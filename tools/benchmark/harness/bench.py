@@ -63,12 +63,12 @@ class Bench:
         """Run a cell once, and return its figures.
 
         Args:
-            cell: what to run.
-            source: has at least the cell's records.
-            counted: also count events in histories, which takes longer than the run itself.
+            cell: What to run.
+            source: Has at least the cell's records.
+            counted: Also count events in histories, which takes longer than the run itself.
 
         Raises:
-            BenchmarkError: not every record was written.
+            BenchmarkError: Not every record was written.
         """
         await self._prepare(cell)
         label = f"{cell.name}-{secrets.token_hex(4)}"
@@ -141,9 +141,9 @@ class Bench:
         """Stop all workers and start new ones.
 
         Args:
-            settings: environment variables of the new workers.
-            batcher_workers: number of batcher worker processes.
-            floor: also start a worker of the floor, which cells without a path need.
+            settings: Environment variables of the new workers.
+            batcher_workers: Number of batcher worker processes.
+            floor: Also start a worker of the floor, which cells without a path need.
         """
         await asyncio.to_thread(self.system.stop_workers)
         stopped_at = time.time()
@@ -208,7 +208,7 @@ async def bench(*, queue: bool = False) -> AsyncIterator[Bench]:
     """Start servers, and stop them and all workers in the end.
 
     Args:
-        queue: also starts Valkey.
+        queue: Also starts Valkey.
     """
     with system_directory("benchmark") as directory:
         system = System(directory, queue=queue)
