@@ -110,7 +110,7 @@ class Settings:
         """Where servers, logs and copies of inputs are.
 
         Raises:
-            SettingsError: this user has no home directory, and the environment names none.
+            SettingsError: This user has no home directory, and the environment names none.
         """
         if self.known_state_directory is None:
             raise SettingsError(
@@ -124,7 +124,7 @@ class Settings:
         """The URL of the database, or `file:///path` of a file that holds it.
 
         Raises:
-            SettingsError: the environment names none, and no embedded one runs; or it names two.
+            SettingsError: The environment names none, and no embedded one runs; or it names two.
         """
         if self.database_url is None:
             raise SettingsError(

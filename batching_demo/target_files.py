@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic_core import ErrorDetails
 
 from batching_demo.contracts.errors import InputError
-from batching_demo.contracts.targets import OnConflict, TargetDeclaration, problem_of_name
+from batching_demo.contracts.targets import OnConflict, TargetDeclaration, problem_of_name, suggest
 from batching_demo.settings import TARGETS
 
 EXPECTED = {
@@ -138,6 +137,4 @@ def _unknown(key: str) -> str:
     plain = key.lower().replace("-", "_")
     if why := NEVER.get(NEVER_TOO.get(plain, plain)):
         return f"{key} is refused: {why}; leave it out"
-    near = get_close_matches(plain, EXPECTED, 1, 0.6)
-    hint = f"is it {near[0]}?" if near else f"there are {', '.join(EXPECTED)}"
-    return f"{key} is unknown: {hint}"
+    return f"{key} is unknown: {suggest(plain, EXPECTED)}"

@@ -38,7 +38,7 @@ from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.main_service import worker as main_worker
 from batching_demo.main_service.files.inspect import inspect
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter
@@ -180,8 +180,8 @@ async def load(client: Client, path: Path, records: int, options: RunOptions) ->
     """Load records, and return the ids of the main workflows."""
     source = inspect(path, format=None, delimiter=",", key_columns=options.key_columns).source
     outcomes: list[SliceResult] = []
-    starter = Starter(client, source, options, on_result=outcomes.append)
-    await starter.run(slices(source, options.records_per_workflow, limit=records))
+    starter = Starter(client, options, on_result=outcomes.append)
+    await starter.run(work_of(source, options.records_per_workflow, limit=records))
     return [outcome.workflow_id for outcome in outcomes]
 
 

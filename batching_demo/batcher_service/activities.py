@@ -1,8 +1,8 @@
 """The activities that write records and send the answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
@@ -10,16 +10,14 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from batching_demo.batcher_service.answer_sizes import in_one_result
-from batching_demo.batcher_service.batch_writer import BatchWriter, Written
+from batching_demo.batcher_service.batch_writer import BatchWriter
 from batching_demo.batcher_service.coalescer import Coalescer
 from batching_demo.batcher_service.confirmations import confirm, send_to_all
-from batching_demo.batcher_service.failures import (
-    database_failures_reported,
-    log_failure,
-    lost_activity_reported,
-)
+from batching_demo.batcher_service.failures import log_failure
+from batching_demo.batcher_service.heartbeats import watched
 from batching_demo.batcher_service.identity.guard import IdentityGuard
 from batching_demo.batcher_service.metrics import WorkerMetrics
+from batching_demo.batcher_service.written import Written
 from batching_demo.contracts.batches import (
     ANSWER_BUSY,
     WRITE_BATCH,
@@ -39,11 +37,6 @@ from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.database.targets.registry import Targets
-
-HEARTBEATS_IN_TIMEOUT = 3
-"""So a heartbeat that is late or lost causes no timeout."""
-LONGEST_SILENCE_SECONDS = 10.0
-"""Between two heartbeats of an activity without a heartbeat timeout."""
 
 
 class WriteActivities:
@@ -89,7 +82,7 @@ class WriteActivities:
             batch: The batch without its records.
             records: The joined records of its submissions.
         """
-        async with _watched():
+        async with watched():
             submissions = split(batch.submissions, records)
             written = await self._writer.write(batch, submissions, WritePath.BATCHED)
             await self._confirm(batch, written)
@@ -118,7 +111,7 @@ class WriteActivities:
             records: The joined records.
         """
         submissions = split(headers, records)
-        async with _watched():
+        async with watched():
             written = await self._writer.write_unbatched(submissions, activity.info().attempt)
         return in_one_result(written.in_order())
 
@@ -169,7 +162,7 @@ class WriteActivities:
         if not submissions:
             return []
         coalescer = self._coalescer(submissions[0].header.target)
-        async with _watched(logged=True):
+        async with watched(logged=True):
             answers = await coalescer.submit(submissions, attempt=activity.info().attempt)
         return in_one_result(answers)
 
@@ -220,28 +213,3 @@ def _temporal_errors() -> Iterator[None]:
     except RPCError as error:
         reason = f"Temporal does not say which database is its own ({error.status.name})"
         raise DatabaseFailedError(Failure(FailureKind.OUTAGE, reason)) from None
-
-
-@asynccontextmanager
-async def _watched(*, logged: bool = False) -> AsyncIterator[None]:
-    """Send heartbeats meanwhile, so that a dead worker is noticed; report a failing database.
-
-    Args:
-        logged: As of `database_failures_reported`.
-    """
-    heartbeat = asyncio.create_task(_heartbeat())
-    try:
-        with lost_activity_reported(), database_failures_reported(logged=logged):
-            yield
-    finally:
-        heartbeat.cancel()
-
-
-async def _heartbeat() -> None:
-    timeout = activity.info().heartbeat_timeout
-    every = timeout.total_seconds() / HEARTBEATS_IN_TIMEOUT if timeout else LONGEST_SILENCE_SECONDS
-    while True:
-        # First the wait: a short activity needs no heartbeat, which costs the server as much as a
-        # result.
-        await asyncio.sleep(every)
-        activity.heartbeat()

@@ -5,18 +5,18 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.verdicts import Gathered, by_target, gather
+from batching_demo.batcher_service.written import Written
 from batching_demo.contracts.batches import (
     UNKNOWN_TARGET,
     BatchHeader,
     BatchResult,
-    Decided,
     describe_origin,
 )
 from batching_demo.contracts.messages import Submission, Verdict, Verdicts, shown_verdicts
@@ -33,48 +33,9 @@ from batching_demo.database.writing.writes import try_target, write_batch, write
 
 WriteRows = Callable[[Rows, Target], Awaitable[WriteResult]]
 """Writes the rows of one target."""
+UNKNOWN_LABEL = "unknown"
+"""In metrics, of all targets that nobody knows: their names would be without end."""
 logger = logging.getLogger(__name__)
-
-
-class PartlyWrittenError(DatabaseFailedError):
-    """The write of a target has failed, and those of others have not.
-
-    Args:
-        error: How it has failed.
-        decided: The submissions that are not to be written again.
-    """
-
-    def __init__(self, error: DatabaseFailedError, decided: Decided) -> None:
-        super().__init__(error.failure)
-        self.decided = decided
-
-
-@dataclass
-class Written:
-    """What became of the submissions of a batch."""
-
-    answers: dict[int, Verdicts] = field(default_factory=dict)
-    """By the place of the submission in the batch. Those of a target that has failed have none."""
-    failure: DatabaseFailedError | None = None
-    """How the first of the targets that have failed has failed."""
-
-    def raise_failure(self) -> None:
-        """Raise the failure, if there is one.
-
-        Raises:
-            DatabaseFailedError: A target has failed. Its submissions may be written again.
-            PartlyWrittenError: The same, and there are others. They may not: meanwhile somebody may
-                change their rows.
-        """
-        if self.failure and self.answers:
-            decided = Decided(sorted(self.answers), BatchResult.of(self.in_order()))
-            raise PartlyWrittenError(self.failure, decided)
-        if self.failure:
-            raise self.failure
-
-    def in_order(self) -> list[Verdicts]:
-        """Return the answers in the order of the submissions."""
-        return [self.answers[place] for place in sorted(self.answers)]
 
 
 class BatchWriter:
@@ -144,17 +105,15 @@ class BatchWriter:
                 gathered = self._gather(submissions[place] for place in places)
                 started = time.monotonic()
                 try:
-                    result = await self._write(target, gathered, batch.shard, path, write_rows)
+                    answers, result = await self._write(target, gathered, path, write_rows, batch)
                 except DatabaseFailedError as error:
                     written.failure = written.failure or error
                     flush.has_failed = True
                     if error.failure.kind is FailureKind.OUTAGE:
                         break  # the others would only wait for the same server
                     continue
-                answers = gathered.verdicts(result, batch.batch_id)
                 written.answers.update(zip(places, answers, strict=True))
-                counted = self._count(target, answers, batch.shard, path, result)
-                _log(batch, path, target, len(gathered.rows), counted, time.monotonic() - started)
+                _log(batch, path, target, len(gathered.rows), result, time.monotonic() - started)
         if not written.failure:
             self._metrics.batch_written(batch, path, time.time())
         return written
@@ -185,36 +144,42 @@ class BatchWriter:
 
         for target, places in by_target(submissions).items():
             gathered = self._gather(submissions[place] for place in places)
-            path = WritePath.UNBATCHED
-            result = await self._write(target, gathered, None, path, write_rows)
-            answers = gathered.verdicts(result, None)
+            answers, _ = await self._write(target, gathered, WritePath.UNBATCHED, write_rows)
             written.answers.update(zip(places, answers, strict=True))
-            self._count(target, answers, None, path, result)
         return written
 
     async def _write(
         self,
-        name: str,
+        target: str,
         gathered: Gathered,
-        shard: int | None,
         path: WritePath,
         write_rows: WriteRows,
-    ) -> WriteResult:
-        """Write the rows of one target.
-
-        Those of a target that is not known are rejected: no repetition would mend that.
+        batch: BatchHeader | None = None,
+    ) -> tuple[list[Verdicts], BatchResult]:
+        """Write the rows of one target, and return the verdicts and the number of each.
 
         Raises:
             DatabaseFailedError: No record is to blame.
         """
-        with self._metrics.measured(shard, path, self._label(name)):
-            async with self._turn, self._guarding():
-                target: Target = RECORDS
-                if self.knows(name):
-                    target = await self._targets.find(self._engine, name)
-                else:
-                    gathered.rows.reject(f"{UNKNOWN_TARGET}: {self._describe_unknown(name)}")
-                return await write_rows(gathered.rows, target)
+        shard, batch_id = (batch.shard, batch.batch_id) if batch else (None, None)
+        label = target if self.knows(target) else UNKNOWN_LABEL
+        with self._metrics.measured(shard, path, label):
+            result = await self._write_rows(target, gathered.rows, write_rows)
+        answers = gathered.verdicts(result, batch_id)
+        counted = BatchResult.of(answers)
+        self._metrics.decided(shard, path, label, counted, result.bisect_statements)
+        return answers, counted
+
+    async def _write_rows(self, name: str, rows: Rows, write_rows: WriteRows) -> WriteResult:
+        """Write rows once a connection is free.
+
+        Those of a target that is not known are rejected: no repetition would mend that.
+        """
+        async with self._turn, self._guarding():
+            if self.knows(name):
+                return await write_rows(rows, await self._targets.find(self._engine, name))
+            rows.reject(f"{UNKNOWN_TARGET}: {self._describe_unknown(name)}")
+            return await write_rows(rows, RECORDS)
 
     def _describe_unknown(self, name: str) -> str:
         return (
@@ -222,23 +187,6 @@ class BatchWriter:
             " correct the name, or declare it in the file of --targets and restart the batcher"
             " workers"
         )
-
-    def _count(
-        self,
-        target: str,
-        answers: Sequence[Verdicts],
-        shard: int | None,
-        path: WritePath,
-        result: WriteResult,
-    ) -> BatchResult:
-        counted = BatchResult.of(answers)
-        statements = result.bisect_statements
-        self._metrics.decided(shard, path, self._label(target), counted, statements)
-        return counted
-
-    def _label(self, name: str) -> str:
-        """Return the name of a target for metrics: those that nobody knows would be without end."""
-        return name if self.knows(name) else "unknown"
 
 
 def _log(

@@ -1,6 +1,5 @@
 """Send verdicts and busy answers to the workflows that wait for them."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.batcher_service.answer_sizes import messages_of
+from batching_demo.concurrency import map_some_at_once
 from batching_demo.contracts.messages import SubmissionHeader, Verdicts
 from batching_demo.contracts.names import VERDICTS_SIGNAL
 
@@ -44,17 +44,16 @@ async def send_to_all(
     One that cannot be reached costs the others nothing: its records are decided, and it asks
     again if it still runs.
     """
-    turn = asyncio.Semaphore(AT_ONCE)
 
-    async def send(workflow_id: str, message: object) -> str:
-        async with turn:
-            try:
-                await client.get_workflow_handle(workflow_id).signal(signal, message)
-            except RPCError as error:
-                return _result_of(workflow_id, error)
+    async def send(addressed: tuple[str, object]) -> str:
+        workflow_id, message = addressed
+        try:
+            await client.get_workflow_handle(workflow_id).signal(signal, message)
+        except RPCError as error:
+            return _result_of(workflow_id, error)
         return "delivered"
 
-    return Counter(await asyncio.gather(*(send(*one) for one in messages)))
+    return Counter(await map_some_at_once(send, messages, at_once=AT_ONCE))
 
 
 def _result_of(workflow_id: str, error: RPCError) -> str:

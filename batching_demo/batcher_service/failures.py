@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from batching_demo.batcher_service.batch_writer import PartlyWrittenError
+from batching_demo.batcher_service.written import PartlyWrittenError
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 
 LONGEST_DELAY_SECONDS = 30

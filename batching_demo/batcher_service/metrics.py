@@ -86,11 +86,11 @@ class WorkerMetrics:
         try:
             yield
             outcome = "written"
-            self.database_is_up(True)
+            self.show_database(True)
         except Exception as error:
             outcome = "failed"
             if isinstance(error, UserError) and error.is_outage:
-                self.database_is_up(False)
+                self.show_database(False)
             raise
         finally:
             self._seconds.record(time.monotonic() - started, labels | {"outcome": outcome})
@@ -135,7 +135,7 @@ class WorkerMetrics:
         """Count submissions that were answered busy."""
         self._busy.add(submissions, {"shard": shard})
 
-    def database_is_up(self, is_up: bool) -> None:
+    def show_database(self, is_up: bool) -> None:
         """Show whether the database answered."""
         self._up.set(int(is_up))
 

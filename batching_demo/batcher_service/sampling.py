@@ -11,6 +11,7 @@ from sqlalchemy import Connection, ExceptionContext, QueuePool, event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.batcher_service.metrics import WorkerMetrics
+from batching_demo.concurrency import in_background
 from batching_demo.database.dead_letters.queries import count_by_status
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
@@ -68,12 +69,10 @@ async def sampling(
         writes: Say more than a new connection: those that are open may be dead.
     """
     engine = create_engine(database_url, application_name=SESSIONS, pool_size=1, pooler=pooler)
-    task = asyncio.create_task(_sample(engine, metrics, writes))
     try:
-        yield
+        async with in_background(_sample(engine, metrics, writes)):
+            yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
         await engine.dispose()
 
 
@@ -110,9 +109,9 @@ async def _sample(
         except DatabaseFailedError as error:
             # A missing table or privilege is for the writes to report.
             if error.is_outage:
-                metrics.database_is_up(False)
+                metrics.show_database(False)
         else:
-            metrics.database_is_up(writes is None or writes.are_answered)
+            metrics.show_database(writes is None or writes.are_answered)
             pause = pause_after(time.monotonic() - started)
         await asyncio.sleep(pause)
 

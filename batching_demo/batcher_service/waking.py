@@ -10,11 +10,12 @@ from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
+from batching_demo.concurrency import in_background
 from batching_demo.contracts.identity import DATABASE_WORKFLOW
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, BATCHER_WORKFLOW, WAKE_SIGNAL
-from batching_demo.deployment import VERSION, search_value
-from batching_demo.executions import list_executions
-from batching_demo.pollers import describe_polling
+from batching_demo.temporal.deployment import VERSION, search_value
+from batching_demo.temporal.executions import list_executions
+from batching_demo.temporal.pollers import describe_polling
 
 LOOK_SECONDS = 5.0
 LOOKS = 6
@@ -41,12 +42,8 @@ class WakingPlugin(SimplePlugin):
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         """Run a worker."""
-        waking = asyncio.create_task(self._wake_when_current())
-        try:
+        async with in_background(self._wake_when_current()):
             await next(worker)
-        finally:
-            waking.cancel()
-            await asyncio.wait([waking])
 
     async def _wake_when_current(self) -> None:
         looks = 0

@@ -24,9 +24,9 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.targets.registry import Targets
-from batching_demo.deployment import Version, deployment_config
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
+from batching_demo.temporal.deployment import Version, deployment_config
+from batching_demo.temporal.running import GRACEFUL_SHUTDOWN, workflow_runner
 
 
 def build_worker(
@@ -71,17 +71,6 @@ def build_worker(
     log = BatchLog(engine, client.identity) if batch_log else None
     writes = WriteActivities(engine, client, pool_size, coalescing, known, log)
     retries = RetryActivities(engine, writes.guard)
-    consuming = []
-    if queue_url:
-        consumers = SubmissionConsumers(
-            queue_url,
-            client.namespace,
-            coalescing,
-            writes.write_queued,
-            writes.probe_queued,
-            meter_of(client),
-        )
-        consuming.append(SubmissionsPlugin(consumers))
     return Worker(
         client,
         task_queue=BATCHER_TASK_QUEUE,
@@ -103,7 +92,7 @@ def build_worker(
             OneDatabasePlugin(writes.guard),
             TargetsPlugin(engine, known),
             *([BatchLogPlugin(log)] if log else []),
-            *consuming,
+            *([_consuming(queue_url, client, coalescing, writes)] if queue_url else []),
             *([WakingPlugin(client, deployment)] if deployment else []),
         ],
         identity=identity,
@@ -114,3 +103,18 @@ def build_worker(
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
         deployment_config=deployment_config(deployment),
     )
+
+
+def _consuming(
+    queue_url: str, client: Client, settings: BatcherSettings, writes: WriteActivities
+) -> SubmissionsPlugin:
+    """Return what has a worker write the submissions of a queue."""
+    consumers = SubmissionConsumers(
+        queue_url,
+        client.namespace,
+        settings,
+        writes.write_queued,
+        writes.probe_queued,
+        meter_of(client),
+    )
+    return SubmissionsPlugin(consumers)

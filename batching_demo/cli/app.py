@@ -115,7 +115,7 @@ def _place(error: UserError, settings: Settings) -> str:
 
 def _at(settings: Settings) -> str:
     """Name the address of Temporal."""
-    from batching_demo.temporal_target import choose_temporal
+    from batching_demo.temporal.target import choose_temporal
 
     try:
         return f" at {choose_temporal(settings)}"

@@ -12,6 +12,7 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.bind_address import BindAddress, cannot_listen, read_bind
+from batching_demo.cli.process.quiet import quiet_logs_option
 from batching_demo.contracts.payloads import ENCRYPTION_KEYS
 from batching_demo.secret_files import CODEC_TOKEN, find_secret, read_secret_file
 from batching_demo.settings import DevStackAddresses, Settings, SettingsError
@@ -58,7 +59,7 @@ def _read_origins(_ctx: click.Context, _param: click.Parameter, given: Sequence[
     metavar="FILE",
     help=f"File with the token that everybody has to send who asks. [default: {CODEC_TOKEN}]",
 )
-@options.quiet_logs
+@quiet_logs_option
 @click.pass_obj
 def codec_server(settings: Settings, bind: str, origins: list[str], token_file: str | None) -> None:
     """Decrypt payloads for the Web UI and the Temporal CLI, until it is told to stop.
@@ -121,7 +122,7 @@ def _build_app(settings: Settings, origins: Collection[str], token: str) -> "App
 async def _serve(app: "Application", address: BindAddress) -> None:
     from aiohttp import web
 
-    from batching_demo.temporal import stop_on_signals
+    from batching_demo.stopping import stop_on_signals
 
     stop = stop_on_signals()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)

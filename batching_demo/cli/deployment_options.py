@@ -7,7 +7,7 @@ import click
 from temporalio.common import WorkerDeploymentVersion
 
 from batching_demo.cli import options
-from batching_demo.deployment import Version, check_version
+from batching_demo.temporal.deployment import Version, check_version
 
 _name = options.option(
     "--deployment-name",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from batching_demo.cli import options
+from batching_demo.cli.process.quiet import report
 from batching_demo.cli.servers import naming_variables
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.installation import not_installed
@@ -119,12 +119,6 @@ def print_status(settings: Settings) -> bool:
     if not found.is_running:
         report("not all of it runs: `batching-demo dev up` starts what is missing")
     return found.is_running
-
-
-def report(line: str) -> None:
-    """Print progress on standard error, unless --quiet is given; standard output is for results."""
-    if not options.is_quiet():
-        click.echo(line, err=True)
 
 
 def _print_line(name: str, where: str) -> None:

@@ -1,6 +1,5 @@
 """Options that several commands share, and how options are declared."""
 
-import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
@@ -10,10 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from batching_demo.contracts.limits import DEFAULT_POLLERS, MAX_BATCH_BYTES, MAX_BATCH_RECORDS
+from batching_demo.contracts.limits import DEFAULT_POLLERS
 from batching_demo.contracts.names import COMMON_SHARD, WritePath
-from batching_demo.contracts.operations import BatcherSettings
-from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.queue_servers.submission_streams import stream_address
 from batching_demo.settings import POOLERS, read_pooler
@@ -25,7 +22,6 @@ WRITE_PATHS = [path.value for path in WritePath]
 LONGEST_SECONDS = 30 * 24 * 60 * 60
 MOST_SHARDS = 1000
 DEFAULT_TIMEOUT_SECONDS = 60.0
-OF_RUNNING_BATCHERS = "[default: the running batchers']"
 
 
 def option(
@@ -34,11 +30,11 @@ def option(
     """Declare an option; `--help` shows its default.
 
     Args:
-        declarations: as of `click.option`.
-        help: what it means. It names the default itself where that is no plain value.
-        variable: makes BATCHING_DEMO_<variable> set the option too. This is for the configuration
+        declarations: As of `click.option`.
+        help: What it means. It names the default itself where that is no plain value.
+        variable: Makes BATCHING_DEMO_<variable> set the option too. This is for the configuration
             of a deployment, not for what one call is about.
-        attributes: as of `click.option`.
+        attributes: As of `click.option`.
     """
     attributes.setdefault("show_default", "[default:" not in help)
     if variable is not None:
@@ -50,9 +46,9 @@ def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[An
     """Declare options that a command takes as one value.
 
     Args:
-        name: the parameter of the command that gets the value.
-        make: a dataclass with fields that are named like the options.
-        declare: the options.
+        name: The parameter of the command that gets the value.
+        make: A dataclass with fields that are named like the options.
+        declare: The options.
     """
     names = {field.name for field in fields(make)}
 
@@ -85,72 +81,6 @@ class Seconds(click.FloatRange):
         if math.isnan(seconds):
             self.fail(f"{value} is not a number of seconds", param, ctx)
         return seconds
-
-
-def max_records(note: str = "", **attributes: Any) -> Decorator[Any]:
-    """Declare --max-records."""
-    return option(
-        "--max-records",
-        type=click.IntRange(min=1, max=MAX_BATCH_RECORDS),
-        help=f"Records in a batch, and in one submission, at most. {note}",
-        **attributes,
-    )
-
-
-def max_bytes(**attributes: Any) -> Decorator[Any]:
-    """Declare --max-bytes."""
-    return option(
-        "--max-bytes",
-        type=click.IntRange(min=1, max=MAX_BATCH_BYTES),
-        help="Encoded bytes in a batch, at most.",
-        **attributes,
-    )
-
-
-def linger(note: str = "", **attributes: Any) -> Decorator[Any]:
-    """Declare --linger."""
-    return option(
-        "--linger",
-        "linger_seconds",
-        type=Seconds(),
-        help=f"Seconds that the oldest record may wait for its batch to fill. {note}",
-        **attributes,
-    )
-
-
-def max_writes_per_second(note: str = "", **attributes: Any) -> Decorator[Any]:
-    """Declare --max-writes-per-second."""
-    return option(
-        "--max-writes-per-second",
-        type=click.FloatRange(min=0, max=MOST_WRITES_PER_SECOND),
-        help="Write budget of a shard: a batch that is not full is written as soon as the budget"
-        f" allows it, and waits for the linger at most. 0 is no budget. {note}",
-        **attributes,
-    )
-
-
-def shards(note: str = "", **attributes: Any) -> Decorator[Any]:
-    """Declare --shards."""
-    return option(
-        "--shards",
-        type=click.IntRange(min=1, max=MOST_SHARDS),
-        help=f"Batchers that share the load. {note}",
-        **attributes,
-    )
-
-
-def batcher_settings(name: str) -> Decorator[Any]:
-    """Declare the settings of a batcher, for a command that takes them as `BatcherSettings`."""
-    return as_one(
-        name,
-        BatcherSettings,
-        max_records(variable="MAX_RECORDS", default=BatcherSettings.max_records),
-        max_bytes(variable="MAX_BYTES", default=BatcherSettings.max_bytes),
-        linger(variable="LINGER", default=BatcherSettings.linger_seconds),
-        max_writes_per_second(
-            variable="MAX_WRITES_PER_SECOND", default=BatcherSettings.max_writes_per_second
-        ),
-    )
 
 
 def write_path(
@@ -263,39 +193,3 @@ queue_url = option(
     " path queued travel through, such as redis://HOST:6379/0. [default: that of `dev up --queue`]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
-_QUIET = f"{__name__}.quiet"
-"""The key of the context's `meta` under which commands and what they call find --quiet."""
-
-
-def _keep_quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-    ctx.meta[_QUIET] = value
-
-
-def is_quiet() -> bool:
-    """Return whether the command that runs was called with --quiet."""
-    ctx = click.get_current_context(silent=True)
-    return bool(ctx and ctx.meta.get(_QUIET))
-
-
-quiet = click.option(
-    "--quiet",
-    is_flag=True,
-    expose_value=False,
-    callback=_keep_quiet,
-    help="Print only the result, and on standard error what is wrong.",
-)
-
-
-def _log_problems_only(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-    _keep_quiet(ctx, parameter, value)
-    if value:
-        logging.getLogger("batching_demo").setLevel(logging.WARNING)
-
-
-quiet_logs = click.option(
-    "--quiet",
-    is_flag=True,
-    expose_value=False,
-    callback=_log_problems_only,
-    help="Log only warnings and errors.",
-)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import click
 
-from batching_demo.cli import options
+from batching_demo.cli.process.quiet import report
 from batching_demo.settings import DATABASE_URL, EMBEDDED, QUEUE_URL, Settings
-from batching_demo.temporal_target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
+from batching_demo.temporal.target import ADDRESS, CONFIG_FILE, PROFILE, choose_temporal
 
 OF_DATABASES = (DATABASE_URL, "PG")
 OF_TEMPORAL = "TEMPORAL_"
@@ -17,23 +17,18 @@ NAMING = (DATABASE_URL, ADDRESS, PROFILE, CONFIG_FILE, QUEUE_URL)
 
 def name_temporal(settings: Settings) -> None:
     """Name the Temporal server and what decided it, on standard error."""
-    _say(temporal_line(settings))
+    report(temporal_line(settings))
 
 
 def name_database(settings: Settings) -> None:
     """Name the database and what decided it, on standard error."""
-    _say(database_line(settings))
+    report(database_line(settings))
 
 
 def name_servers(settings: Settings) -> None:
     """Name both servers."""
     name_database(settings)
     name_temporal(settings)
-
-
-def _say(line: str) -> None:
-    if not options.is_quiet():
-        click.echo(line, err=True)
 
 
 def temporal_line(settings: Settings) -> str:
@@ -63,7 +58,7 @@ def require_both(settings: Settings) -> None:
     """Check that the environment names a database and a Temporal server.
 
     Raises:
-        UsageError: one is missing; half of each would mix two deployments.
+        UsageError: One is missing; half of each would mix two deployments.
     """
     names_database = settings.database_origins not in ((), (EMBEDDED,))
     if not names_database or not choose_temporal(settings).is_named:

@@ -19,7 +19,7 @@ from batching_demo.contracts.names import WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.batch_log.queries import count_reasons
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult, Summary
@@ -65,7 +65,7 @@ async def compare(
     """Run each path under a run label of its own, which also prefixes its keys in `records`.
 
     Raises:
-        ComparisonError: a main workflow failed.
+        ComparisonError: A main workflow failed.
     """
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return [
@@ -88,32 +88,8 @@ async def _measure(
     # The other paths use no batcher, and none need run.
     shards = comparison.shards if path == WritePath.BATCHED else 0
     runs = await batcher_runs(client, shards)
-    options = options_on(path, _options(comparison, run_label))
     outcomes: list[SliceResult] = []
-    starter = starter_on(
-        path,
-        client,
-        comparison.source,
-        options,
-        max_open=comparison.max_open,
-        on_change=lambda summary: on_change(path, summary),
-        on_result=outcomes.append,
-    )
-    planned = slices(
-        comparison.source,
-        options.records_per_workflow,
-        limit=comparison.records,
-        skip=place * comparison.records if comparison.is_own else 0,
-    )
-    try:
-        summary = await starter.run(planned)
-    except asyncio.CancelledError:
-        # A request ends by itself, and needs nothing but a batcher worker.
-        if isinstance(starter, Starter):
-            await starter.terminate_open("the comparison was interrupted")
-        raise
-    if summary.failures:
-        raise ComparisonError(f"{path}: {first_of(summary.failures, 1)}")
+    summary = await _run(client, comparison, place, run_label, on_change, outcomes.append)
     main_counts = await mean_counts(client, path, outcomes)
     batcher_counts = await batcher_counts_since(client, runs)
     is_own = comparison.is_own
@@ -131,6 +107,48 @@ async def _measure(
         main_counts=main_counts,
         batcher_counts=batcher_counts,
     )
+
+
+async def _run(
+    client: Client,
+    comparison: Comparison,
+    place: int,
+    run_label: str,
+    on_change: OnChange,
+    on_result: Callable[[SliceResult], None],
+) -> Summary:
+    """Have the records of one path written.
+
+    Raises:
+        ComparisonError: A main workflow failed.
+    """
+    path = comparison.paths[place]
+    options = options_on(path, _options(comparison, run_label))
+    starter = starter_on(
+        path,
+        client,
+        comparison.source,
+        options,
+        max_open=comparison.max_open,
+        on_change=lambda summary: on_change(path, summary),
+        on_result=on_result,
+    )
+    planned = work_of(
+        comparison.source,
+        options.records_per_workflow,
+        limit=comparison.records,
+        skip=place * comparison.records if comparison.is_own else 0,
+    )
+    try:
+        summary = await starter.run(planned)
+    except asyncio.CancelledError:
+        # A request ends by itself, and needs nothing but a batcher worker.
+        if isinstance(starter, Starter):
+            await starter.terminate_open("the comparison was interrupted")
+        raise
+    if summary.failures:
+        raise ComparisonError(f"{path}: {first_of(summary.failures, 1)}")
+    return summary
 
 
 def _options(comparison: Comparison, run_label: str) -> RunOptions:

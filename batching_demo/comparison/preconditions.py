@@ -19,8 +19,8 @@ from batching_demo.database.identity import read_identity
 from batching_demo.operator.identity import check_database
 from batching_demo.operator.queue import look_at_queue
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
-from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import QUEUE_URL
+from batching_demo.temporal.pollers import find_worker_problem
 
 POLL_SECONDS = 0.1
 WORKER_SECONDS = 2.0
@@ -33,9 +33,9 @@ async def check_preconditions(
     """Check schema and workers, and the batchers if a path needs them.
 
     Raises:
-        ComparisonError: something is missing; the message names the command that starts it.
-        IdentityError: the batcher service writes to another database.
-        SQLAlchemyError: the database does not answer, or has no schema.
+        ComparisonError: Something is missing; the message names the command that starts it.
+        IdentityError: The batcher service writes to another database.
+        SQLAlchemyError: The database does not answer, or has no schema.
     """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT FROM write_counts LIMIT 0"))

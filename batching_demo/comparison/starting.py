@@ -49,7 +49,7 @@ def starter_on(
     Args:
         path: A write path, or `DIRECT`.
         client: Of the namespace.
-        source: The input.
+        source: The input, whose first records say how many fit.
         options: Those of this path. Rows of the direct path have the run label as their source.
         max_open: Workflows or requests under way at a time; None lets their size decide.
         on_change: Called with the summary whenever it changes.
@@ -60,7 +60,6 @@ def starter_on(
     if path == DIRECT:
         return DirectStarter(
             client,
-            source,
             options,
             max_open=max_open,
             on_change=on_change,
@@ -69,7 +68,6 @@ def starter_on(
         )
     return Starter(
         client,
-        source,
         options,
         max_open=max_open,
         on_change=on_change,

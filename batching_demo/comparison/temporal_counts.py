@@ -1,6 +1,5 @@
 """What Temporal has recorded of main workflows, of batchers and of requests."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,10 +8,11 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistoryEventFilterType
 
 from batching_demo.comparison.billable_actions import activity_actions, billable_actions
+from batching_demo.concurrency import map_some_at_once
 from batching_demo.contracts.names import batcher_workflow_id
-from batching_demo.executions import CONTINUED_AS_NEW, describe_execution
-from batching_demo.namespace_database import find_database
 from batching_demo.requester.client import activity_id_of
+from batching_demo.temporal.executions import CONTINUED_AS_NEW, describe_execution
+from batching_demo.temporal.namespace_database import find_database
 
 SAMPLE = 200
 AT_ONCE = 20
@@ -76,13 +76,7 @@ async def _mean(
     count: Callable[[str], Awaitable[TemporalCounts]], ids: Sequence[str]
 ) -> TemporalCounts:
     chosen = ids[:: max(1, len(ids) // SAMPLE)]
-    turn = asyncio.Semaphore(AT_ONCE)
-
-    async def in_turn(one: str) -> TemporalCounts:
-        async with turn:
-            return await count(one)
-
-    counts = await asyncio.gather(*map(in_turn, chosen))
+    counts = await map_some_at_once(count, chosen, at_once=AT_ONCE)
     return sum(counts, TemporalCounts()) * (1 / max(1, len(counts)))
 
 

@@ -1,8 +1,9 @@
 """Targets: the tables that records go to, as users declare them. Postgres is not asked here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 
 RECORDS_TARGET = "records"
@@ -18,6 +19,12 @@ def problem_of_name(name: str) -> str:
     if not NAME.fullmatch(name):
         return "is no name of a target: take at most 63 letters, digits, - and _"
     return ""
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Return what to write in place of a name that is unknown: the nearest one, or else any."""
+    near = get_close_matches(name, known, 1)
+    return f"is it {near[0]}?" if near else f"there are {', '.join(known)}"
 
 
 class OnConflict(StrEnum):

@@ -24,7 +24,7 @@ def server_account() -> pwd.struct_passwd | None:
     """Find or create the user of the server; None if our own will do, because it is not root.
 
     Raises:
-        DevStackError: there is no such user.
+        DevStackError: There is no such user.
     """
     if os.geteuid() != 0:
         _check_name(os.geteuid())

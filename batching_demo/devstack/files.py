@@ -48,7 +48,7 @@ def exclusively(state_directory: Path, report: Callable[[str], None]) -> Iterato
     """Hold the lock of the state directory.
 
     Raises:
-        DevStackError: the directory cannot be used.
+        DevStackError: The directory cannot be used.
     """
     with disk_errors(state_directory):
         make_directory(state_directory)
@@ -66,7 +66,7 @@ def disk_errors(state_directory: Path) -> Iterator[None]:
     """Turn errors of the disk into one line.
 
     Raises:
-        DevStackError: the directory cannot be used.
+        DevStackError: The directory cannot be used.
     """
     try:
         yield

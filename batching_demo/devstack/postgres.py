@@ -14,20 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from batching_demo.devstack.account import barrier, server_account
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.files import let_through, make_directory, write_atomically
 from batching_demo.devstack.installation import POSTGRES_VERSION, postgres_for
-from batching_demo.devstack.launch import Log, launch, run_to_end, wait_until
-from batching_demo.devstack.ports import HOST, is_free
+from batching_demo.devstack.launch import Log, launch, run_to_end
+from batching_demo.devstack.ports import HOST
 from batching_demo.devstack.processes import (
     find_orphans,
     find_servers,
     option_of,
     stop_processes,
 )
+from batching_demo.devstack.server import EmbeddedServer
 
 USER = "postgres"
 DATABASE = "batching_demo"
@@ -40,34 +39,35 @@ STOPS: dict[StopMode, list[tuple[signal.Signals, float]]] = {
 }
 
 
-class PostgresServer:
+class PostgresServer(EmbeddedServer):
     """A Postgres server on 127.0.0.1.
 
     Args:
-        data_directory: holds the cluster, its password and its log. If this runs as root, every
-            user must be able to enter the directories above it.
-        port: the port to listen on.
+        directory: Holds the cluster, its password and its log. If this runs as root, every user
+            must be able to enter the directories above it.
+        port: The port to listen on.
     """
+
+    name = "Postgres"
 
     # The builtin locale is the same on every machine.
     _locale: Sequence[str] = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
-    def __init__(self, data_directory: Path, port: int) -> None:
-        self.data_directory = data_directory.resolve()
+    def __init__(self, directory: Path, port: int) -> None:
+        super().__init__(directory)
         self.port = port
-        self._cluster = self.data_directory / str(POSTGRES_VERSION)
+        self._cluster = self.directory / str(POSTGRES_VERSION)
         self._lock = self._cluster / "postmaster.pid"
-        self._password = self.data_directory / "password"
-        self._log = self.data_directory / "log"
+        self._password = self.directory / "password"
 
     def __str__(self) -> str:
-        return f"Postgres on port {self.port}, data in {self.data_directory}"
+        return f"Postgres on port {self.port}, data in {self.directory}"
 
     @classmethod
-    def find_running(cls, data_directory: Path) -> "PostgresServer | None":
+    def find_running(cls, directory: Path) -> "PostgresServer | None":
         """Find the server of a directory, whoever started it."""
-        process = cls(data_directory, 0).process()
-        return cls(data_directory, int(option_of(process, "-p"))) if process else None
+        process = cls(directory, 0).process()
+        return cls(directory, int(option_of(process, "-p"))) if process else None
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -84,11 +84,6 @@ class PostgresServer:
         """The URL of the project's database, with the password."""
         return f"postgresql://{USER}:{self._password.read_text()}@{self.address}/{DATABASE}"
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the process of the server is there."""
-        return self.process() is not None
-
     def initialise(self) -> None:
         """Create the cluster and its database, unless they exist."""
         if self._cluster.exists():
@@ -103,13 +98,6 @@ class PostgresServer:
         single = ["--single", "-D", str(partial), "-c", "exit_on_error=on", "postgres"]
         run_to_end([programs / "postgres", *single], log, account, f"CREATE DATABASE {DATABASE}")
         partial.rename(self._cluster)
-
-    def start(self) -> None:
-        """Start the server unless it runs, and wait until it takes connections."""
-        log = Log(self._log)
-        process = self.process()
-        pid = process.pid if process else self._launch(log)
-        wait_until(self._is_ready, pid, "Postgres", log)
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server: fast rolls back and writes everything out, immediate is a crash."""
@@ -130,12 +118,14 @@ class PostgresServer:
             for each in (*process.children(), process):
                 each.resume()
 
+    @property
+    def _data(self) -> Path:
+        return self._cluster
+
     def _programs(self, account: pwd.struct_passwd | None) -> Path:
-        return postgres_for(account, self.data_directory)
+        return postgres_for(account, self.directory)
 
     def _launch(self, log: Log) -> int:
-        if not is_free(self.port):
-            raise DevStackError(f"port {self.port} for Postgres is taken by another program")
         self._remove_leftovers()
         account = server_account()
         programs = self._programs(account)
@@ -147,10 +137,6 @@ class PostgresServer:
         # a zombie, or after a restart of the machine by any other program.
         stop_processes(find_orphans(self._cluster), (signal.SIGQUIT, 5.0))
         self._lock.unlink(missing_ok=True)
-
-    def process(self) -> psutil.Process | None:
-        """Return the process of the server; None if it does not run."""
-        return next(iter(find_servers(self._cluster)), None)
 
     def _is_ready(self) -> bool:
         try:
@@ -164,18 +150,18 @@ class PostgresServer:
         return process is not None and lines[0] == str(process.pid)
 
     def _prepare_directory(self, account: pwd.struct_passwd | None) -> None:
-        make_directory(self.data_directory)
+        make_directory(self.directory)
         write_atomically(self._password, secrets.token_urlsafe(24))
         if account is None:
             return
-        let_through(self.data_directory)
-        if closed := barrier(self.data_directory):
+        let_through(self.directory)
+        if closed := barrier(self.directory):
             raise DevStackError(
                 f"Postgres runs as user {account.pw_name}, who may not enter {closed}:"
                 f" `chmod o+x {closed}` lets that user through, or choose another place with"
                 " XDG_STATE_HOME"
             )
-        for path in (self.data_directory, self._password):
+        for path in (self.directory, self._password):
             os.chown(path, account.pw_uid, account.pw_gid)
 
     def _initdb_options(self, cluster: Path) -> list[str]:

@@ -108,11 +108,11 @@ def stop_processes(
     """Send signals to processes until all have ended.
 
     Args:
-        processes: the processes to end.
-        stages: signals, each with the seconds to wait after it. What is left then is killed.
+        processes: The processes to end.
+        stages: Signals, each with the seconds to wait after it. What is left then is killed.
 
     Raises:
-        DevStackError: a process belongs to another user, or does not end even so.
+        DevStackError: A process belongs to another user, or does not end even so.
     """
     left = list(processes)
     for number, seconds in stages:

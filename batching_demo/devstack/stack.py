@@ -1,7 +1,7 @@
 """The embedded servers and their workers, started and stopped together."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from batching_demo.devstack.installation import find_postgres, find_temporal, fi
 from batching_demo.devstack.ports import choose_port, is_free
 from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.processes import Worker, find_servers, registered, stop_processes
+from batching_demo.devstack.server import EmbeddedServer
 from batching_demo.devstack.temporal_server import TemporalServer
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.settings import DevStackAddresses
@@ -23,7 +24,7 @@ UI_PORT = 8233
 VALKEY_PORT = 6379
 
 Report = Callable[[str], None]
-Server = TypeVar("Server", PostgresServer, TemporalServer, ValkeyServer)
+Server = TypeVar("Server", bound=EmbeddedServer)
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ def up(state_directory: Path, report: Report, *, queue: bool = False) -> DevStac
     """Start the servers that do not run yet, and write their addresses into the state directory.
 
     Args:
-        state_directory: holds the data of the servers.
-        report: gets lines about the progress.
-        queue: starts Valkey too.
+        state_directory: Holds the data of the servers.
+        report: Gets lines about the progress.
+        queue: Starts Valkey too.
 
     Raises:
-        DevStackError: a server does not start; this call has then stopped what it started.
+        DevStackError: A server does not start; this call has then stopped what it started.
     """
     find_postgres()
     find_temporal()
@@ -87,7 +88,7 @@ def down(state_directory: Path, report: Report) -> None:
     """Stop the workers and servers of a state directory; their data stays.
 
     Raises:
-        DevStackError: one of its processes belongs to another user.
+        DevStackError: One of its processes belongs to another user.
     """
     if not state_directory.exists():
         return
@@ -163,9 +164,10 @@ def _stop_servers(state_directory: Path, report: Report) -> None:
     temporal = TemporalServer(_temporal_directory(state_directory), 0, 0)
     postgres = PostgresServer(_postgres_directory(state_directory), 0)
     valkey = ValkeyServer(_valkey_directory(state_directory), 0)
-    for name, server in (("Valkey", valkey), ("Temporal", temporal), ("Postgres", postgres)):
+    servers: Sequence[EmbeddedServer] = (valkey, temporal, postgres)
+    for server in servers:
         if server.is_running:
-            report(f"stopping {name}")
+            report(f"stopping {server.name}")
         server.stop()
 
 

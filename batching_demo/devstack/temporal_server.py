@@ -4,15 +4,12 @@ import signal
 import subprocess
 from pathlib import Path
 
-import psutil
-
-from batching_demo.devstack.errors import DevStackError
-from batching_demo.devstack.files import make_directory
 from batching_demo.devstack.installation import find_temporal
-from batching_demo.devstack.launch import Log, launch, server_environment, wait_until
+from batching_demo.devstack.launch import Log, launch, server_environment
 from batching_demo.devstack.ports import HOST, is_free
 from batching_demo.devstack.processes import find_servers, option_of, stop_processes
-from batching_demo.search_attributes import KEYS
+from batching_demo.devstack.server import EmbeddedServer
+from batching_demo.temporal.search_attributes import KEYS
 
 # Three times as many workflows a second as with the defaults of SQLite. They are as safe from
 # kill -9; only a power cut may lose the last moments.
@@ -25,21 +22,22 @@ REGISTER = [
 ]
 
 
-class TemporalServer:
+class TemporalServer(EmbeddedServer):
     """A Temporal dev server on 127.0.0.1 that keeps its workflows in a file.
 
     Args:
-        directory: holds its database and its log.
-        port: the port of its gRPC service.
-        ui_port: the port of its Web UI.
+        directory: Holds its database and its log.
+        port: The port of its gRPC service.
+        ui_port: The port of its Web UI.
     """
 
+    name = "Temporal"
+
     def __init__(self, directory: Path, port: int, ui_port: int) -> None:
-        self.directory = directory.resolve()
+        super().__init__(directory)
         self.port = port
         self.ui_port = ui_port
         self._database = self.directory / "temporal.db"
-        self._log = self.directory / "log"
 
     def __str__(self) -> str:
         return f"Temporal on port {self.port}, Web UI on port {self.ui_port}"
@@ -69,18 +67,9 @@ class TemporalServer:
         """The address of the Web UI for a browser."""
         return f"http://{HOST}:{self.ui_port}"
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the process of the server is there."""
-        return self.process() is not None
-
     def start(self) -> None:
         """Start the server unless it runs, and wait until its default namespace answers."""
-        make_directory(self.directory)
-        log = Log(self._log)
-        process = self.process()
-        pid = process.pid if process else self._launch(log)
-        wait_until(self._is_ready, pid, "Temporal", log)
+        super().start()
         # The server's own option registers nothing in a database that it has opened before.
         self._operator("search-attribute", "create", *REGISTER)
 
@@ -90,17 +79,14 @@ class TemporalServer:
         # hosts, which a dev server does not have.
         stop_processes(find_servers(self._database), (signal.SIGTERM, 0.5))
 
+    @property
+    def _data(self) -> Path:
+        return self._database
+
     def _launch(self, log: Log) -> int:
-        for port in self.ports:
-            if not is_free(port):
-                raise DevStackError(f"port {port} for Temporal is taken by another program")
         addresses = ["--ip", HOST, "--port", str(self.port), "--ui-port", str(self.ui_port)]
         command = [find_temporal(), "server", "start-dev", "--db-filename", str(self._database)]
         return launch([*command, *addresses, *SQLITE, "--log-level", "error"], log)
-
-    def process(self) -> psutil.Process | None:
-        """Return the process of the server; None if it does not run."""
-        return next(iter(find_servers(self._database)), None)
 
     def _is_ready(self) -> bool:
         # The program that asks is large; before the server listens, it need not start.

@@ -5,14 +5,11 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
-from batching_demo.devstack.errors import DevStackError
-from batching_demo.devstack.files import make_directory
 from batching_demo.devstack.installation import find_valkey
-from batching_demo.devstack.launch import Log, launch, wait_until
-from batching_demo.devstack.ports import HOST, is_free
+from batching_demo.devstack.launch import Log, launch
+from batching_demo.devstack.ports import HOST
 from batching_demo.devstack.processes import find_servers, option_of, stop_processes
+from batching_demo.devstack.server import EmbeddedServer
 
 ANSWER_SECONDS = 2.0
 # Every command is in the file before it is answered, and nothing is evicted: a queue must not
@@ -21,7 +18,7 @@ OPTIONS = ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--set-pro
 NO_SNAPSHOTS = ["--save", ""]
 
 
-class ValkeyServer:
+class ValkeyServer(EmbeddedServer):
     """A Valkey server on 127.0.0.1 that keeps its data in an append-only file.
 
     Args:
@@ -31,6 +28,8 @@ class ValkeyServer:
         program: Another server that speaks the same protocol.
     """
 
+    name = "Valkey"
+
     def __init__(
         self,
         directory: Path,
@@ -38,11 +37,10 @@ class ValkeyServer:
         options: Sequence[str] = (),
         program: Path | None = None,
     ) -> None:
-        self.directory = directory.resolve()
+        super().__init__(directory)
         self.port = port
         self._options = options
         self._program = program
-        self._log = self.directory / "log"
 
     def __str__(self) -> str:
         return f"Valkey on port {self.port}, data in {self.directory}"
@@ -50,7 +48,7 @@ class ValkeyServer:
     @classmethod
     def find_running(cls, directory: Path) -> "ValkeyServer | None":
         """Find the server of a directory, whoever started it."""
-        process = cls(directory, 0)._process()
+        process = cls(directory, 0).process()
         return cls(directory, int(option_of(process, "--port"))) if process else None
 
     @property
@@ -63,19 +61,6 @@ class ValkeyServer:
         """The URL of its first database."""
         return f"redis://{HOST}:{self.port}/0"
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the process of the server is there."""
-        return self._process() is not None
-
-    def start(self) -> None:
-        """Start the server unless it runs, and wait until it answers."""
-        make_directory(self.directory)
-        log = Log(self._log)
-        process = self._process()
-        pid = process.pid if process else self._launch(log)
-        wait_until(self._is_ready, pid, "Valkey", log)
-
     def stop(self) -> None:
         """Stop the server; its data stays."""
         stop_processes(find_servers(self.directory), (signal.SIGTERM, 10.0))
@@ -84,15 +69,14 @@ class ValkeyServer:
         """Stop the server as a crash does."""
         stop_processes(find_servers(self.directory), (signal.SIGKILL, 10.0))
 
+    @property
+    def _data(self) -> Path:
+        return self.directory
+
     def _launch(self, log: Log) -> int:
-        if not is_free(self.port):
-            raise DevStackError(f"port {self.port} for Valkey is taken by another program")
         place = ["--bind", HOST, "--port", str(self.port), "--dir", str(self.directory)]
         options = [*place, *OPTIONS, *NO_SNAPSHOTS, *self._options]
         return launch([self._program or find_valkey(), *options], log)
-
-    def _process(self) -> psutil.Process | None:
-        return next(iter(find_servers(self.directory)), None)
 
     def _is_ready(self) -> bool:
         """Return whether it answers. While it reads its data, it refuses everything."""

@@ -48,7 +48,7 @@ class StartedWorker:
         """Check that it runs.
 
         Raises:
-            DevStackError: it has ended; the message quotes the end of its log.
+            DevStackError: It has ended; the message quotes the end of its log.
         """
         if not is_alive(self.process.pid):
             code = self.process.wait()
@@ -64,7 +64,7 @@ def start_workers(
     """Start a worker of each service; `dev down` stops them too, if nobody else does.
 
     Raises:
-        DevStackError: the state directory cannot be used.
+        DevStackError: The state directory cannot be used.
     """
     environment = {**environment, **FOR_EACH_WORKER_ITSELF}
     with disk_errors(state_directory):
@@ -85,9 +85,9 @@ def start_worker(
     """Start a worker of one service.
 
     Args:
-        state_directory: gets its log, and registers it for `dev down`.
+        state_directory: Gets its log, and registers it for `dev down`.
         service: main or batcher.
-        environment: all variables that it gets.
+        environment: All variables that it gets.
     """
     make_directory(state_directory)
     log = Log(state_directory / f"{service}-worker.log")
@@ -112,7 +112,7 @@ async def watched(workers: Sequence[StartedWorker], work: Coroutine[Any, Any, Re
     """Do something that needs workers.
 
     Raises:
-        DevStackError: one of them has ended; the work is then cancelled.
+        DevStackError: One of them has ended; the work is then cancelled.
     """
     task = asyncio.create_task(work)
     try:

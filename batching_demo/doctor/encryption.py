@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID, IDENTITY_MEMO
@@ -12,10 +12,10 @@ from batching_demo.contracts.operations import SETTINGS_MEMO
 from batching_demo.contracts.payloads import UndecodableError, is_encrypted, key_id_of
 from batching_demo.doctor.check import Check, ok, problem, skipped
 from batching_demo.encryption.keys import NONE, read_keys
-from batching_demo.executions import describe_execution
 from batching_demo.operator.shards import running_shards
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.executions import find_execution
 
 ENCRYPTION = "encryption"
 ANSWER_SECONDS = 10.0
@@ -55,10 +55,8 @@ async def _under_other_keys(client: Client, encrypting: str) -> list[str]:
 
 
 async def _key_of(client: Client, workflow_id: str, name: str) -> str:
-    try:
-        memo = (await describe_execution(client, workflow_id)).memo
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
+    found = await find_execution(client, workflow_id)
+    if found is None:
         return NONE  # No batcher worker has ever polled.
+    memo = found.memo
     return key_id_of(memo[name]) if name in memo and is_encrypted(memo[name]) else NONE

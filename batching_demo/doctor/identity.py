@@ -12,11 +12,11 @@ from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.identity import read_identity
 from batching_demo.database.opening import open_database
 from batching_demo.doctor.check import Check, ok, problem, skipped
-from batching_demo.executions import MemoUnreadableError
-from batching_demo.namespace_database import find_database
-from batching_demo.pollers import LONGEST_POLL_SECONDS, poller_names
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal import TemporalUnavailableError, connect
+from batching_demo.temporal.connecting import TemporalUnavailableError, connect
+from batching_demo.temporal.executions import MemoUnreadableError
+from batching_demo.temporal.namespace_database import find_database
+from batching_demo.temporal.pollers import LONGEST_POLL_SECONDS, poller_names
 
 IDENTITY = "identity"
 ANSWER_SECONDS = 10.0

@@ -7,7 +7,7 @@ from batching_demo.contracts.errors import UserError
 from batching_demo.doctor.check import Check, ok, problem
 from batching_demo.operator.queue import SubmissionQueue, look_at_queue
 from batching_demo.settings import QUEUE_URL, Settings
-from batching_demo.temporal_target import choose_temporal
+from batching_demo.temporal.target import choose_temporal
 
 QUEUE = "queue"
 ANSWER_SECONDS = 10.0

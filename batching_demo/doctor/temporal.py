@@ -9,12 +9,12 @@ from temporalio.service import RPCError
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE, batcher_workflow_id
 from batching_demo.contracts.payloads import UndecodableError
 from batching_demo.doctor.check import Check, note, ok, problem, skipped
-from batching_demo.executions import MemoUnreadableError
 from batching_demo.operator.status import Overview, overview
-from batching_demo.pollers import find_version_problem, find_worker_problem, has_pollers
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal import TemporalUnavailableError, connect
-from batching_demo.temporal_target import choose_temporal
+from batching_demo.temporal.connecting import TemporalUnavailableError, connect
+from batching_demo.temporal.executions import MemoUnreadableError
+from batching_demo.temporal.pollers import find_version_problem, find_worker_problem, has_pollers
+from batching_demo.temporal.target import choose_temporal
 
 TEMPORAL, BATCHERS = "Temporal", "batchers"
 MAIN_WORKER, BATCHER_WORKER = "main worker", "batcher worker"

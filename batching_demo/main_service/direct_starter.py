@@ -30,7 +30,6 @@ class DirectStarter:
 
     Args:
         client: Of the namespace that the batcher workers serve.
-        source: The input that `run` takes slices of.
         options: How to treat inputs; `records_per_workflow` are those of a request.
         max_open: Requests under way at a time.
         on_change: Called with the summary whenever it changes.
@@ -42,7 +41,6 @@ class DirectStarter:
     def __init__(
         self,
         client: Client,
-        source: Source,
         options: RunOptions,
         *,
         max_open: int = MOST_OPEN,
@@ -53,7 +51,6 @@ class DirectStarter:
     ) -> None:
         self.summary = summary or Summary()
         self._client = client
-        self._source = source
         self._options = options
         self._turn = asyncio.Semaphore(min(max_open, POLLS_AT_ONCE))
         self._on_change = on_change
@@ -61,16 +58,11 @@ class DirectStarter:
         self._name = name
         self._began = time.monotonic()
 
-    async def run(self, slices: Iterable[Slice]) -> Summary:
-        """Make the requests of one source, and wait for the answers.
+    async def run(self, work: Iterable[tuple[Source, Slice]]) -> Summary:
+        """Make the requests, and wait for the answers.
 
-        Raises:
-            RPCError: Temporal stopped answering.
-        """
-        return await self.run_all((self._source, slice_) for slice_ in slices)
-
-    async def run_all(self, work: Iterable[tuple[Source, Slice]]) -> Summary:
-        """Do what `run` does, of several sources, one after the other.
+        Args:
+            work: Slices with their sources, those of one source after those of the other.
 
         Raises:
             RPCError: Temporal stopped answering.

@@ -21,11 +21,11 @@ from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from batching_demo.contracts.names import MAIN_TASK_QUEUE, MAIN_WORKFLOW
-from batching_demo.executions import COMPLETED, describe_execution
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions, Slice, Source
 from batching_demo.main_service.run_options import MOST_OPEN, with_run_ids
 from batching_demo.main_service.summary import SliceResult, Summary
-from batching_demo.search_attributes import (
+from batching_demo.temporal.executions import COMPLETED, describe_execution
+from batching_demo.temporal.search_attributes import (
     RUN_LABEL,
     WRITE_PATH,
     attributes,
@@ -42,7 +42,6 @@ class Starter:
 
     Args:
         client: Of the namespace.
-        source: The input that `run` takes slices of.
         options: How to treat inputs.
         max_open: Main workflows under way at a time: a batcher cannot refuse what is in its
             history.
@@ -55,7 +54,6 @@ class Starter:
     def __init__(
         self,
         client: Client,
-        source: Source,
         options: RunOptions,
         *,
         max_open: int = MOST_OPEN,
@@ -66,7 +64,6 @@ class Starter:
     ) -> None:
         self.summary = Summary()
         self._client = client
-        self._source = source
         self._options = options
         self._max_open = max_open
         self._waits = waits
@@ -82,16 +79,11 @@ class Starter:
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
 
-    async def run(self, slices: Iterable[Slice]) -> Summary:
-        """Start what has not been done yet of one source, and wait for the verdicts if asked to.
+    async def run(self, work: Iterable[tuple[Source, Slice]]) -> Summary:
+        """Start what has not been done yet, and wait for the verdicts if asked to.
 
-        Raises:
-            RPCError: Temporal stopped answering.
-        """
-        return await self.run_all((self._source, slice_) for slice_ in slices)
-
-    async def run_all(self, work: Iterable[tuple[Source, Slice]]) -> Summary:
-        """Do what `run` does, of several sources, one after the other.
+        Args:
+            work: Slices with their sources, those of one source after those of the other.
 
         Raises:
             RPCError: Temporal stopped answering.

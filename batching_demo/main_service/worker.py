@@ -8,11 +8,11 @@ from temporalio.worker import Worker
 
 from batching_demo.contracts.limits import DEFAULT_POLLERS
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
-from batching_demo.deployment import Version, deployment_config
 from batching_demo.main_service.activities import load_records, prepare_records
 from batching_demo.main_service.workflow import MainWorkflow
 from batching_demo.requester.plugin import BatchingPlugin
-from batching_demo.temporal import GRACEFUL_SHUTDOWN, workflow_runner
+from batching_demo.temporal.deployment import Version, deployment_config
+from batching_demo.temporal.running import GRACEFUL_SHUTDOWN, workflow_runner
 
 DEFAULT_THREADS = 8
 DEFAULT_WORKFLOW_SLOTS = 100

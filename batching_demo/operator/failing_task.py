@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.payloads import UndecodableError
+from batching_demo.operator.causes import innermost
 from batching_demo.operator.shards import Described
 
 NORMAL_TASK_ATTEMPTS = 2
@@ -76,7 +77,6 @@ async def _failure(client: Client, failed: WorkflowTaskFailedEventAttributes) ->
 
 
 def _raise_what_is_about_keys(error: BaseException) -> None:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, ApplicationError) and error.type == UndecodableError.__name__:
-        raise UndecodableError(error.message)
+    cause = innermost(error)
+    if isinstance(cause, ApplicationError) and cause.type == UndecodableError.__name__:
+        raise UndecodableError(cause.message)

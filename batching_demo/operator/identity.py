@@ -7,8 +7,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.identity import (
@@ -17,11 +16,12 @@ from batching_demo.contracts.identity import (
     describe_mismatch,
 )
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
-from batching_demo.deployment import Version
-from batching_demo.executions import PAUSED, describe_execution
-from batching_demo.namespace_database import find_database
+from batching_demo.operator.causes import innermost_message
 from batching_demo.operator.requests import AGAIN, POLL_SECONDS
-from batching_demo.pollers import find_missing_version, find_version_problem
+from batching_demo.temporal.deployment import Version
+from batching_demo.temporal.executions import PAUSED, find_execution
+from batching_demo.temporal.namespace_database import find_database
+from batching_demo.temporal.pollers import find_missing_version, find_version_problem
 
 
 class IdentityError(UserError):
@@ -43,7 +43,7 @@ async def ask_identity(client: Client) -> str:
             identity: str = await handle.execute_update(IDENTIFY_UPDATE, result_type=str)
             return identity
         except WorkflowUpdateFailedError as error:
-            raise IdentityError(_innermost(error)) from None
+            raise IdentityError(innermost_message(error)) from None
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             # The client raises this in a task that is cancelled, too.
             task = asyncio.current_task()
@@ -64,11 +64,8 @@ async def describe_obstacle(client: Client) -> str:
     Raises:
         RPCError: Temporal does not answer.
     """
-    try:
-        found = await describe_execution(client, DATABASE_WORKFLOW_ID)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
+    found = await find_execution(client, DATABASE_WORKFLOW_ID)
+    if found is None:
         return ""
     if found.status != PAUSED:
         return await _describe_missing_worker(client, found.pinned)
@@ -83,12 +80,6 @@ async def _describe_missing_worker(client: Client, pinned: Version) -> str:
         return await find_version_problem(client, BATCHER_TASK_QUEUE)
     missing = await find_missing_version(client, BATCHER_TASK_QUEUE, pinned)
     return f"{DATABASE_WORKFLOW_ID} {missing}" if missing else ""
-
-
-def _innermost(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error.message if isinstance(error, ApplicationError) else str(error)
 
 
 async def check_database(client: Client, identity: str) -> None:

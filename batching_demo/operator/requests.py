@@ -10,14 +10,14 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, batcher_workflow_id
 from batching_demo.contracts.operations import STATUS_QUERY, BatcherStatus, Done, Update
+from batching_demo.operator.causes import innermost_message
 from batching_demo.operator.failing_task import describe_failing_task
 from batching_demo.operator.shards import OperatorError, ShardPausedError, describe
-from batching_demo.pollers import advise_to_start
+from batching_demo.temporal.pollers import advise_to_start
 
 QUERY_SECONDS = 4.0
 UPDATE_SECONDS = 10.0
@@ -111,7 +111,7 @@ async def _request_once(
     try:
         done: Done = await handle.execute_update(update, args=arguments, result_type=Done)
     except WorkflowUpdateFailedError as error:
-        cause = error.cause
-        message = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise RequestRefusedError(f"{batcher_workflow_id(shard)} {message}") from None
+        raise RequestRefusedError(
+            f"{batcher_workflow_id(shard)} {innermost_message(error)}"
+        ) from None
     return done

@@ -6,11 +6,12 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, RETRY_WORKFLOW
 from batching_demo.contracts.retries import RetryInput, RetryResult
-from batching_demo.executions import describe_execution, read_memo
+from batching_demo.operator.causes import innermost_message
+from batching_demo.temporal.executions import describe_execution, read_memo
 
 SUBMITTED_MEMO = "submitted"
 """Memo with a digest of what the user gave, to tell two retries of one dead letter apart."""
@@ -45,10 +46,7 @@ async def retry_dead_letter(client: Client, request: RetryRequest) -> RetryResul
     try:
         return await handle.result()
     except WorkflowFailureError as error:
-        cause = error.cause
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        message = cause.message if isinstance(cause, ApplicationError) else str(cause)
+        message = innermost_message(error)
         raise RetryFailedError(f"{handle.id} ended without a verdict: {message}") from None
 
 

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.names import BATCHER_WORKFLOW, batcher_workflow_id
 from batching_demo.contracts.operations import SETTINGS_MEMO, BatcherSettings
-from batching_demo.deployment import Version
-from batching_demo.executions import (
+from batching_demo.temporal.deployment import Version
+from batching_demo.temporal.executions import (
     PAUSED,
     Execution,
-    describe_execution,
+    find_execution,
     list_executions,
     read_memo,
 )
@@ -74,13 +73,8 @@ async def describe(client: Client, shard: int) -> Described:
         ShardMissingError: It does not run.
         MemoUnreadableError: Its settings cannot be read.
     """
-    try:
-        found = await describe_execution(client, batcher_workflow_id(shard))
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        raise ShardMissingError(shard) from None
-    if not found.is_open:
+    found = await find_execution(client, batcher_workflow_id(shard))
+    if found is None or not found.is_open:
         raise ShardMissingError(shard)
     return Described(
         shard=shard,

@@ -26,7 +26,7 @@ from batching_demo.contracts.operations import (
 )
 from batching_demo.operator.requests import NoWorkerError, ask_status, request
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
-from batching_demo.search_attributes import SHARD, attributes, registered_attributes
+from batching_demo.temporal.search_attributes import SHARD, attributes, registered_attributes
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from batching_demo.contracts.counts import count
 from batching_demo.contracts.messages import shown_verdicts
 from batching_demo.contracts.names import batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, BatcherStatus
-from batching_demo.deployment import name_version
 from batching_demo.operator.failing_task import describe_failing_task
 from batching_demo.operator.requests import NoWorkerError, ask_status
 from batching_demo.operator.shards import (
@@ -21,6 +20,7 @@ from batching_demo.operator.shards import (
     chosen_shards,
     describe,
 )
+from batching_demo.temporal.deployment import name_version
 
 
 @dataclass(frozen=True)

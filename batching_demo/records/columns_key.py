@@ -20,7 +20,7 @@ def key_of(members: Mapping[str, object], columns: Sequence[str]) -> str:
     The text of a single column is the key as it stands.
 
     Raises:
-        RejectionError: a key column has no usable value, or the key is too long.
+        RejectionError: A key column has no usable value, or the key is too long.
     """
     parts = [_text(members, column) for column in columns]
     key = parts[0] if len(parts) == 1 else SEPARATOR.join(map(_escaped, parts))
@@ -32,7 +32,7 @@ def label_of(members: Mapping[str, object], columns: Sequence[str]) -> str:
     """Return what names a record whose key Postgres takes from the payload, which may be any JSON.
 
     Raises:
-        RejectionError: a key column has no value.
+        RejectionError: A key column has no value.
     """
     return SEPARATOR.join(_label(members, column) for column in columns)[:LONGEST_LABEL]
 

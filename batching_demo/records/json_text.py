@@ -13,6 +13,8 @@ from typing import Never
 
 from batching_demo.records.rejection import RejectionError
 
+WHITE_SPACE = " \t\r\n"
+"""What JSON calls white space."""
 MAX_DEPTH = 500
 MAX_INTEGER_DIGITS = 4_000
 
@@ -29,7 +31,7 @@ def parse_object(text: str) -> dict[str, object]:
     """Read one JSON object, its numbers as marked source text.
 
     Raises:
-        RejectionError: the text is not an object that Postgres can store and give back unchanged.
+        RejectionError: The text is not an object that Postgres can store and give back unchanged.
     """
     # A bracket inside a string only makes the exact, slower count necessary.
     if text.count("[") + text.count("{") > MAX_DEPTH:

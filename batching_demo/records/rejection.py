@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from batching_demo.contracts.counts import first_of
 from batching_demo.contracts.limits import KIB
 
 TRUNCATED_BYTES = 4 * KIB
@@ -16,9 +17,9 @@ class RejectionError(Exception):
     The detail never repeats what the record holds: reasons reach logs and histories.
 
     Args:
-        code: the same for all problems of a kind.
-        detail: what is wrong.
-        position: of the character in the text where it goes wrong, if that is known.
+        code: The same for all problems of a kind.
+        detail: What is wrong.
+        position: Of the character in the text where it goes wrong, if that is known.
     """
 
     def __init__(self, code: str, detail: str, position: int | None = None) -> None:
@@ -36,8 +37,7 @@ def shown(name: str) -> str:
 
 def shown_names(names: Sequence[str]) -> str:
     """Quote names for a message, of many the first ones."""
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(map(shown, names[:NAMES_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+    return first_of([shown(name) for name in names], NAMES_SHOWN)
 
 
 def truncated(raw: bytes) -> str:

@@ -25,17 +25,12 @@ from batching_demo.contracts.direct import (
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.targets import RECORDS_TARGET
-from batching_demo.executions import MemoUnreadableError
-from batching_demo.namespace_database import find_last_database
 from batching_demo.requester.direct.look_ups import LookUps
 from batching_demo.requester.direct.waiting import PAUSE_SECONDS, result_of, when_not_busy
-from batching_demo.requester.records import (
-    Record,
-    RecordError,
-    RecordResult,
-    RecordTexts,
-    record_texts,
-)
+from batching_demo.requester.record_texts import RecordError, RecordTexts, record_texts
+from batching_demo.requester.records import Record, RecordResult
+from batching_demo.temporal.executions import MemoUnreadableError
+from batching_demo.temporal.namespace_database import find_last_database
 
 LONGEST_ATTEMPT = timedelta(minutes=10)
 """With the wait for others to share a batch with, and for a connection."""

@@ -26,15 +26,15 @@ from batching_demo.contracts.counts import count
 from batching_demo.contracts.encoding import pack
 from batching_demo.contracts.limits import MAX_WRITE_BYTES
 from batching_demo.contracts.payloads import UndecodableError
-from batching_demo.executions import MemoUnreadableError
-from batching_demo.namespace_database import find_database
 from batching_demo.requester.messages import PREPARE_ACTIVITY
 from batching_demo.requester.queued.enqueuer import Enqueuer
-from batching_demo.requester.records import RecordTexts, prepare_submissions
+from batching_demo.requester.record_texts import RecordTexts, prepare_submissions
 from batching_demo.requester.submitter import Submitter
 from batching_demo.requester.undecided import HIDES_RECORDS
 from batching_demo.secret_files import find_secret
 from batching_demo.settings import QUEUE_URL
+from batching_demo.temporal.executions import MemoUnreadableError
+from batching_demo.temporal.namespace_database import find_database
 
 PACKAGE = "batching_demo"
 logger = logging.getLogger(__name__)

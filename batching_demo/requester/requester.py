@@ -18,15 +18,13 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.requester.inbox import Inbox
     from batching_demo.requester.messages import PREPARE_ACTIVITY
     from batching_demo.requester.queued.sender import QueueSender
-    from batching_demo.requester.records import (
-        Record,
+    from batching_demo.requester.record_texts import (
         RecordError,
-        RecordResult,
         RecordTexts,
         prepare_submissions,
         record_texts,
-        results_of,
     )
+    from batching_demo.requester.records import Record, RecordResult, results_of
     from batching_demo.requester.until_answered import UntilAnswered
 
 PREPARED_IN_WORKFLOW = 32 * 1024

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from batching_demo.settings import Settings
-from batching_demo.temporal_target import choose_temporal
-from tests.support.manifests import ROOT, VERSION, Manifests, Pod, every_folder, every_overlay
+from batching_demo.temporal.target import choose_temporal
+from tests.support.manifests import VERSION, Manifests, Pod, every_folder, every_overlay
+from tests.support.root import ROOT
 
 KNOWN_VARIABLES = set(
     re.findall(r"`([A-Z][A-Z_]+)`", (ROOT / "docs" / "configuration.md").read_text())

@@ -3,7 +3,7 @@
 import click
 
 from batching_demo.cli.app import app
-from batching_demo.temporal import GRACEFUL_SHUTDOWN
+from batching_demo.temporal.running import GRACEFUL_SHUTDOWN
 from tests.support.commands import tree
 from tests.support.manifests import VERSION, Manifests, every_folder
 

@@ -8,16 +8,15 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
+from tests.support.root import ROOT
 from tools import audit, sbom
 from tools.refresh_pins import find_uv
 
-ROOT = Path(__file__).parents[2]
 PINS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
 
 

@@ -7,7 +7,6 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +20,11 @@ from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.operator.start import start_batchers
-from batching_demo.pollers import wait_for_pollers
+from batching_demo.temporal.pollers import wait_for_pollers
 from examples.orders import create_orders
 from tests.support.database import fetch
+from tests.support.root import ROOT
 
-ROOT = Path(__file__).parents[2]
 TARGETS = "examples/orders/targets.toml"
 PAGES = {"README.md": 1, "docs/workflows.md": 2, "docs/tables.md": 2}
 """With the number of their blocks of Python."""

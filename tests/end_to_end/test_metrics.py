@@ -25,8 +25,9 @@ from batching_demo.devstack.ports import find_free_port
 from batching_demo.operator.start import start_batchers
 from tests.support.commands import aside, run
 from tests.support.manifests import queries_of_keda
-from tests.support.processes import ROOT, finish, start, worker
+from tests.support.processes import finish, start, worker
 from tests.support.records import record, submission
+from tests.support.root import ROOT
 from tests.support.scraping import Sample, scrape, total
 from tests.support.waiting import eventually
 

@@ -16,9 +16,9 @@ from zipfile import ZipFile
 import pytest
 
 import batching_demo
+from tests.support.root import ROOT
 from tools.refresh_pins import find_uv
 
-ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from batching_demo.contracts.operations import BatcherSettings
 from tests.support.database import fetch
-from tests.support.processes import ROOT
+from tests.support.root import ROOT
 from tests.support.services import batcher_service
 from tests.support.waiting import in_time
 

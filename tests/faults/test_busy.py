@@ -127,7 +127,8 @@ async def test_tens_of_thousands_at_once_do_not_take_a_task_too_long(
 ) -> None:
     """S05: they came while no worker ran; the SDK gives up a task that computes for 2 s.
 
-    On a busy machine that is less than it needs: tests/unit/test_crowd.py holds the rule there.
+    On a busy machine that is less than it needs. There tests/unit/core/test_crowd.py holds the
+    rule.
     """
     await start_batchers(client, 1, QUICK)
     for signal in range(60):

@@ -49,7 +49,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 async def pair(postgres: PostgresServer) -> AsyncIterator[Pair]:
-    programs = postgres_for(server_account(), postgres.data_directory)
+    programs = postgres_for(server_account(), postgres.directory)
     with clusters(programs, 2) as (primary, standby):
         primary.initialise({"fsync": "off"}, *ACCESS)
         primary.start()

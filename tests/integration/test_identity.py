@@ -31,10 +31,10 @@ from batching_demo.main_service.files.inspect import inspect
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import MainInput, MainResult, RunOptions
 from batching_demo.main_service.run_options import run_id
-from batching_demo.namespace_database import claim, find_database, move
 from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.retries import RetryFailedError, RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
+from batching_demo.temporal.namespace_database import claim, find_database, move
 from tests.support.batchers import expect_error
 from tests.support.commands import aside, assert_one_line, run
 from tests.support.database import execute, execute_at, rows, scalar

@@ -7,8 +7,8 @@ import shlex
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 
-from batching_demo.deployment import version_options
-from batching_demo.pollers import SET_CURRENT
+from batching_demo.temporal.deployment import version_options
+from batching_demo.temporal.pollers import SET_CURRENT
 from tests.support.temporal import PROGRAM
 from tests.support.waiting import eventually
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from batching_demo.main_service.files.inspect import inspect
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import MOST_OPEN
 from batching_demo.main_service.starter import Starter
@@ -31,5 +31,5 @@ async def load(
     """Run main workflows over a file, or its first records, to the last verdict."""
     source = inspect(path, format=None, delimiter=",", key_columns=key_columns).source
     run_options = RunOptions(list(key_columns), **options)  # type: ignore[arg-type]  # of any field
-    starter = Starter(client, source, run_options, max_open=max_open)
-    return await starter.run(slices(source, run_options.records_per_workflow, limit=records))
+    starter = Starter(client, run_options, max_open=max_open)
+    return await starter.run(work_of(source, run_options.records_per_workflow, limit=records))

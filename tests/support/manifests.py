@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 import pytest
 import yaml
 
+from tests.support.root import ROOT
+
 Document = dict[str, Any]
 
-ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 BROUGHT = ROOT / ".tools" / "kubernetes"

@@ -105,7 +105,7 @@ async def prepare_cluster(place: Path, version: str | None) -> None:
             await migrate(url_as(url, ROLES.owner), application_name="tests")
         finally:
             server.stop()
-        server.data_directory.rename(place)
+        server.directory.rename(place)
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def running_postgres(
     with open_directory() as directory, ExitStack() as cleanup:
         server = ChosenPostgres(directory, version)
         # It keeps who owns the files, which is not root.
-        subprocess.run(["cp", "-a", cluster, server.data_directory], check=True)
+        subprocess.run(["cp", "-a", cluster, server.directory], check=True)
         server.start()
         cleanup.callback(server.stop, "immediate")
         if pooler:
@@ -171,7 +171,7 @@ async def open_engine(
 @contextmanager
 def in_recovery(server: PostgresServer) -> Iterator[None]:
     """Start a server as a standby, and as itself again in the end."""
-    wanted = server.data_directory / str(POSTGRES_VERSION) / "standby.signal"
+    wanted = server.directory / str(POSTGRES_VERSION) / "standby.signal"
     server.stop()
     wanted.touch()
     try:
@@ -185,5 +185,5 @@ def in_recovery(server: PostgresServer) -> Iterator[None]:
 
 def shut_down_when_idle(server: PostgresServer) -> None:
     """Have a server end once its last session has ended; it takes no new ones."""
-    lock = server.data_directory / str(POSTGRES_VERSION) / "postmaster.pid"
+    lock = server.directory / str(POSTGRES_VERSION) / "postmaster.pid"
     os.kill(int(lock.read_text().split()[0]), signal.SIGTERM)

@@ -9,8 +9,9 @@ from batching_demo.main_service.files.read import read_slice
 from batching_demo.main_service.files.slice import slices
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.preparation import prepare
+from tests.support.root import ROOT
 
-CASES = Path(__file__).parents[1] / "cases"
+CASES = ROOT / "tests" / "cases"
 
 
 def prepared_slices(

@@ -8,9 +8,8 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.root import ROOT
 
 
 async def _start(environment: Mapping[str, str], *command: str, errors: int) -> Process:

@@ -15,8 +15,8 @@ from batching_demo.contracts.names import BATCHER_TASK_QUEUE, MAIN_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.main_service import worker as main_worker
-from batching_demo.pollers import wait_for_pollers
 from batching_demo.requester.plugin import BatchingPlugin
+from batching_demo.temporal.pollers import wait_for_pollers
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from tests.support.documents import ROOT
+from tests.support.root import ROOT
 
 PAGE = ROOT / "docs" / "api.md"
 KINDS: dict[str, type | tuple[type, ...]] = {

@@ -13,9 +13,9 @@ from batching_demo.secret_files import (
     resolve_secret_files,
 )
 from batching_demo.settings import Settings, SettingsError
-from batching_demo.temporal_target import choose_temporal
+from batching_demo.temporal.target import choose_temporal
 from tests.support.commands import assert_one_line, run
-from tests.support.documents import ROOT
+from tests.support.root import ROOT
 
 QUEUE = "BATCHING_DEMO_QUEUE_URL"
 

@@ -28,7 +28,6 @@ from batching_demo.contracts.names import (
 )
 from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.contracts.retries import RetryInput
-from batching_demo.executions import describe_execution, list_executions
 from batching_demo.main_service.messages import MainInput, MainResult
 from batching_demo.main_service.summary import Summary
 from batching_demo.main_service.worker import build_worker as build_main_worker
@@ -37,7 +36,8 @@ from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.requests import request
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
-from batching_demo.pollers import find_worker_problem
+from batching_demo.temporal.executions import describe_execution, list_executions
+from batching_demo.temporal.pollers import find_worker_problem
 from tests.support.batchers import expect_buffered
 from tests.support.database import scalar
 from tests.support.dead_letters import BAD, allow_bad, forbid_bad, prepared, write

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.files.inspect import inspect
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.samples import FLIGHTS_KEY, flights
 from batching_demo.main_service.starter import Starter
@@ -138,11 +138,11 @@ async def test_a_file_that_has_changed_fails_and_says_so(
     path = tmp_path / "orders.csv"
     path.write_text("id,item\n1,apple\n2,pear\n")
     source = inspect(path, format=None, delimiter=",", key_columns=["id"]).source
-    planned = list(slices(source, 1))
+    planned = list(work_of(source, 1))
     path.write_text("id,item\n1,apple\n2,plum\n")
     await start_batchers(client, 1, QUICK)
     async with both_services(client, engine):
-        summary = await Starter(client, source, RunOptions(key_columns=["id"])).run(planned)
+        summary = await Starter(client, RunOptions(key_columns=["id"])).run(planned)
     assert (summary.written, summary.pending) == (1, 1)
     (failure,) = summary.failures
     assert re.search(

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from batching_demo.batcher_service.batcher import run_length
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.operator.start import start_batchers
-from batching_demo.search_attributes import KEYS, registered_attributes
+from batching_demo.temporal.search_attributes import KEYS, registered_attributes
 from tests.support.batchers import submit
 from tests.support.loading import load, write_ndjson
 from tests.support.records import record

@@ -15,7 +15,7 @@ from rich.console import Console
 from batching_demo.comparison.report.page import write_page
 from batching_demo.comparison.report.sections import Section
 from batching_demo.comparison.report.terminal import on_terminal
-from batching_demo.devstack.interruption import stop_by_signals
+from batching_demo.stopping import interrupt_on_signals
 from tools.benchmark.harness.bench import BenchmarkError, bench
 from tools.benchmark.harness.flights import write_flights
 from tools.benchmark.parts.budget import measure_budget
@@ -119,7 +119,7 @@ def main(
         input_path=input_path,
         key_columns=key_columns,
     )
-    stop_by_signals()
+    interrupt_on_signals()
     console = Console(width=None if sys.stdout.isatty() else 120)
     try:
         sections = asyncio.run(_measure(request, console))

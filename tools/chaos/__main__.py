@@ -8,7 +8,7 @@ from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, Telemetr
 
 from batching_demo.contracts.names import DIRECT, WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
-from batching_demo.devstack.interruption import stop_by_signals
+from batching_demo.stopping import interrupt_on_signals
 from tools.chaos.own_table import OWN_TARGETS
 from tools.chaos.report import as_json as result_as_json
 from tools.chaos.report import conclusion, tables
@@ -81,7 +81,7 @@ def main(
             click.echo(f"{fault.at:6.1f} s  {fault.kind} ({fault.duration:.1f} s)")
         return
     _quiet_core()
-    stop_by_signals()
+    interrupt_on_signals()
     write_paths = WRITE_PATHS if write_path == MIXED else [write_path]
     if within is not None and DIRECT not in write_paths:
         raise click.BadParameter(

@@ -93,7 +93,9 @@ class Load:
     async def _start_all(self, client: Client, wave: Sequence[Slice]) -> None:
         while True:
             try:
-                await Starter(client, self.source, self.options, waits=False).run(wave)
+                await Starter(client, self.options, waits=False).run(
+                    (self.source, one) for one in wave
+                )
             except RPCError:
                 await asyncio.sleep(0.5)
             else:

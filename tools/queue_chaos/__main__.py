@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from batching_demo.devstack.interruption import stop_by_signals
+from batching_demo.stopping import interrupt_on_signals
 from tools.queue_chaos import redis_run, sqs_run
 from tools.queue_chaos.result import Result
 
@@ -73,7 +73,7 @@ def main(
       scripts/queue_chaos --messages 100000 --kills 100
       scripts/queue_chaos --queue sqs --outage 300
     """
-    stop_by_signals()
+    interrupt_on_signals()
     if queue == REDIS:
         seconds = 60 * (minutes or 8)
         plan = redis_run.Plan(messages or 100_000, kills, seconds, consumers, seed, claim_after)

@@ -6,10 +6,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 
-from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
@@ -17,7 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from batching_demo.batcher_service.batcher.carried import pack_state, unpack_state
     from batching_demo.batcher_service.batcher.run_length import RunLength
     from batching_demo.batcher_service.batcher.signals import read_signal
-    from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult, Decided
+    from batching_demo.batcher_service.batcher.status import status_of
+    from batching_demo.batcher_service.batcher.write_failure import read_failure
+    from batching_demo.contracts.batches import ANSWER_BUSY, WRITE_BATCH, BatchResult
     from batching_demo.contracts.counts import count
     from batching_demo.contracts.messages import Submission
     from batching_demo.contracts.names import BATCHER_WORKFLOW, WAKE_SIGNAL
@@ -36,13 +37,12 @@ with workflow.unsafe.imports_passed_through():
         counted_before,
         counted_before_targets,
     )
+    from batching_demo.core.entrance import Entrance
     from batching_demo.core.flusher import Batch
-    from batching_demo.core.intake import Intake
 
 RETRY_WHILE_FAILING_SECONDS = 60.0
 """The least retry_after while the database fails. It may not be tried again sooner."""
 LONGEST_ACTIVITY = timedelta(seconds=60)
-_decided = TypeAdapter(Decided)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 # Workflow code cannot see the attempts that the server makes, so it makes further ones itself.
 ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
@@ -63,7 +63,9 @@ class BatcherWorkflow:
         self._buffer = self._flusher.buffer
         self._control, self._health = self._flusher.control, self._flusher.health
         self._totals = self._state.totals
-        self._intake = Intake(self._buffer, self._state.admission, counts_bytes=self._counts_bytes)
+        self._entrance = Entrance(
+            self._buffer, self._state.admission, counts_bytes=self._counts_bytes
+        )
         self._metrics = BufferMetrics(workflow.metric_meter(), self._shard)
         self._length = RunLength()
         self._is_answering = False
@@ -120,7 +122,7 @@ class BatcherWorkflow:
         retry_after = max(failing, self._control.retry_after(now))
         is_closed = self._control.is_closed
         for submission in map(self._counted, submissions):
-            is_in = self._intake.admit(
+            is_in = self._entrance.admit(
                 submission, now, is_closed=is_closed, retry_after=retry_after
             )
             self._totals.turned_away += not is_in
@@ -136,22 +138,7 @@ class BatcherWorkflow:
     @workflow.query
     def status(self) -> BatcherStatus:
         """Return what waits, what is in flight, and what has been done."""
-        in_flight = self._flusher.in_flight
-        return BatcherStatus(
-            shard=self._shard,
-            mode=self._control.mode,
-            mode_since=self._control.since,
-            settings=self._buffer.settings,
-            buffered_records=self._buffer.records,
-            buffered_bytes=self._buffer.bytes,
-            oldest_at=self._buffer.oldest_at,
-            in_flight=len(in_flight),
-            in_flight_records=sum(batch.header.records for batch in in_flight),
-            backlog=len(self._state.admission),
-            consecutive_failures=self._health.failures,
-            last_error=self._health.last_error,
-            totals=self._totals,
-        )
+        return status_of(self._shard, self._state)
 
     @workflow.update
     def flush(self) -> Done:
@@ -240,7 +227,7 @@ class BatcherWorkflow:
     @property
     def _has_answer(self) -> bool:
         """Whether a busy answer waits, and no activity is sending others."""
-        return self._intake.has_turned_away and not self._is_answering
+        return self._entrance.has_turned_away and not self._is_answering
 
     def _wake_at(self) -> float | None:
         """Return when to wake up if nothing else happens; None if never."""
@@ -270,9 +257,9 @@ class BatcherWorkflow:
                 summary=count(batch.header.records, "record"),
             )
         except ActivityError as error:
-            message, sqlstate, decided = _cause_of(error)
-            now, places = workflow.time(), decided.places
-            self._flusher.failed(batch, message, sqlstate, now, decided=places)
+            message, sqlstate, decided = read_failure(error)
+            now = workflow.time()
+            self._flusher.failed(batch, message, sqlstate, now, decided=decided.places)
             if decided.places:
                 self._totals.add_verdicts(decided.result)
             workflow.logger.warning(
@@ -289,7 +276,7 @@ class BatcherWorkflow:
 
     async def _answer_busy(self) -> None:
         """Have requesters told which submissions to send again later."""
-        answers = self._intake.busy_answers()
+        answers = self._entrance.busy_answers()
         self._is_answering = True
         with suppress(ActivityError):  # a requester that is not told submits again by itself
             await workflow.execute_activity(
@@ -322,7 +309,7 @@ class BatcherWorkflow:
     @property
     def _is_idle(self) -> bool:
         """Whether no write is in flight and no busy answer waits. The buffer may have records."""
-        return not (self._flusher.in_flight or self._is_answering or self._intake.has_turned_away)
+        return not (self._flusher.in_flight or self._is_answering or self._entrance.has_turned_away)
 
     def _show(self) -> None:
         """Show mode, totals and error in the Web UI, and the buffer in metrics.
@@ -338,15 +325,6 @@ class BatcherWorkflow:
         buffer, now = self._buffer, workflow.time()
         linger = buffer.settings.linger_seconds
         self._metrics.show(buffer.records, buffer.bytes, buffer.oldest_at, linger, now)
-
-
-def _cause_of(error: ActivityError) -> tuple[str, str | None, Decided]:
-    """Return what failed, the SQLSTATE if Postgres named one, and what is decided all the same."""
-    cause = error.cause
-    if not isinstance(cause, ApplicationError):
-        return str(cause), None, Decided()
-    sqlstate, decided, *_ = (*cause.details, None, None)
-    return cause.message, sqlstate, _decided.validate_python(decided or {})
 
 
 def _unfinished(tasks: Sequence[asyncio.Task[None]]) -> list[asyncio.Task[None]]:

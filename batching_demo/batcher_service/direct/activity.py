@@ -9,7 +9,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from batching_demo.batcher_service.direct.request import RequestError, answer, read_request
 from batching_demo.contracts.direct import INVALID_REQUEST, WRITE_RECORDS
 from batching_demo.contracts.messages import Submission, Verdicts
-from batching_demo.requester.records import prepare_submissions, results_of
+from batching_demo.requester.record_texts import prepare_submissions
+from batching_demo.requester.records import results_of
 
 Write = Callable[[Sequence[Submission]], Awaitable[list[Verdicts]]]
 """Writes submissions, and returns the verdicts of each."""

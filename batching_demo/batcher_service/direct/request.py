@@ -12,13 +12,8 @@ from batching_demo.contracts.direct import (
 )
 from batching_demo.contracts.messages import SubmissionHeader, json_size
 from batching_demo.contracts.targets import RECORDS_TARGET
-from batching_demo.requester.records import (
-    Record,
-    RecordError,
-    RecordResult,
-    RecordTexts,
-    record_texts,
-)
+from batching_demo.requester.record_texts import RecordError, RecordTexts, record_texts
+from batching_demo.requester.records import Record, RecordResult
 
 FIELDS = ("records", "request_id", "source", "target")
 RECORD_FIELDS = ("key", "payload", "line", "rejection")

@@ -16,7 +16,7 @@ from batching_demo.contracts.identity import IDENTIFY_ACTIVITY, describe_mismatc
 from batching_demo.database.advice import OUTAGE_ADVICE
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.database.identity import read_identity
-from batching_demo.namespace_database import claim, find_database
+from batching_demo.temporal.namespace_database import claim, find_database
 
 TRUSTED_SECONDS = 5.0
 """How long writes go on without another look, if none of them fails meanwhile."""

@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from batching_demo.batcher_service.batch_writer import PartlyWrittenError
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.acking import Acks
 from batching_demo.batcher_service.queues.holding import Holding
@@ -20,6 +19,7 @@ from batching_demo.batcher_service.queues.outage import Outage
 from batching_demo.batcher_service.queues.receiving import Probe, Read, Receiver
 from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.turns import SuspectTurns
+from batching_demo.batcher_service.written import PartlyWrittenError
 from batching_demo.contracts.batches import BatchResult
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
@@ -95,7 +95,7 @@ class Consumer:
                     self._begin_to_stop()
                 if self._has_ended:
                     break
-                await self._turn([keeping] if stop.is_set() else [keeping, stopped])
+                await self._step([keeping] if stop.is_set() else [keeping, stopped])
             if len(self._held):
                 with suppress(QueueAwayError):
                     await self._source.give_up()
@@ -123,7 +123,7 @@ class Consumer:
         # It cannot wait until a failing database is tried again.
         self._flusher.health.retry_now()
 
-    async def _turn(self, others: Sequence[asyncio.Task[Any]]) -> None:
+    async def _step(self, others: Sequence[asyncio.Task[Any]]) -> None:
         """Start what is due, and wait until something has ended or is due."""
         now = time.time()
         if not self._gives_up:

@@ -11,13 +11,10 @@ from batching_demo.contracts.encoding import PreparedRecord, RecordColumns
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.records.columns_key import key_of, label_of
-from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.json_text import WHITE_SPACE, canonical, parse_object
 from batching_demo.records.key import check_key
 from batching_demo.records.preparing import Content, prepare_record
 from batching_demo.records.rejection import RejectionError
-
-WHITE_SPACE = " \t\r\n"
-"""What JSON calls white space."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class QueueMetrics:
         )
         self._claimed_before = 0
 
-    def is_up(self, is_up: bool) -> None:
+    def show_server(self, is_up: bool) -> None:
         """Show whether the queue answered."""
         self._up.set(int(is_up))
 
@@ -73,8 +73,8 @@ async def sample_queue(source: Source, metrics: QueueMetrics) -> None:
             metrics.show(await source.status())
         except QueueError:
             # What receives reports it.
-            metrics.is_up(False)
+            metrics.show_server(False)
         else:
-            metrics.is_up(True)
+            metrics.show_server(True)
         metrics.claimed(source.claimed)
         await asyncio.sleep(pause_after(time.monotonic() - started))

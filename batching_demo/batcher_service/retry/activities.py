@@ -25,11 +25,11 @@ from batching_demo.contracts.retries import (
     RetryResult,
 )
 from batching_demo.database.dead_letters.queries import (
-    find_identity,
+    find_by_identity,
     read_dead_letter,
     record_attempt,
 )
-from batching_demo.database.dead_letters.storing import identity
+from batching_demo.database.dead_letters.storing import dead_letter_identity
 from batching_demo.database.errors import database_errors
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class RetryActivities:
         if found is None:
             return None
         letter, columns = found[0], decode_records(records)
-        sought = identity(
+        sought = dead_letter_identity(
             reason,
             columns.keys[0],
             columns.payloads[0],
@@ -131,7 +131,7 @@ class RetryActivities:
             line=letter.line,
             target=letter.target,
         )
-        return await find_identity(self._engine, sought)
+        return await find_by_identity(self._engine, sought)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from batching_demo.operator.draining import Remains, wait_for
 from batching_demo.operator.requests import request
 from batching_demo.operator.shards import OperatorError, chosen_shards
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 Act = Callable[[Client, int], Awaitable[str]]
 """Acts on one shard and returns the line to print."""

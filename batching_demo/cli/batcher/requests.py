@@ -3,6 +3,7 @@
 import click
 
 from batching_demo.cli import options
+from batching_demo.cli.batcher import settings_options
 from batching_demo.cli.batcher.each_shard import act_on_chosen, request_of
 from batching_demo.contracts.operations import Changes, Update
 from batching_demo.settings import Settings
@@ -54,10 +55,10 @@ def resume(settings: Settings, shard: int | None) -> None:
 @options.as_one(
     "changes",
     Changes,
-    options.max_records(),
-    options.max_bytes(),
-    options.linger(),
-    options.max_writes_per_second(),
+    settings_options.max_records(),
+    settings_options.max_bytes(),
+    settings_options.linger(),
+    settings_options.max_writes_per_second(),
 )
 @options.shard
 @click.pass_obj

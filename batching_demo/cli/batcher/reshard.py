@@ -21,7 +21,7 @@ from batching_demo.operator.draining import running
 from batching_demo.operator.shards import OperatorError, running_shards
 from batching_demo.operator.start import keep, settings_for_new
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 
 @click.command()

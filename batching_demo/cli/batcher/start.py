@@ -4,18 +4,18 @@ import asyncio
 
 import click
 
-from batching_demo.cli import options
+from batching_demo.cli.batcher import settings_options
 from batching_demo.cli.servers import name_temporal
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.operator.start import Started, start_batchers
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 
 @click.command()
-@options.shards(variable="SHARDS", default=RunOptions.shards)
-@options.batcher_settings("wanted")
+@settings_options.shards(variable="SHARDS", default=RunOptions.shards)
+@settings_options.batcher_settings("wanted")
 @click.pass_obj
 def start(settings: Settings, shards: int, wanted: BatcherSettings) -> None:
     """Start a batcher for every shard that has none.

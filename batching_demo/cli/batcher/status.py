@@ -10,10 +10,10 @@ import click
 from batching_demo.cli import options
 from batching_demo.cli.batcher.watch import watch as watch_batchers
 from batching_demo.cli.exit_codes import FAILED, INTERRUPTED
-from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.status import Overview, lines, overview
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.stopping import interrupt_on_signals
+from batching_demo.temporal.connecting import connect
 
 LABEL_WIDTH = 14
 
@@ -45,7 +45,7 @@ def status(settings: Settings, shard: int | None, watch: bool, every: float, as_
       batching-demo batcher status --watch
     """
     if watch:
-        stop_by_signals()
+        interrupt_on_signals()
     try:
         found = asyncio.run(_look(settings, shard, every, watch=watch, as_json=as_json))
     except KeyboardInterrupt:

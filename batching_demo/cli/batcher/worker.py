@@ -2,23 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from batching_demo.batcher_service.identity.guard import IdentityGuard, OtherDatabaseError
 from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.batcher_service.worker import build_worker
 from batching_demo.cli import options
+from batching_demo.cli.batcher import settings_options
 from batching_demo.cli.deployment_options import DeploymentOptions, deployment
+from batching_demo.cli.process.quiet import quiet_logs_option
 from batching_demo.cli.servers import database_line, temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
+from batching_demo.concurrency import in_background
 from batching_demo.contracts.identity import name_worker
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.contracts.operations import BatcherSettings
@@ -26,9 +31,10 @@ from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
-from batching_demo.deployment import Version, as_version
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect_with_retries, run_until_stopped
+from batching_demo.temporal.connecting import connect_with_retries
+from batching_demo.temporal.deployment import Version, as_version
+from batching_demo.temporal.running import run_until_stopped
 
 SESSIONS = "batching-demo batcher worker"
 logger = logging.getLogger(__name__)
@@ -52,13 +58,13 @@ logger = logging.getLogger(__name__)
 @options.batch_log
 @options.pollers
 @options.sandbox
-@options.batcher_settings("coalescing")
+@settings_options.batcher_settings("coalescing")
 @options.targets
 @options.queue_url
 @options.pooler
 @deployment
 @options.metrics_bind
-@options.quiet_logs
+@quiet_logs_option
 @click.pass_obj
 def worker(
     settings: Settings,
@@ -84,40 +90,34 @@ def worker(
     Example: batching-demo batcher worker --pool-size 4
     """
     probes = start_telemetry(metrics_bind)
-    is_measured = metrics_bind is not None
-    asyncio.run(
-        _work(
-            settings,
-            pool_size,
-            coalescing,
-            targets,
-            probes,
-            activity_slots=activity_slots,
-            pollers=pollers,
-            is_measured=is_measured,
-            batch_log=batch_log,
-            sandbox=sandbox,
-            deployment=deployment.version,
-        )
+    version = deployment.version
+    build = partial(
+        build_worker,
+        pool_size=pool_size,
+        coalescing=coalescing,
+        targets=targets,
+        activity_slots=activity_slots,
+        pollers=pollers,
+        batch_log=batch_log,
+        sandbox=sandbox,
+        queue_url=settings.queue_url,
+        deployment=version,
     )
+    is_measured = metrics_bind is not None
+    asyncio.run(_work(settings, pool_size, build, probes, version, is_measured=is_measured))
 
 
 async def _work(
     settings: Settings,
     pool_size: int,
-    coalescing: BatcherSettings,
-    targets: Sequence[TargetDeclaration],
+    build: Callable[..., Worker],
     probes: Probes,
+    version: Version,
     *,
-    activity_slots: int | None,
-    pollers: int,
     is_measured: bool,
-    batch_log: bool,
-    sandbox: bool,
-    deployment: Version,
 ) -> None:
     def started(stop: asyncio.Event) -> None:
-        logger.info("batcher worker polls %s%s", BATCHER_TASK_QUEUE, as_version(deployment))
+        logger.info("batcher worker polls %s%s", BATCHER_TASK_QUEUE, as_version(version))
         probes.ready_until(stop)
 
     probes.watch_loop()
@@ -128,37 +128,15 @@ async def _work(
     engine = create_engine(url, application_name=SESSIONS, pool_size=pool_size, pooler=pooler)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
-        looking = asyncio.create_task(warn_of_database(engine, describe_database(settings)))
-        stack.push_async_callback(_stop, looking)
+        warning = warn_of_database(engine, describe_database(settings))
+        await stack.enter_async_context(in_background(warning))
         client = await connect_with_retries(settings)
         name = await _name(client, engine)
         if is_measured:
             metrics = WorkerMetrics.of(client)
             watch_pool(engine, metrics)
             await stack.enter_async_context(sampling(url, metrics, pooler, OpenStatements(engine)))
-        await run_until_stopped(
-            build_worker(
-                client,
-                engine,
-                pool_size,
-                coalescing,
-                targets=targets,
-                activity_slots=activity_slots,
-                pollers=pollers,
-                identity=name,
-                batch_log=batch_log,
-                sandbox=sandbox,
-                queue_url=settings.queue_url,
-                deployment=deployment,
-            ),
-            started=started,
-        )
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    """Cancel a task, and wait until it has closed its connection."""
-    task.cancel()
-    await asyncio.wait([task])
+        await run_until_stopped(build(client, engine, identity=name), started=started)
 
 
 async def _name(client: Client, engine: AsyncEngine) -> str | None:

@@ -33,7 +33,7 @@ from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import database_errors
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 LONGEST_READING_SECONDS = 120.0
 """A checkpoint, or the rows of a long table."""

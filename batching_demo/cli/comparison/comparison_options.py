@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from batching_demo.cli import options
+from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.submitting.input_options import InputOptions, input_options, read_input
 from batching_demo.cli.submitting.running_batchers import (
     BatcherOptions,
@@ -42,7 +43,7 @@ class ComparisonOptions:
     @property
     def shows_progress(self) -> bool:
         """Whether lines beside the result are wanted."""
-        return not (self.as_json or options.is_quiet())
+        return not (self.as_json or is_quiet())
 
 
 def _in_a_directory(
@@ -84,7 +85,7 @@ comparison_options = options.as_one(
         help="Also write the result as an HTML page with charts, which needs no other file.",
     ),
     options.as_json,
-    options.quiet,
+    quiet_option,
 )
 
 

@@ -18,7 +18,8 @@ from batching_demo.cli.comparison.comparison_options import (
     comparison_options,
     read_comparison,
 )
-from batching_demo.cli.dev import one_line_errors, report
+from batching_demo.cli.dev import one_line_errors
+from batching_demo.cli.process.quiet import report
 from batching_demo.cli.servers import (
     name_servers,
     naming_variables,
@@ -34,10 +35,10 @@ from batching_demo.cli.submitting.running_batchers import (
 from batching_demo.comparison.compare import Comparison
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.database.schema.migrations import migrate
-from batching_demo.devstack.interruption import stop_by_signals
 from batching_demo.operator.start import start_batchers
 from batching_demo.settings import DATABASE_URL, POOLER, QUEUE_URL, Settings
-from batching_demo.temporal import connect
+from batching_demo.stopping import interrupt_on_signals
+from batching_demo.temporal.connecting import connect
 
 LONGEST_START_SECONDS = 30.0
 
@@ -67,7 +68,7 @@ def demo(settings: Settings, chosen: ComparisonOptions, keep: bool, use_environm
     if use_environment:
         require_both(settings)
     comparison = read_comparison(settings, chosen)
-    stop_by_signals()
+    interrupt_on_signals()
     with one_line_errors(), ExitStack() as cleanup:
         queue = WritePath.QUEUED in comparison.paths
         servers = (

@@ -12,9 +12,9 @@ from batching_demo.database.connection.reading import describe_database, read_pa
 from batching_demo.database.engine import create_engine
 from batching_demo.database.identity import find_identity, read_identity, renew_identity
 from batching_demo.database.schema.migrations import migrate, newest_revision
-from batching_demo.namespace_database import find_database, move
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.namespace_database import find_database, move
 
 
 @click.group()

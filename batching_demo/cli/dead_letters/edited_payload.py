@@ -6,11 +6,8 @@ from typing import IO, Any
 import click
 
 from batching_demo.contracts.limits import MAX_RECORD_BYTES
-from batching_demo.records.json_text import canonical, parse_object
+from batching_demo.records.json_text import WHITE_SPACE, canonical, parse_object
 from batching_demo.records.rejection import RejectionError
-
-WHITE_SPACE = " \t\r\n"
-"""The characters that JSON counts as white space."""
 
 
 class PayloadFile(click.File):
@@ -31,7 +28,7 @@ def read_payload(file: IO[bytes]) -> str:
     """Read the one JSON object of a file.
 
     Raises:
-        BadParameter: the file holds none that can be stored; the message names file and place.
+        BadParameter: The file holds none that can be stored; the message names file and place.
     """
     try:
         raw = file.read(MAX_RECORD_BYTES + 1)

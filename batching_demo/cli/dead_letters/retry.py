@@ -21,6 +21,7 @@ from batching_demo.cli.dead_letters.selection import (
     selection_options,
 )
 from batching_demo.cli.servers import name_servers
+from batching_demo.concurrency import map_some_at_once
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE, COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
@@ -38,9 +39,9 @@ from batching_demo.operator.retries import (
     RetryRequest,
     retry_dead_letter,
 )
-from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.pollers import find_worker_problem
 
 AT_ONCE = 100
 """As many as one batch of the default size takes."""
@@ -115,15 +116,11 @@ class _Run:
         client = await connect(settings)
         await check_database(client, database)
         linger = await _linger_of_batcher(client)
-        turn = asyncio.Semaphore(AT_ONCE)
 
         async def retry_one(letter: StoredDeadLetter) -> RetriedLetter:
-            if one := not_submitted[letter.id]:
-                return one
-            async with turn:
-                return await self._retry(client, letter, linger, database)
+            return not_submitted[letter.id] or await self._retry(client, letter, linger, database)
 
-        return await asyncio.gather(*map(retry_one, letters))
+        return await map_some_at_once(retry_one, letters, at_once=AT_ONCE)
 
     async def _check(self, engine: AsyncEngine, letter: StoredDeadLetter) -> RetriedLetter | None:
         """Return why a dead letter is not submitted, before any workflow starts; None if it is."""

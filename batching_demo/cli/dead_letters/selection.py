@@ -37,7 +37,7 @@ class SelectionOptions:
         """Select by id, whatever the status is, or by the other criteria.
 
         Raises:
-            UsageError: both are given.
+            UsageError: Both are given.
         """
         if self.ids and self._has_criteria:
             raise click.UsageError("give either ids, or --source, --reason and --target")
@@ -49,7 +49,7 @@ class SelectionOptions:
         """Select by id, or open ones by the other criteria, of which one has to be given.
 
         Raises:
-            UsageError: nothing is given; that never means everything.
+            UsageError: Nothing is given; that never means everything.
         """
         if not self.ids and not self._has_criteria:
             raise click.UsageError(
@@ -80,7 +80,7 @@ async def find_selected(
     """Find the dead letters of a selection.
 
     Raises:
-        ClickException: one of the ids is the id of none.
+        ClickException: One of the ids is the id of none.
     """
     letters = await find_dead_letters(engine, selection, limit)
     if missing := set(selection.ids) - {letter.id for letter in letters}:

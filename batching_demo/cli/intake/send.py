@@ -9,14 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from batching_demo.batcher_service.queues.opening import open_sender
 from batching_demo.batcher_service.queues.sender import Sender
-from batching_demo.cli import options
 from batching_demo.cli.intake import queue_options
-from batching_demo.cli.main.progress import RateColumn
+from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.submitting.input_options import (
     InputOptions,
     input_arguments_without_key,
     read_inputs,
 )
+from batching_demo.cli.submitting.progress import RateColumn
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.errors import InputError
 from batching_demo.main_service.files.inspect import Inspected
@@ -35,7 +35,7 @@ SENT_AT_ONCE = 500
 @queue_options.queue("--to")
 @queue_options.endpoint_url
 @queue_options.body
-@options.quiet
+@quiet_option
 @click.pass_obj
 def send(
     settings: Settings,
@@ -66,9 +66,7 @@ async def _send(inspected: Sequence[Inspected], sender: Sender, total: int) -> N
     console = Console(stderr=True)
     sent = 0
     try:
-        with Progress(
-            *columns, console=console, disable=options.is_quiet(), transient=True
-        ) as progress:
+        with Progress(*columns, console=console, disable=is_quiet(), transient=True) as progress:
             task = progress.add_task("", total=total)
             for one in inspected:
                 for bodies in _bodies(one):

@@ -4,9 +4,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 
 import click
 from temporalio.runtime import Runtime
@@ -25,12 +24,15 @@ from batching_demo.batcher_service.queues.source import Source
 from batching_demo.batcher_service.queues.writer import IntakeWriter
 from batching_demo.batcher_service.sampling import OpenStatements, sampling, watch_pool
 from batching_demo.cli import options
+from batching_demo.cli.batcher import settings_options
 from batching_demo.cli.batcher.worker import warn_of_database
 from batching_demo.cli.intake import queue_options
+from batching_demo.cli.process.quiet import quiet_logs_option
 from batching_demo.cli.servers import database_line
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
+from batching_demo.concurrency import in_background
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.connection.reading import describe_database
@@ -39,7 +41,7 @@ from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.database.targets.registry import Targets
 from batching_demo.queue_servers.errors import QueueError
 from batching_demo.settings import Settings
-from batching_demo.temporal import stop_on_signals
+from batching_demo.stopping import stop_on_signals
 
 SESSIONS = "batching-demo intake worker"
 logger = logging.getLogger(__name__)
@@ -98,10 +100,10 @@ key = options.option(
     help="At this delivery a message becomes a dead letter, if it never had a verdict.",
 )
 @options.batch_log
-@options.batcher_settings("gathering")
+@settings_options.batcher_settings("gathering")
 @options.pooler
 @options.metrics_bind
-@options.quiet_logs
+@quiet_logs_option
 @click.pass_obj
 def worker(
     settings: Settings,
@@ -177,11 +179,11 @@ async def _work(
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(_close, source)
         start = stack.enter_async_context
-        await start(_in_background(warn_of_database(engine, describe_database(settings))))
+        await start(in_background(warn_of_database(engine, describe_database(settings))))
         if is_measured:
             watch_pool(engine, metrics)
             await start(sampling(url, metrics, pooler, OpenStatements(engine)))
-            await start(_in_background(sample_queue(source, QueueMetrics(meter, source.queue))))
+            await start(in_background(sample_queue(source, QueueMetrics(meter, source.queue))))
         with suppress(DatabaseFailedError):  # every write tries again
             await targets.reflect_all(engine)
         log = BatchLog(engine, f"{os.getpid()}@{socket.gethostname()}") if batch_log else None
@@ -199,17 +201,6 @@ async def _work(
         logger.info("intake worker reads %s", source.place)
         probes.ready_until(stop)
         await consumer.run(stop)
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do something meanwhile, and cancel it in the end."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def _close(source: Source) -> None:

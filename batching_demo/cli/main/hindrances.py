@@ -8,6 +8,7 @@ import click
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from batching_demo.concurrency import in_background
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import (
     BATCHER_TASK_QUEUE,
@@ -16,11 +17,15 @@ from batching_demo.contracts.names import (
     MAIN_WORKFLOW,
     batcher_workflow_id,
 )
-from batching_demo.deployment import IS_PINNED, VERSION, search_value
-from batching_demo.executions import PAUSED, describe_execution, list_executions
 from batching_demo.main_service.starter import Starter
 from batching_demo.operator.shards import ShardMissingError, ShardPausedError, describe
-from batching_demo.pollers import describe_polling, find_missing_version, find_version_problem
+from batching_demo.temporal.deployment import IS_PINNED, VERSION, search_value
+from batching_demo.temporal.executions import PAUSED, describe_execution, list_executions
+from batching_demo.temporal.pollers import (
+    describe_polling,
+    find_missing_version,
+    find_version_problem,
+)
 
 LOOK_SECONDS = 5.0
 RUNS = f"WorkflowType = '{MAIN_WORKFLOW}'"
@@ -37,11 +42,8 @@ async def reporting_hindrances(
         starter: Has the workflows that are waited for.
         shards: Of the batchers that they submit to; none for the other write paths.
     """
-    task = asyncio.create_task(_report(client, starter, shards))
-    try:
+    async with in_background(_report(client, starter, shards)):
         yield
-    finally:
-        task.cancel()
 
 
 async def _report(client: Client, starter: Starter, shards: Collection[int]) -> None:

@@ -11,27 +11,28 @@ import click
 
 from batching_demo.cli import options
 from batching_demo.cli.main.hindrances import reporting_hindrances
-from batching_demo.cli.main.progress import verdict_progress
-from batching_demo.cli.main.summary import print_summary, run_exit_code
+from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.servers import name_temporal
 from batching_demo.cli.submitting.input_options import InputOptions, input_options, read_inputs
+from batching_demo.cli.submitting.progress import verdict_progress
 from batching_demo.cli.submitting.running_batchers import (
     BatcherOptions,
     ask_database,
     batcher_options,
     choose_for_paths,
 )
+from batching_demo.cli.submitting.summary import print_summary, run_exit_code
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.contracts.names import DEFAULT_RUN_LABEL, MAIN_TASK_QUEUE, WritePath
 from batching_demo.main_service.files.inspect import Inspected
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.run_options import check_records_per_workflow, choose_max_open
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import Summary
-from batching_demo.pollers import find_worker_problem
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.pollers import find_worker_problem
 
 DEFAULT_WORKFLOWS = 5
 NEW_LABEL = "new"
@@ -69,7 +70,7 @@ LONGEST_NO_WAIT_SECONDS = 30.0
     help="Seconds after which a workflow ends without its missing verdicts. [default: never]",
 )
 @options.as_json
-@options.quiet
+@quiet_option
 @click.pass_obj
 def start(
     settings: Settings,
@@ -116,7 +117,7 @@ def start(
         max_open,
         workflows,
         waits=wait,
-        quiet=as_json or options.is_quiet(),
+        quiet=as_json or is_quiet(),
     )
     try:
         summary = asyncio.run(work)
@@ -154,19 +155,13 @@ async def _run(
     total = sum(one.records for one in inspected)
     if workflows is not None:
         total = min(total, workflows * most)
-    planned = (
-        (one.source, slice_)
-        for one in inspected
-        for slice_ in slices(one.source, most, stamp=one.stamp)
-    )
+    planned = (work for one in inspected for work in work_of(one.source, most, stamp=one.stamp))
     with verdict_progress(total, shown=waits and not quiet) as on_change:
-        starter = Starter(
-            client, sources[0], run_options, max_open=max_open, waits=waits, on_change=on_change
-        )
+        starter = Starter(client, run_options, max_open=max_open, waits=waits, on_change=on_change)
         batched = waits and run_options.write_path is WritePath.BATCHED
         shards = range(run_options.shards if batched else 0)
         async with reporting_hindrances(client, starter, shards):
-            return await starter.run_all(islice(planned, workflows))
+            return await starter.run(islice(planned, workflows))
 
 
 def _run_label(again: str | None, *, quiet: bool) -> str:

@@ -2,23 +2,28 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 
 import click
+from temporalio.worker import Worker
 
 from batching_demo.cli import options
 from batching_demo.cli.deployment_options import DeploymentOptions, deployment
+from batching_demo.cli.process.quiet import quiet_logs_option
 from batching_demo.cli.servers import temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
-from batching_demo.deployment import Version, as_version
 from batching_demo.main_service.worker import (
     DEFAULT_THREADS,
     DEFAULT_WORKFLOW_SLOTS,
     build_worker,
 )
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect_with_retries, run_until_stopped
+from batching_demo.temporal.connecting import connect_with_retries
+from batching_demo.temporal.deployment import Version, as_version
+from batching_demo.temporal.running import run_until_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +48,7 @@ logger = logging.getLogger(__name__)
 @options.queue_url
 @deployment
 @options.metrics_bind
-@options.quiet_logs
+@quiet_logs_option
 @click.pass_obj
 def worker(
     settings: Settings,
@@ -64,17 +69,20 @@ def worker(
     """
     probes = start_telemetry(metrics_bind)
     version = deployment.version
-    asyncio.run(_work(settings, probes, threads, workflow_slots, pollers, sandbox, version))
+    build = partial(
+        build_worker,
+        threads=threads,
+        workflow_slots=workflow_slots,
+        pollers=pollers,
+        sandbox=sandbox,
+        queue_url=settings.queue_url,
+        deployment=version,
+    )
+    asyncio.run(_work(settings, build, probes, version))
 
 
 async def _work(
-    settings: Settings,
-    probes: Probes,
-    threads: int,
-    workflow_slots: int,
-    pollers: int,
-    sandbox: bool,
-    version: Version,
+    settings: Settings, build: Callable[..., Worker], probes: Probes, version: Version
 ) -> None:
     def started(stop: asyncio.Event) -> None:
         logger.info("main worker polls %s%s", MAIN_TASK_QUEUE, as_version(version))
@@ -83,15 +91,4 @@ async def _work(
     probes.watch_loop()
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
-    await run_until_stopped(
-        build_worker(
-            client,
-            threads=threads,
-            workflow_slots=workflow_slots,
-            pollers=pollers,
-            sandbox=sandbox,
-            queue_url=settings.queue_url,
-            deployment=version,
-        ),
-        started=started,
-    )
+    await run_until_stopped(build(client), started=started)

@@ -103,7 +103,7 @@ def read_inputs(
         declaration: Of the target that the records go to; None for `records`.
 
     Raises:
-        SourceError: an input cannot be read as the options say.
+        SourceError: An input cannot be read as the options say.
     """
     delimiter = _one_character(chosen.delimiter)
     chosen = replace(chosen, key_columns=_key_columns(chosen, declaration))
@@ -147,7 +147,7 @@ def read_input(
     """Check an input like `read_inputs`, for a command that takes only one.
 
     Raises:
-        SourceError: the input cannot be read as the options say.
+        SourceError: The input cannot be read as the options say.
     """
     inspected, keys = read_inputs(chosen, state_directory, declaration)
     if len(inspected) > 1:

@@ -11,6 +11,7 @@ import click
 from temporalio.client import Client
 
 from batching_demo.cli import options
+from batching_demo.cli.batcher import settings_options
 from batching_demo.contracts.counts import count
 from batching_demo.contracts.names import WritePath, batcher_workflow_id
 from batching_demo.contracts.operations import BatcherSettings, Changes
@@ -22,6 +23,7 @@ from batching_demo.operator.shards import Described, ShardMissingError, describe
 
 QUIET_SECONDS = 3.0
 """So long a batcher worker may take to answer before it is said that it is waited for."""
+_OF_THOSE_THAT_RUN = "[default: the running batchers']"
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,16 @@ class BatcherOptions:
 
 
 _of_batchers = (
-    options.max_records(note=options.OF_RUNNING_BATCHERS),
-    options.shards(note=options.OF_RUNNING_BATCHERS),
-    options.linger(note=options.OF_RUNNING_BATCHERS),
+    settings_options.max_records(note=_OF_THOSE_THAT_RUN),
+    settings_options.shards(note=_OF_THOSE_THAT_RUN),
+    settings_options.linger(note=_OF_THOSE_THAT_RUN),
 )
 batcher_options = options.as_one("batchers", BatcherOptions, *_of_batchers)
 compared_batcher_options = options.as_one(
     "batchers",
     BatcherOptions,
     *_of_batchers,
-    options.max_writes_per_second(note=options.OF_RUNNING_BATCHERS),
+    settings_options.max_writes_per_second(note=_OF_THOSE_THAT_RUN),
 )
 """With what only matters to whoever starts batchers, or shows what they do."""
 

@@ -7,20 +7,21 @@ from dataclasses import replace
 import click
 
 from batching_demo.cli import options
-from batching_demo.cli.main.progress import verdict_progress
-from batching_demo.cli.main.summary import print_summary, run_exit_code
+from batching_demo.cli.process.quiet import is_quiet, quiet_option
 from batching_demo.cli.servers import name_temporal
 from batching_demo.cli.submitting.input_options import InputOptions, input_arguments, read_inputs
+from batching_demo.cli.submitting.progress import verdict_progress
 from batching_demo.cli.submitting.running_batchers import ask_database
+from batching_demo.cli.submitting.summary import print_summary, run_exit_code
 from batching_demo.cli.submitting.target_options import TargetOptions, target_options
 from batching_demo.contracts.counts import count
 from batching_demo.main_service.direct_starter import RECORDS_PER_REQUEST, DirectStarter
 from batching_demo.main_service.files.inspect import Inspected
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.main_service.summary import Summary
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect
+from batching_demo.temporal.connecting import connect
 
 REQUESTS_AT_ONCE = 32
 """Of at most 512 KiB each, so 16 MiB under way."""
@@ -30,7 +31,7 @@ REQUESTS_AT_ONCE = 32
 @input_arguments
 @target_options
 @options.as_json
-@options.quiet
+@quiet_option
 @click.pass_obj
 def submit(settings: Settings, file: InputOptions, into: TargetOptions, as_json: bool) -> None:
     """Have the records of files stored, without workflows and without a batcher.
@@ -46,7 +47,7 @@ def submit(settings: Settings, file: InputOptions, into: TargetOptions, as_json:
     """
     inspected, keys = read_inputs(file, settings.state_directory, into.declaration)
     run_options = RunOptions(keys, RECORDS_PER_REQUEST, target=into.target)
-    quiet = as_json or options.is_quiet()
+    quiet = as_json or is_quiet()
     summary = Summary()
     try:
         asyncio.run(_run(settings, inspected, run_options, summary, quiet=quiet))
@@ -70,21 +71,20 @@ async def _run(
     total = sum(one.records for one in inspected)
     database = await ask_database(client, seconds=None) if total else ""
     run_options = replace(run_options, database=database)
-    work = (
-        (one.source, slice_)
+    planned = (
+        work
         for one in inspected
-        for slice_ in slices(one.source, RECORDS_PER_REQUEST, stamp=one.stamp)
+        for work in work_of(one.source, RECORDS_PER_REQUEST, stamp=one.stamp)
     )
     with verdict_progress(total, shown=not quiet) as on_change:
         starter = DirectStarter(
             client,
-            inspected[0].source,
             run_options,
             max_open=REQUESTS_AT_ONCE,
             on_change=on_change,
             summary=summary,
         )
-        await starter.run_all(work)
+        await starter.run(planned)
 
 
 def _print_interrupted(summary: Summary, inspected: Sequence[Inspected], *, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import click
 
@@ -11,7 +10,7 @@ from batching_demo.cli import options
 from batching_demo.cli.exit_codes import REFUSED
 from batching_demo.cli.servers import name_database
 from batching_demo.cli.targets.printing import as_json_object, print_target
-from batching_demo.contracts.targets import TargetDeclaration
+from batching_demo.contracts.targets import TargetDeclaration, suggest
 from batching_demo.database.opening import open_database
 from batching_demo.database.targets.check import CheckedTarget, check_targets
 from batching_demo.settings import TARGETS, Settings
@@ -60,9 +59,9 @@ def _chosen(targets: Sequence[TargetDeclaration], name: str | None) -> Sequence[
         return targets
     names = [one.name for one in targets]
     if name not in names:
-        near = get_close_matches(name, names, 1, 0.6)
-        hint = f"is it {near[0]}?" if near else f"there are {', '.join(names)}"
-        raise click.UsageError(f"{targets[0].origin} declares no target {name}: {hint}")
+        raise click.UsageError(
+            f"{targets[0].origin} declares no target {name}: {suggest(name, names)}"
+        )
     return [one for one in targets if one.name == name]
 
 

@@ -153,7 +153,7 @@ def _as_it_was(letter: StoredDeadLetter, encoding: Encoding) -> StoredDeadLetter
     )
 
 
-async def find_identity(engine: AsyncEngine, identity: bytes) -> int | None:
+async def find_by_identity(engine: AsyncEngine, identity: bytes) -> int | None:
     """Return the id of the dead letter with an identity."""
     query = select(_letter.id).where(_letter.identity == identity)
     async with engine.connect() as connection:

@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.encoding import encoding_of, escaped, storable_text, unescaped
@@ -47,7 +49,7 @@ class DeadLetter:
     @property
     def identity(self) -> bytes:
         """The same for the same record refused again."""
-        return identity(
+        return dead_letter_identity(
             self.reason,
             self.key,
             self.record,
@@ -57,7 +59,7 @@ class DeadLetter:
         )
 
 
-def identity(
+def dead_letter_identity(
     reason: str, key: str, record: str, *, source: str, line: int, target: str = RECORDS_TARGET
 ) -> bytes:
     """Return a digest of what tells dead letters apart, as it is stored: a retry submits that."""
@@ -99,18 +101,18 @@ async def insert_dead_letters(
     await connection.execute(
         INSERT,
         {
-            "identities": list(by_identity),
-            "keys": [key or None for key in kept(letter.key for letter in once)],
-            "sources": kept(letter.source for letter in once),
-            "lines": [letter.line for letter in once],
-            "records": [ascii_text(letter.record) for letter in once],
+            "identity": list(by_identity),
+            "idempotency_key": [key or None for key in kept(letter.key for letter in once)],
+            "source": kept(letter.source for letter in once),
+            "line": [letter.line for letter in once],
+            "record": [ascii_text(letter.record) for letter in once],
             "truncated": [letter.reason == TRUNCATED_REASON for letter in once],
-            "reasons": kept(letter.reason for letter in once),
-            "details": [ascii_text(letter.detail) for letter in once],
-            "sqlstates": [letter.sqlstate for letter in once],
-            "requesters": kept(letter.requester for letter in once),
-            "run_labels": kept(letter.run_label for letter in once),
-            "targets": kept(letter.target for letter in once),
+            "reason": kept(letter.reason for letter in once),
+            "detail": [ascii_text(letter.detail) for letter in once],
+            "sqlstate": [letter.sqlstate for letter in once],
+            "requester": kept(letter.requester for letter in once),
+            "run_label": kept(letter.run_label for letter in once),
+            "target": kept(letter.target for letter in once),
             "batch_id": batch_id,
         },
     )
@@ -147,30 +149,17 @@ def _escaped_unless_plain(character: str) -> str:
 
 def _insert() -> Insert:
     letter = (
-        func.unnest(
-            bindparam("identities", type_=ARRAY(LargeBinary)),
-            bindparam("keys", type_=ARRAY(Text)),
-            bindparam("sources", type_=ARRAY(Text)),
-            bindparam("lines", type_=ARRAY(BigInteger)),
-            bindparam("records", type_=ARRAY(Text)),
-            bindparam("truncated", type_=ARRAY(Boolean)),
-            bindparam("reasons", type_=ARRAY(Text)),
-            bindparam("details", type_=ARRAY(Text)),
-            bindparam("sqlstates", type_=ARRAY(Text)),
-            bindparam("requesters", type_=ARRAY(Text)),
-            bindparam("run_labels", type_=ARRAY(Text)),
-            bindparam("targets", type_=ARRAY(Text)),
-        )
-        .table_valued(*_COLUMNS)
+        func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _SENT.items()))
+        .table_valued(*_SENT)
         .render_derived(name="letter")
     )
     chosen = select(
-        *(letter.c[name] for name in _COLUMNS), bindparam("batch_id", type_=Uuid).label("batch_id")
+        *(letter.c[name] for name in _SENT), bindparam("batch_id", type_=Uuid).label("batch_id")
     )
     reopened = case((dead_letters.c.status == "retried", "open"), else_=dead_letters.c.status)
     return (
         insert(dead_letters)
-        .from_select([*_COLUMNS, "batch_id"], chosen)
+        .from_select([*_SENT, "batch_id"], chosen)
         .on_conflict_do_update(
             index_elements=[dead_letters.c.identity],
             set_={"last_seen": func.now(), "status": reopened},
@@ -178,18 +167,19 @@ def _insert() -> Insert:
     )
 
 
-_COLUMNS = (
-    "identity",
-    "idempotency_key",
-    "source",
-    "line",
-    "record",
-    "truncated",
-    "reason",
-    "detail",
-    "sqlstate",
-    "requester",
-    "run_label",
-    "target",
-)
+_SENT: Mapping[str, type[TypeEngine[Any]]] = {
+    "identity": LargeBinary,
+    "idempotency_key": Text,
+    "source": Text,
+    "line": BigInteger,
+    "record": Text,
+    "truncated": Boolean,
+    "reason": Text,
+    "detail": Text,
+    "sqlstate": Text,
+    "requester": Text,
+    "run_label": Text,
+    "target": Text,
+}
+"""The columns of a dead letter that are parameters, with the types that they are sent as."""
 INSERT = _insert()

@@ -60,7 +60,7 @@ async def migrate(url: str, *, application_name: str, pooler: Pooler = "auto") -
     """Migrate a database to the newest revision.
 
     Raises:
-        DatabaseFailedError: it does not answer, or refuses.
+        DatabaseFailedError: It does not answer, or refuses.
     """
     engine = create_transactional_engine(url, application_name=application_name, pooler=pooler)
     try:

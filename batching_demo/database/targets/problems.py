@@ -1,12 +1,11 @@
 """What stands against a declared target, in words for whoever has to mend it."""
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Row
 
-from batching_demo.contracts.targets import OnConflict, TargetDeclaration
+from batching_demo.contracts.targets import OnConflict, TargetDeclaration, suggest
 from batching_demo.database.targets.reflection import Facts, is_of_key
 from batching_demo.database.targets.table_name import parse_table_name
 
@@ -119,8 +118,7 @@ def _of_names(declaration: TargetDeclaration, columns: dict[str, Row[Any]]) -> I
     ):
         for name in names:
             if name not in columns:
-                near = get_close_matches(name, columns, 1, 0.6)
-                hint = f"is it {near[0]}?" if near else f"there are {', '.join(columns)}"
+                hint = suggest(name, columns)
                 yield f"{where} names column {name}, which is not there: {hint}"
 
 

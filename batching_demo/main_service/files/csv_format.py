@@ -23,12 +23,12 @@ def records(parts: Iterable[bytes], offset: int, delimiter: str) -> Iterator[Rec
     """Yield the records of a file; blank lines are none.
 
     Args:
-        parts: the text in pieces of any size, none of them empty.
-        offset: where the first piece begins in the file.
-        delimiter: what stands between two fields.
+        parts: The text in pieces of any size, none of them empty.
+        offset: Where the first piece begins in the file.
+        delimiter: What stands between two fields.
 
     Raises:
-        StructureError: a quote is wrong, a record is too long, or the text is not UTF-8.
+        StructureError: A quote is wrong, a record is too long, or the text is not UTF-8.
     """
     lines = _Lines(parts, offset)
     reader = _reader(lines, delimiter)
@@ -119,7 +119,7 @@ def column_names(text: str, delimiter: str) -> list[str]:
     """Return the names in a header, trimmed.
 
     Raises:
-        ValueError: the names cannot name columns; the message says why.
+        ValueError: The names cannot name columns; the message says why.
     """
     names = [name.strip() for name in next(_reader(_lines_of(text), delimiter))]
     seen: set[str] = set()

@@ -13,7 +13,7 @@ def files_of(path: str) -> list[str]:
     """Return the files of a directory in the order of their names; of another path, the path.
 
     Raises:
-        SourceError: the directory cannot be read, has no file, or has a directory in it.
+        SourceError: The directory cannot be read, has no file, or has a directory in it.
     """
     if not os.path.isdir(path):
         return [path]

@@ -57,15 +57,15 @@ def inspect(
     """Read a file once, in constant memory, and refuse it unless its structure is sound.
 
     Args:
-        path: a UTF-8 file.
+        path: A UTF-8 file.
         format: csv or ndjson, if the suffix of the name does not say which.
-        delimiter: what stands between two fields of CSV.
-        key_columns: columns that the header of CSV must have.
-        name: what people call the file, if it is the copy of another.
-        encoding: the encoding of that other file.
+        delimiter: What stands between two fields of CSV.
+        key_columns: Columns that the header of CSV must have.
+        name: What people call the file, if it is the copy of another.
+        encoding: The encoding of that other file.
 
     Raises:
-        SourceError: the file is refused; the message names file, line, cause and what to do.
+        SourceError: The file is refused; the message names file, line, cause and what to do.
     """
     path = path.absolute()
     name = name or name_of(str(path))

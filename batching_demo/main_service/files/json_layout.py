@@ -6,9 +6,9 @@ from os import SEEK_END
 from typing import BinaryIO
 
 from batching_demo.contracts.limits import KIB
-from batching_demo.main_service.files.ndjson_format import WHITE_SPACE
 from batching_demo.main_service.files.source_file import STANDARD_INPUT_NAME, is_gzip
 from batching_demo.main_service.files.structure import Record, StructureError
+from batching_demo.records.json_text import WHITE_SPACE
 
 _EDGE_BYTES = 4 * KIB
 _FIRST_BYTES = 1024 * KIB

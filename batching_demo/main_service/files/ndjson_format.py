@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from batching_demo.main_service.files.structure import EncodingError, Record
-
-WHITE_SPACE = " \t\r\n"
-"""What JSON calls white space."""
+from batching_demo.records.json_text import WHITE_SPACE
 
 _WHITE_SPACE_BYTES = WHITE_SPACE.encode()
 _MAY_BE_BLANK = re.compile(rb"\n[ \t\r\n]")
@@ -19,11 +17,11 @@ def records(parts: Iterable[bytes], offset: int) -> Iterator[Record]:
     """Yield the lines of a file that are not blank, of any length, in constant memory.
 
     Args:
-        parts: the text in pieces of any size.
-        offset: where the first piece begins in the file.
+        parts: The text in pieces of any size.
+        offset: Where the first piece begins in the file.
 
     Raises:
-        EncodingError: the text is not UTF-8.
+        EncodingError: The text is not UTF-8.
     """
     line, start, is_blank = 1, offset, True
     for piece in chain.from_iterable(io.BytesIO(part) for part, _ in _checked(parts)):
@@ -41,10 +39,10 @@ def count_records(parts: Iterable[bytes]) -> int:
     """Return how many records a file has, faster than `records` finds them.
 
     Args:
-        parts: the text in pieces of any size.
+        parts: The text in pieces of any size.
 
     Raises:
-        EncodingError: the text is not UTF-8.
+        EncodingError: The text is not UTF-8.
     """
     count, is_blank = 0, True
     for part, line_ends in _checked(parts):

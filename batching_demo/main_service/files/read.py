@@ -26,8 +26,8 @@ def read_slice(source: Source, slice_: Slice) -> bytes:
     """Return the bytes of a slice, or of a record over the limit its SHA-256 and its beginning.
 
     Raises:
-        ChangedError: the file has changed since it was sliced.
-        SourceError: the file cannot be read here, at least not now.
+        ChangedError: The file has changed since it was sliced.
+        SourceError: The file cannot be read here, at least not now.
     """
     keep = TRUNCATED_BYTES if is_oversized(slice_) else slice_.length
     raw, crc32, digest = b"", 0, hashlib.sha256()

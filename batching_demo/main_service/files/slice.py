@@ -43,7 +43,7 @@ def slices(
     content than what was inspected.
 
     Raises:
-        SourceError: the file cannot be read, or it is not what was inspected.
+        SourceError: The file cannot be read, or it is not what was inspected.
     """
     advice = "put it back and start again"
     with opened(source.path, advice) as file, opened(source.path, advice) as again:
@@ -64,6 +64,19 @@ def slices(
             raise _changed(source) from None
         if limit is None and digest.hexdigest() != source.digest:
             raise _changed(source)
+
+
+def work_of(
+    source: Source,
+    records_per_workflow: int,
+    limit: int | None = None,
+    stamp: FileStamp | None = None,
+    *,
+    skip: int = 0,
+) -> Iterator[tuple[Source, Slice]]:
+    """Yield what `slices` does, each slice with its source, as starters take them."""
+    cut = slices(source, records_per_workflow, limit, stamp, skip=skip)
+    return ((source, slice_) for slice_ in cut)
 
 
 def _changed(source: Source) -> SourceError:

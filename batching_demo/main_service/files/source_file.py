@@ -53,7 +53,7 @@ def opened(path: str, advice: str) -> Iterator[BinaryIO]:
     """Open a file to read it.
 
     Raises:
-        SourceError: the file cannot be opened or read; the message ends with the advice.
+        SourceError: The file cannot be opened or read; the message ends with the advice.
     """
     try:
         with open(path, "rb") as file:
@@ -112,8 +112,8 @@ def text_parts(file: BinaryIO, digest: Hash) -> tuple[int, Iterator[bytes]]:
     """Return where the text of a file begins, which is after a byte-order mark, and its bytes.
 
     Args:
-        file: is read by nobody else meanwhile.
-        digest: has the whole file added to it by the time all bytes are read.
+        file: Is read by nobody else meanwhile.
+        digest: Has the whole file added to it by the time all bytes are read.
     """
     file.seek(0)
     mark = file.read(len(codecs.BOM_UTF8))
@@ -129,13 +129,13 @@ def find_records(
     """Yield the records of a file from its beginning, the header of CSV included.
 
     Args:
-        file: is read by nobody else meanwhile.
+        file: Is read by nobody else meanwhile.
         source_format: csv or ndjson.
-        delimiter: between the fields of CSV.
-        digest: has the whole file added to it by the time all records are found.
+        delimiter: Between the fields of CSV.
+        digest: Has the whole file added to it by the time all records are found.
 
     Raises:
-        StructureError: the file is not what the format allows.
+        StructureError: The file is not what the format allows.
     """
     start, parts = text_parts(file, digest)
     if source_format == "csv":

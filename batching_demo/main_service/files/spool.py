@@ -47,7 +47,7 @@ def readable(path: str, encoding: str, state_directory: Path) -> Readable:
     """Return a file as it is if it is plain UTF-8, otherwise a copy named by its content.
 
     Raises:
-        SourceError: the input cannot be read, decompressed or decoded.
+        SourceError: The input cannot be read, decompressed or decoded.
     """
     codec = _codec(encoding)
     if is_standard_input(path):

@@ -30,12 +30,12 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.system import System, system_directory
-from batching_demo.main_service.files.slice import slices
+from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
 from batching_demo.main_service.summary import SliceResult
 from batching_demo.operator.start import start_batchers
-from batching_demo.pollers import wait_for_pollers
+from batching_demo.temporal.pollers import wait_for_pollers
 from tools.benchmark.harness.cells import Arrivals, Cell, Sample
 from tools.benchmark.harness.counters import read_batches, read_written
 from tools.benchmark.harness.flights import SERIAL
@@ -63,12 +63,12 @@ class Bench:
         """Run a cell once, and return its figures.
 
         Args:
-            cell: what to run.
-            source: has at least the cell's records.
-            counted: also count events in histories, which takes longer than the run itself.
+            cell: What to run.
+            source: Has at least the cell's records.
+            counted: Also count events in histories, which takes longer than the run itself.
 
         Raises:
-            BenchmarkError: not every record was written.
+            BenchmarkError: Not every record was written.
         """
         await self._prepare(cell)
         label = f"{cell.name}-{secrets.token_hex(4)}"
@@ -88,7 +88,7 @@ class Bench:
         )
         async with peaks(self._processes(cell)) as memory:
             summary = await starter.run(
-                slices(source, options.records_per_workflow, limit=cell.records)
+                work_of(source, options.records_per_workflow, limit=cell.records)
             )
         if summary.failures or summary.written != (cell.records if cell.path else 0):
             raise BenchmarkError(f"{cell}: {summary.written} written {summary.failures[:1]}")
@@ -125,10 +125,10 @@ class Bench:
         results: list[SliceResult] = []
         async with asyncio.TaskGroup() as running:
             began = time.monotonic()
-            planned = slices(source, cell.records_per_workflow, limit=cell.records)
+            planned = work_of(source, cell.records_per_workflow, limit=cell.records)
             for number, one in enumerate(planned):
                 await asyncio.sleep(began + number / per_second - time.monotonic())
-                starter = Starter(self.client, source, options, on_result=results.append)
+                starter = Starter(self.client, options, on_result=results.append)
                 running.create_task(starter.run([one]))
         batches = await read_batches(self.engine, label)
         if sum(batch.records for batch in batches) != cell.records:
@@ -141,9 +141,9 @@ class Bench:
         """Stop all workers and start new ones.
 
         Args:
-            settings: environment variables of the new workers.
-            batcher_workers: number of batcher worker processes.
-            floor: also start a worker of the floor, which cells without a path need.
+            settings: Environment variables of the new workers.
+            batcher_workers: Number of batcher worker processes.
+            floor: Also start a worker of the floor, which cells without a path need.
         """
         await asyncio.to_thread(self.system.stop_workers)
         stopped_at = time.time()
@@ -208,7 +208,7 @@ async def bench(*, queue: bool = False) -> AsyncIterator[Bench]:
     """Start servers, and stop them and all workers in the end.
 
     Args:
-        queue: also starts Valkey.
+        queue: Also starts Valkey.
     """
     with system_directory("benchmark") as directory:
         system = System(directory, queue=queue)

@@ -28,7 +28,8 @@ from batching_demo.main_service.messages import (
 from batching_demo.main_service.preparation import prepare_slice
 from batching_demo.main_service.worker import build_worker
 from batching_demo.settings import Settings
-from batching_demo.temporal import connect, run_until_stopped, workflow_runner
+from batching_demo.temporal.connecting import connect
+from batching_demo.temporal.running import run_until_stopped, workflow_runner
 
 Change = Callable[[WorkerConfig], None]
 PLAIN = "as it is"

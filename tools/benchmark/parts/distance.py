@@ -56,12 +56,12 @@ async def measure_distance(
     """Run the paths at every distance in each round.
 
     Args:
-        bench: its workers are restarted for every distance.
-        source: input with enough records.
-        workflows: number of workflows, by records per workflow.
-        rounds: number of rounds.
-        report: called with a line of progress.
-        milliseconds: round trips to compare.
+        bench: Its workers are restarted for every distance.
+        source: Input with enough records.
+        workflows: Number of workflows, by records per workflow.
+        rounds: Number of rounds.
+        report: Called with a line of progress.
+        milliseconds: Round trips to compare.
     """
     far: Far = {distance: {} for distance in milliseconds}
     for number in range(rounds):

@@ -31,8 +31,8 @@ def cells(workflows: Mapping[int, int], paths: Sequence[str | None] = PATHS) -> 
     """Return the cells of a part: few records at the defaults, many in larger batches.
 
     Args:
-        workflows: number of workflows, by records per workflow.
-        paths: the write paths that each is run with.
+        workflows: Number of workflows, by records per workflow.
+        paths: The write paths that each is run with.
     """
     return [
         Cell(path, count, each)

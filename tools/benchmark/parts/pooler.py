@@ -29,7 +29,7 @@ async def measure_pooler(postgres: PostgresServer, rounds: int) -> Section:
     """Write the same batches each way in each round, in random order, over new keys."""
     if not PROGRAM.exists():
         raise BenchmarkError(f"there is no {PROGRAM}: install Debian's package pgbouncer")
-    directory = postgres.data_directory.parent / "pgbouncer"
+    directory = postgres.directory.parent / "pgbouncer"
     directory.mkdir()
     directory.chmod(0o755)
     async with AsyncExitStack() as stack:

@@ -8,7 +8,7 @@ from batching_demo.comparison.report.sections import Section, Table
 from batching_demo.contracts.names import WritePath
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.main_service.messages import Source
-from batching_demo.pollers import wait_for_pollers
+from batching_demo.temporal.pollers import wait_for_pollers
 from tools.benchmark.harness.bench import Bench
 from tools.benchmark.harness.cells import Cell
 from tools.benchmark.harness.cpu import cpu_seconds

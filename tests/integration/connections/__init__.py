@@ -1,0 +1,1 @@
+"""Tests of connections to Postgres and to Temporal."""
