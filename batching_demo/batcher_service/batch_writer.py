@@ -22,8 +22,9 @@ from batching_demo.contracts.batches import (
 from batching_demo.contracts.messages import Submission, Verdict, Verdicts, shown_verdicts
 from batching_demo.contracts.names import LOG_FIELDS, WritePath
 from batching_demo.contracts.targets import RECORDS_TARGET
+from batching_demo.database.advice import OUTAGE_ADVICE
 from batching_demo.database.batch_log.log import BatchLog
-from batching_demo.database.errors import DatabaseFailedError, FailureKind
+from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
 from batching_demo.database.targets.records import RECORDS
 from batching_demo.database.targets.registry import Targets
 from batching_demo.database.writing.row_writer import WriteResult
@@ -31,6 +32,7 @@ from batching_demo.database.writing.rows import BatchInfo, Rows
 from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import try_target, write_batch, write_unbatched
 
+LONGEST_TRY_SECONDS = 10.0
 WriteRows = Callable[[Rows, Target], Awaitable[WriteResult]]
 """Writes the rows of one target."""
 UNKNOWN_LABEL = "unknown"
@@ -121,11 +123,18 @@ class BatchWriter:
     async def try_target(self, name: str) -> None:
         """Find out whether the records of a target can be written now.
 
+        It waits until one of the writes that run has ended, if there are as many as there may be.
+
         Raises:
             DatabaseFailedError: They cannot.
         """
-        async with self._turn, self._guarding():
-            await try_target(self._engine, await self._targets.find(self._engine, name))
+        async with self._turn:
+            try:
+                async with asyncio.timeout(LONGEST_TRY_SECONDS), self._guarding():
+                    await try_target(self._engine, await self._targets.find(self._engine, name))
+            except TimeoutError:
+                silent = Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)
+                raise DatabaseFailedError(silent) from None
 
     async def write_unbatched(self, submissions: Sequence[Submission], attempt: int) -> Written:
         """Write each record with an INSERT and a commit of its own, and return the verdicts.

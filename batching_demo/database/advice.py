@@ -125,6 +125,10 @@ WHEN_MIGRATING: Mapping[str, Advice] = {
         "something of the same name is in the way", "rename it, or choose another schema"
     ),
     "42": Advice("the schema is not as batching-demo has made it", "undo what was changed by hand"),
+    "55P03": Advice(
+        "a change of the schema waited too long for a lock, and is undone",
+        "try again once nobody reads or locks the table for long, as a backup does: see pg_locks",
+    ),
 }
 """What differs while `db upgrade` runs, by SQLSTATE."""
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ExceptionContext, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -83,6 +85,7 @@ def create_engine(
             COMMAND_TIMEOUT_SECONDS,
         ),
     )
+    event.listen(engine.sync_engine, "checkout", _replace_closed_connections)
     event.listen(engine.sync_engine, "handle_error", _leave_read_only_server)
     event.listen(engine.sync_engine, "handle_error", _give_up_silent_connections)
     return engine
@@ -134,6 +137,15 @@ def _connect_args(
         "command_timeout": command_timeout,
         **asked.numbers(*DRIVER_ONLY),
     }
+
+
+def _replace_closed_connections(connection: DBAPIConnection, *_: object) -> None:
+    """Have all connections of the pool replaced if the peer has closed one while it was idle.
+
+    A server or a pooler may do that after some idle time, or when it stops. No write need fail.
+    """
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def _give_up_silent_connections(context: ExceptionContext) -> None:

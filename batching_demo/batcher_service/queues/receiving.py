@@ -1,6 +1,5 @@
 """Receive messages when there is room for them, and when the database takes their records."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -13,8 +12,7 @@ from batching_demo.batcher_service.queues.turns import SuspectTurns
 from batching_demo.contracts.messages import Submission
 from batching_demo.core.admission import LARGEST_BUFFER_BYTES
 from batching_demo.core.flusher import Flusher
-from batching_demo.database.advice import OUTAGE_ADVICE
-from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
+from batching_demo.database.errors import DatabaseFailedError
 from batching_demo.queue_servers.errors import QueueAwayError
 
 DELIVERED_TOO_OFTEN = "delivered_too_often"
@@ -26,12 +24,12 @@ FIRST_GUESS_BYTES = 1024
 """The size of a message before the first one."""
 TRUSTED_SECONDS = 15.0
 """How long the database is trusted to take records after it has taken some, or was probed."""
-LONGEST_PROBE_SECONDS = 10.0
 Read = Callable[[Message, float], Sequence[Submission]]
 """Returns the submissions of a message that came at a time. It refuses none: what is no submission
 becomes one that is rejected. The same message always has the same submission ids."""
 Probe = Callable[[], Awaitable[None]]
-"""Returns if the database would take records, and raises a `DatabaseFailedError` otherwise."""
+"""Returns if the database would take records, and raises a `DatabaseFailedError` otherwise, also if
+the database is silent."""
 
 
 class Receiver:
@@ -136,11 +134,7 @@ class Receiver:
 
     async def _probe(self) -> None:
         try:
-            async with asyncio.timeout(LONGEST_PROBE_SECONDS):
-                await self._probe_database()
-        except TimeoutError:
-            silent = Failure(FailureKind.OUTAGE, OUTAGE_ADVICE)
-            self._is_away(self._database_outage, DatabaseFailedError(silent))
+            await self._probe_database()
         except DatabaseFailedError as error:
             self._is_away(self._database_outage, error)
         else:

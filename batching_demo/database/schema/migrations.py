@@ -22,6 +22,12 @@ PACKAGE = Path(__file__).parents[2]
 REPOSITORY = PACKAGE.parent
 # Any number; it has to be the same for everyone who migrates a schema of this database.
 MIGRATION_LOCK = 7_233_5432
+LOCK_TIMEOUT = "5s"
+"""Whoever comes later waits behind a migration that waits for a table, those who write included.
+They wait longer than this before they give up."""
+_LIMIT_LOCK_WAITS = text(
+    "SELECT set_config('lock_timeout', :limit, true) WHERE current_setting('lock_timeout') = '0'"
+)
 
 
 def alembic_config() -> Config:
@@ -34,8 +40,12 @@ def alembic_config() -> Config:
 
 
 def prepare(connection: Connection) -> None:
-    """Wait until nobody else migrates, and find the version table, in the caller's transaction."""
+    """Wait until nobody else migrates, and find the version table, in the caller's transaction.
+
+    After that the transaction waits for no lock long, unless `lock_timeout` is set already.
+    """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+    connection.execute(_LIMIT_LOCK_WAITS, {"limit": LOCK_TIMEOUT})
     move_version(connection, known_revisions())
 
 

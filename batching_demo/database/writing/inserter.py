@@ -7,7 +7,7 @@ fail are halved until those that fail alone are found, and compared with rows th
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -27,9 +27,10 @@ ATTEMPTS_BEFORE_BLAME_AFTER_WAITING = 10
 """The same if it failed only after a wait. Then another session may hold a lock on its key."""
 WAIT_SECONDS = 5.0
 """A statement that fails later than this has waited. Our lock_timeout is longer."""
-LONGEST_HALVING_SECONDS = 20.0
-"""After so long a write halves no rows for a code of the server's own. It leaves time for one more
-statement timeout within the time that an activity may take."""
+LONGEST_HALVING_SECONDS = 25.0
+"""After so long a write halves no rows for a code of the server's own. It is longer than two lock
+timeouts, so that both halves are tried, and leaves time for one more statement timeout within the
+time that an activity may take."""
 PAUSE_SECONDS = 1.0
 """Before rows that failed alone with such a code are tried once more."""
 RESOURCES = "53"
@@ -48,8 +49,9 @@ class _Failed:
         return self.failure.kind is FailureKind.OUTAGE
 
     @property
-    def has_waited(self) -> bool:
-        return self.seconds >= WAIT_SECONDS
+    def has_waited_for_server(self) -> bool:
+        """Whether it may have waited for a lock that another session holds."""
+        return self.is_servers and self.seconds >= WAIT_SECONDS
 
 
 class Inserter:
@@ -94,14 +96,25 @@ class Inserter:
             DatabaseFailedError: The same.
         """
         self._answers = []
-        for at in range(0, len(rows), self._rows_per_statement):
-            part = rows[at : at + self._rows_per_statement]
+        for part in self._parts(rows):
             if failed := await self._try(part):
                 await self._check_statement(failed)
                 await self._isolate(part, failed)
+                if not self._has_time:
+                    await self._judge()
         if self._suspects:
             await self._judge()
         return Answers.joined(self._answers)
+
+    def _parts(self, rows: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Cut rows into those of one statement each.
+
+        The order differs from attempt to attempt: a part that takes all the time there is must not
+        keep the same others from being tried.
+        """
+        starts = range(0, len(rows), self._rows_per_statement)
+        for at in starts if self._attempt % 2 else reversed(starts):
+            yield rows[at : at + self._rows_per_statement]
 
     def take_refusals(self) -> dict[int, Failure]:
         """Return the rows that are to blame for failures since the last call, by their numbers."""
@@ -119,23 +132,27 @@ class Inserter:
             answers = await self._send(rows)
         except SQLAlchemyError as error:
             failure = classify(error)
-            if failure.kind is FailureKind.OUTAGE and not self._may_halve(error):
+            if failure.kind is FailureKind.OUTAGE and not self._may_be_a_records(error, rows):
                 raise
             return _Failed(failure, time.monotonic() - began)
         self._answers.append(answers)
         self._has_stored |= bool(answers.codes)
         return None
 
-    def _may_halve(self, error: SQLAlchemyError) -> bool:
+    def _may_be_a_records(self, error: SQLAlchemyError, rows: Sequence[int]) -> bool:
         """Return whether a record may be to blame for a failure that is the server's by its code.
 
-        It may if the server goes on answering, and if the write has failed again and again.
+        It may if the server goes on answering, and if the write has failed again and again. If
+        there are several, it takes time to find it.
         """
         sqlstate = sqlstate_of(error)
         if sqlstate is None or sqlstate.startswith(RESOURCES) or _is_lost(error):
             return False
-        has_time = time.monotonic() - self._began < LONGEST_HALVING_SECONDS
-        return has_time and self._attempt > ATTEMPTS_BEFORE_BLAME
+        return self._attempt > ATTEMPTS_BEFORE_BLAME and (self._has_time or len(rows) == 1)
+
+    @property
+    def _has_time(self) -> bool:
+        return time.monotonic() - self._began < LONGEST_HALVING_SECONDS
 
     async def _check_statement(self, failed: _Failed) -> None:
         """Send no rows, once in a write, if the failure may have nothing to do with the rows.
@@ -151,8 +168,9 @@ class Inserter:
     async def _isolate(self, bad: Sequence[int], failed: _Failed) -> None:
         """Find the rows that fail alone among rows that hold at least one, and store the others.
 
-        Each half is a statement of its own, and is halved again if it fails. A row is refused if
-        the failure is a record's own by its code. Otherwise `_judge` decides.
+        Each half is a statement of its own, and is halved again if it fails. Both are tried before
+        that, so that good rows are stored even if no time is left for the others. A row is refused
+        if the failure is a record's own by its code. Otherwise `_judge` decides.
 
         Args:
             bad: Rows that one statement could not store, or the half of them with a bad one.
@@ -170,8 +188,9 @@ class Inserter:
             # So a bad row is in the right half. To try that as a whole would be in vain.
             await self._isolate(right, failed)
             return
+        right_failed = await self._try_half(right)
         await self._isolate(left, left_failed)
-        if right_failed := await self._try_half(right):
+        if right_failed:
             await self._isolate(right, right_failed)
 
     async def _try_half(self, rows: Sequence[int]) -> _Failed | None:
@@ -190,16 +209,18 @@ class Inserter:
                 raise DatabaseFailedError(failed.failure)
         if any(failed.is_servers for failed in suspects.values()):
             await asyncio.sleep(PAUSE_SECONDS)
-        for row in suspects:
+        for row, failed in suspects.items():
+            if failed.has_waited_for_server:
+                # It has failed so in many attempts, and one more would take as long as before.
+                self._refusals[row] = failed.failure
             # What was not the fault of the row may be over by now, such as a stale plan.
-            if failed_again := await self._try_half([row]):
+            elif failed_again := await self._try_half([row]):
                 self._refusals[row] = failed_again.failure
 
     async def _is_to_blame(self, failed: _Failed) -> bool:
         """Return whether other rows pass, so that it is the row that fails."""
-        if failed.has_waited and failed.is_servers:
-            waited_long = self._attempt > ATTEMPTS_BEFORE_BLAME_AFTER_WAITING
-            return waited_long and self._has_stored
+        if failed.has_waited_for_server and self._attempt <= ATTEMPTS_BEFORE_BLAME_AFTER_WAITING:
+            return False
         if not (self._has_stored or self._takes_a_copy):
             self._takes_a_copy = await self._asks_for_a_copy()
         return self._has_stored or self._takes_a_copy

@@ -144,8 +144,5 @@ def _warnings_of(connection: AsyncConnection) -> _Warnings:
     if warnings is None:
         warnings = checked_out.info[WARNINGS] = _Warnings()
         driver = cast("asyncpg.Connection[Any]", checked_out.connection.driver_connection)
-        # A closed one refuses. Then the first statement fails, and SQLAlchemy replaces all
-        # connections of the pool, which it does not if the failure is not one of its own.
-        if not driver.is_closed():
-            driver.add_log_listener(warnings)
+        driver.add_log_listener(warnings)
     return warnings

@@ -1,9 +1,11 @@
 """The only INSERTs of records in the project."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.database.batch_log.log import BatchLog
 from batching_demo.database.encoding import encoding_of
@@ -81,7 +83,9 @@ async def try_target(engine: AsyncEngine, target: Target = RECORDS) -> None:
         async with engine.connect() as connection:
             rows = Rows()
             rows.escape(encoding_of(connection))
-            await target.statements(Sender(connection), rows, None).insert([])
+            statements = target.statements(Sender(connection), rows, None)
+            async with _changes_reported(connection, target):
+                await statements.insert([])
 
 
 async def _write(
@@ -103,18 +107,20 @@ async def _write(
             statements = target.statements(sender, rows, batch)
             check = partial(expect_unchanged, connection, target)
             writer = RowWriter(sender, statements, rows, rows_per_statement, attempt, check)
-            try:
+            async with _changes_reported(connection, target):
                 result = await writer.run(batch, look_first=batch is not None and attempt > 1)
-            except (SQLAlchemyError, DatabaseFailedError) as error:
-                if _is_operators(error):
-                    # A table that has changed explains it better.
-                    await check()
-                raise
     if log and logged:
         log.end(logged, result.codes)
     return result
 
 
-def _is_operators(error: SQLAlchemyError | DatabaseFailedError) -> bool:
-    failure = error.failure if isinstance(error, DatabaseFailedError) else classify(error)
-    return failure.kind is FailureKind.OPERATOR
+@asynccontextmanager
+async def _changes_reported(connection: AsyncConnection, target: Target) -> AsyncIterator[None]:
+    """Raise that the table has changed, if it has: that explains an operator's failure better."""
+    try:
+        yield
+    except (SQLAlchemyError, DatabaseFailedError) as error:
+        failure = error.failure if isinstance(error, DatabaseFailedError) else classify(error)
+        if failure.kind is FailureKind.OPERATOR:
+            await expect_unchanged(connection, target)
+        raise

@@ -5,17 +5,26 @@ import socket
 
 import pytest
 
+from batching_demo.contracts.names import WritePath
 from batching_demo.database.connection.connect import DatabaseSource
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError
 from tests.support.commands import aside
-from tests.support.database import fetch, scalar
+from tests.support.database import execute_at, fetch, scalar
+from tests.support.records import record
+from tests.support.waiting import eventually
+from tests.support.writing import rows_of, write_by
 
 ALL_AT_ONCE = (
     "connect_timeout=5&channel_binding=prefer&application_name=my%20app&keepalives=1"
     "&options=-csearch_path%3Dpublic%20--work-mem%3D9MB&gssencmode=disable&sslsni=1"
     "&sslmode=disable&sslrootcert=/x&target_session_attrs=read-write&tcp_user_timeout=9000"
     "&prepared_statement_cache_size=0"
+)
+
+CLOSE_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 
 
@@ -78,3 +87,22 @@ async def test_options_that_postgres_does_not_know_are_named(
     await engine.dispose()
     assert str(failed.value).startswith("Postgres refuses the parameter options in DATABASE_URL: ")
     assert os.linesep not in str(failed.value)
+
+
+@pytest.mark.no_pooler
+async def test_no_write_fails_after_the_server_has_closed_idle_connections(
+    database_url: str,
+) -> None:
+    engine = create_engine(database_url, application_name="tests")
+    async with engine.connect() as one, engine.connect() as other:
+        drivers = [(await it.get_raw_connection()).driver_connection for it in (one, other)]
+    await execute_at(database_url, CLOSE_OTHERS)
+
+    async def check() -> None:
+        assert all(driver and driver.is_closed() for driver in drivers)
+
+    await eventually(check)
+    for name in ("first", "second"):
+        written = await write_by(WritePath.BATCHED, engine, rows_of((name, [record(name)])))
+        assert written.codes == ["w"]
+    await engine.dispose()

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.errors import DatabaseFailedError
+from batching_demo.database.schema import migrations
 from batching_demo.database.schema.migrations import migrate
 from tests.support.database import execute_at, fetch
 from tests.support.root import ROOT
@@ -73,6 +74,22 @@ async def test_offline_sql_is_complete(
     assert "CREATE VIEW write_counts" in script
     assert "INSERT INTO batching_demo_alembic_version" in script
     assert script.count("COMMIT") == 1
+
+
+async def test_a_backup_that_runs_stops_the_migration_and_no_write(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "100ms")
+    await asyncio.to_thread(command.downgrade, Config(toml_file=ROOT / "pyproject.toml"), "0006")
+    backup = create_transactional_engine(database_url, application_name="tests")
+    async with backup.connect() as connection:
+        await connection.execute(text("SELECT FROM dead_letters"))
+        with pytest.raises(DatabaseFailedError, match="see pg_locks") as failed:
+            await migrate(database_url, application_name="tests")
+        assert failed.value.failure.sqlstate == "55P03"
+    await backup.dispose()
+    await migrate(database_url, application_name="tests")
 
 
 async def test_two_at_once_both_succeed_and_one_migrates(empty_database_url: str) -> None:

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from batching_demo.contracts.names import WritePath
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
+from batching_demo.database.writing.writes import try_target
 from tests.support.database import execute, fetch, scalar
-from tests.support.own_tables import declared, new_name, own_target
+from tests.support.own_tables import declared, let_write, new_name, own_target
 from tests.support.postgres import ChosenPostgres, create_database, open_engine
 from tests.support.records import record
 from tests.support.writing import PATHS, rows_of, write_by
@@ -61,6 +62,19 @@ async def test_no_record_is_to_blame(
     assert caught.value.failure.kind is FailureKind.OPERATOR
     assert words.format(t=name) in str(caught.value)
     assert await scalar(shop, "SELECT count(*) FROM dead_letters") == before
+
+
+@pytest.mark.parametrize("change", ["renamed", "gone", "a column is gone"])
+async def test_a_try_without_rows_says_the_same(shop: AsyncEngine, change: str) -> None:
+    name, (statement, words) = new_name(), CHANGES[change]
+    target = await own_target(shop, declared(name), TABLE.format(t=name))
+    await try_target(shop, target)
+    await execute(shop, statement.format(t=name))
+    with pytest.raises(DatabaseFailedError, match=words.format(t=name)):
+        await try_target(shop, target)
+    await execute(shop, f"DROP TABLE IF EXISTS {name}", TABLE.format(t=name))
+    await let_write(shop, declared(name))
+    await try_target(shop, target)
 
 
 async def test_an_unchanged_table_and_one_with_new_columns_keep_on(shop: AsyncEngine) -> None:

@@ -4,19 +4,24 @@ from collections.abc import Container
 from random import Random
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batching_demo.batcher_service.batcher.workflow import LONGEST_ACTIVITY
 from batching_demo.contracts.batches import REFUSED
 from batching_demo.contracts.names import WritePath
+from batching_demo.core.health import Health
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.writing import inserter
 from batching_demo.database.writing.inserter import (
     ATTEMPTS_BEFORE_BLAME,
     ATTEMPTS_BEFORE_BLAME_AFTER_WAITING,
 )
+from batching_demo.database.writing.row_writer import WriteResult
 from batching_demo.database.writing.rows import Rows
+from batching_demo.database.writing.writes import write_batch
 from tests.support.database import execute, fetch, scalar
-from tests.support.records import record
+from tests.support.records import batch_info, record
 from tests.support.roles import ROLES
 from tests.support.writing import (
     PATHS,
@@ -48,6 +53,7 @@ BAD = "NEW.payload->>'bad' IS NOT NULL"
 SERVERS = ["40001", "40P01", "55P03", "57014", "57P01", "25P02", "XX000"]
 """Codes of the server's own."""
 AGAIN = ATTEMPTS_BEFORE_BLAME + 1
+LAST = ATTEMPTS_BEFORE_BLAME_AFTER_WAITING + 1
 
 
 @pytest.fixture(autouse=True)
@@ -212,18 +218,58 @@ async def test_a_record_that_fails_after_a_wait_is_given_more_time(
     attempts = AGAIN, ATTEMPTS_BEFORE_BLAME_AFTER_WAITING
     for attempt in attempts:
         await expect_failure(path, engine, three(), "55P03", attempt=attempt)
-    last = ATTEMPTS_BEFORE_BLAME_AFTER_WAITING + 1
-    others = rows_of(("s", [record("b"), record("d")]))
-    assert (await write_by(path, engine, others, attempt=last)).codes == ["r", "w"]
+    # By now the others are stored.
+    last = await write_by(path, engine, three(), attempt=LAST)
+    assert last.codes == ["w", "r", "w"]
+    assert last.problems[1].sqlstate == "55P03"
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_what_takes_too_long_to_halve_is_tried_in_the_next_attempt(
-    engine: AsyncEngine, path: WritePath, monkeypatch: pytest.MonkeyPatch
+class Clock:
+    """A clock on which only statements that fail take time."""
+
+    def __init__(self, engine: AsyncEngine, seconds: float) -> None:
+        self.now = 0.0
+        self._seconds = seconds
+        event.listen(engine.sync_engine, "handle_error", self._pass)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def _pass(self, _context: object) -> None:
+        self.now += self._seconds
+
+
+@pytest.mark.parametrize(("sqlstate", "seconds"), [("55P03", 10.0), ("57014", 30.0)])
+@pytest.mark.parametrize("bad", [0, 99])
+async def test_a_record_that_always_waits_costs_its_neighbours_no_verdict(
+    engine: AsyncEngine,
+    sqlstate: str,
+    seconds: float,
+    bad: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inserter, "LONGEST_HALVING_SECONDS", 0.0)
-    await trip(engine, "57014", ONE)
-    await expect_failure(path, engine, three(), "57014", attempt=AGAIN)
+    clock, health = Clock(engine, seconds), Health()
+    monkeypatch.setattr(inserter, "time", clock)
+    await trip(engine, sqlstate, BAD)
+
+    async def write(attempt: int) -> WriteResult:
+        return await write_batch(
+            engine,
+            a_hundred("s", {bad}),
+            batch_info(),
+            attempt=attempt,
+            rows_per_statement=health.rows_per_statement(100),
+        )
+
+    for attempt in range(1, LAST):
+        began = clock.now
+        with pytest.raises(DatabaseFailedError) as failed:
+            await write(attempt)
+        health.failed("", failed.value.failure.sqlstate, 0.0)
+        assert clock.now - began < LONGEST_ACTIVITY.total_seconds()
+    result = await write(LAST)
+    assert [at for at, code in enumerate(result.codes) if code != "w"] == [bad]
+    assert result.problems[bad].sqlstate == sqlstate
 
 
 @pytest.mark.parametrize("sqlstate", ["P0001", "45035", "40001"])

@@ -2,21 +2,27 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from random import Random
 from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.runtime import Runtime
 
+from batching_demo.batcher_service import batch_writer
+from batching_demo.batcher_service.metrics import WorkerMetrics
 from batching_demo.contracts.encoding import PreparedRecord
+from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, FailureKind
 from batching_demo.database.targets.records_sql import INSERT_ROWS, arrays
+from batching_demo.database.targets.registry import Targets
 from batching_demo.database.writing.row_writer import OTHER_CONTENT
 from batching_demo.database.writing.rows import Rows
 from batching_demo.database.writing.writes import write_batch, write_unbatched
-from tests.support.database import execute, expect_waiting_writes, fetch, scalar
-from tests.support.records import batch_info, record
+from tests.support.database import execute, expect_waiting_writes, fetch, locked_table, scalar
+from tests.support.records import batch_info, record, submission
 from tests.support.writing import Statements, rows_of
 
 pytestmark = pytest.mark.as_writer
@@ -267,3 +273,20 @@ async def test_dead_letters_inserted_at_once_do_not_deadlock(engine: AsyncEngine
     )
     assert results == ["r" * 50] * 2
     assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 50
+
+
+async def test_a_try_waits_for_its_turn_and_then_ends_in_time(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_writer, "LONGEST_TRY_SECONDS", 0.0)
+    metrics = WorkerMetrics(Runtime.default().metric_meter)
+    writer = batch_writer.BatchWriter(engine, Targets(), metrics, nullcontext, connections=1)
+    async with locked_table(engine) as lock:
+        writing = asyncio.create_task(writer.write_unbatched([submission("s", [record("a")])], 1))
+        trying = asyncio.create_task(writer.try_target(RECORDS_TARGET))
+        await expect_waiting_writes(engine, 1)
+        assert not trying.done()
+        await lock.commit()
+    assert [answer.codes for answer in (await writing).in_order()] == ["w"]
+    with pytest.raises(DatabaseFailedError, match="Postgres does not answer"):
+        await trying
