@@ -22,7 +22,8 @@ from batching_demo.contracts.names import COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.queue_servers.entries import packed_in
 from batching_demo.queue_servers.errors import QueueAwayError, QueueError, QueueUnusableError
-from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
+from batching_demo.queue_servers.stream_client import check_server, open_client
+from batching_demo.queue_servers.stream_errors import redis_errors
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
     GROUP,

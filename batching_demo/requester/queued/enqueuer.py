@@ -25,8 +25,8 @@ from batching_demo.queue_servers.stream_client import (
     execute,
     load_client,
     open_client,
-    redis_errors,
 )
+from batching_demo.queue_servers.stream_errors import redis_errors
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
     shards_key,
