@@ -13,7 +13,8 @@ from batching_demo.batcher_service.identity.plugin import OneDatabasePlugin
 from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.log_plugin import BatchLogPlugin
 from batching_demo.batcher_service.metrics import meter_of
-from batching_demo.batcher_service.queues.consumers import SubmissionConsumers, SubmissionsPlugin
+from batching_demo.batcher_service.queues.consumers import SubmissionConsumers
+from batching_demo.batcher_service.queues.plugin import SubmissionsPlugin
 from batching_demo.batcher_service.retry.activities import RetryActivities
 from batching_demo.batcher_service.retry.workflow import RetryWorkflow
 from batching_demo.batcher_service.target_check import TargetsPlugin
@@ -116,5 +117,6 @@ def _consuming(
         writes.write_queued,
         writes.probe_queued,
         meter_of(client),
+        client.data_converter,
     )
     return SubmissionsPlugin(consumers)

@@ -34,6 +34,6 @@ def key_id_of(payload: "Payload") -> str:
 def key_missing(payload: "Payload") -> UndecodableError:
     """Return the error of a process that lacks the key of a payload."""
     return UndecodableError(
-        f"what Temporal has is encrypted under key {key_id_of(payload)!r}: add that key to"
+        f"payloads are encrypted under key {key_id_of(payload)!r}: add that key to"
         f" {ENCRYPTION_KEYS}"
     )

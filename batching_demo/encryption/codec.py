@@ -87,8 +87,8 @@ class EncryptionCodec(PayloadCodec):
             plain = self._ciphers[key_id].decrypt(nonce, hidden, _associated(key_id))
         except (self._invalid_tag, ValueError):
             raise UndecodableError(
-                f"key {key_id!r} of {ENCRYPTION_KEYS} is not the one that has encrypted what"
-                " Temporal has, or that was changed: take the key that other processes have"
+                f"key {key_id!r} of {ENCRYPTION_KEYS} is not the one that has encrypted"
+                " payloads, or they were changed: take the key that other processes have"
             ) from None
         return Payload.FromString(plain)
 

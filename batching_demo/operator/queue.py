@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from batching_demo.batcher_service.queues.redis_streams.status import stream_status
 from batching_demo.batcher_service.queues.status import QueueStatus
 from batching_demo.contracts.names import COMMON_SHARD
-from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
+from batching_demo.queue_servers.stream_client import check_server, open_client
+from batching_demo.queue_servers.stream_errors import redis_errors
 from batching_demo.queue_servers.submission_streams import (
     GROUP,
     shards_key,

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from batching_demo.contracts.errors import UserError
 
@@ -11,7 +11,12 @@ EXAMPLE = "redis://127.0.0.1:6379/0/orders"
 DEFAULT_PORT = 6379
 LONGEST_STREAM_BYTES = 400
 """With its database and the id of an entry, the name of the stream may be a key."""
-_PATH = re.compile(r"/(\d{1,5})/(.+)")
+LONGEST_OPTION = 30
+"""Characters of one that a message shows."""
+_PATH = re.compile(r"/(\d{1,5})/(.*[^/])", re.ASCII)
+OPTIONS = ("username", "password", "client_name", "protocol", "health_check_interval")
+"""Of redis-py, and those of TLS. Others would contradict the address, or how a stream is read."""
+_OPTION = re.compile(rf"ssl_\w+|{'|'.join(OPTIONS)}")
 
 
 class StreamAddressError(UserError):
@@ -35,7 +40,7 @@ class StreamAddress:
     def parse(cls, text: str) -> "StreamAddress":
         """Read redis://[USER:PASSWORD@]HOST[:PORT]/DB/STREAM, or rediss:// for TLS.
 
-        Options of redis-py may follow, such as ?ssl_ca_certs=/path.
+        Some options of redis-py may follow, such as ?ssl_ca_certs=/path.
 
         Raises:
             StreamAddressError: It is no such address.
@@ -49,13 +54,17 @@ class StreamAddress:
             )
         try:
             parts = urlsplit(text)
-            host, port = parts.hostname or "", parts.port or DEFAULT_PORT
+            host = parts.hostname or ""
+            port = DEFAULT_PORT if parts.port is None else parts.port
         except ValueError:
             raise _malformed("the host or the port cannot be read") from None
         found = _PATH.fullmatch(parts.path)
         if not host or parts.fragment or found is None:
-            raise _malformed("host, number of the database and name of the stream are needed")
-        database, stream = int(found[1]), unquote(found[2])
+            raise _malformed(
+                "host, number of the database and name of the stream are needed, and nothing else"
+            )
+        _check_options(parts.query)
+        database, stream = int(found[1]), unquote(found[2], errors="surrogateescape")
         if not stream.isprintable() or len(stream.encode()) > LONGEST_STREAM_BYTES:
             raise _malformed(
                 f"the name of the stream has to be printable, of {LONGEST_STREAM_BYTES} bytes at"
@@ -87,6 +96,15 @@ def _refuse_other_scheme(scheme: str) -> None:
             f" behind Sentinel, such as {EXAMPLE}"
         )
     raise _malformed("it begins with redis://, or with rediss:// for TLS")
+
+
+def _check_options(query: str) -> None:
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    if others := [name for name in names if not _OPTION.fullmatch(name)]:
+        raise StreamAddressError(
+            f"the address of a stream has the option {others[0][:LONGEST_OPTION]!r}: those of TLS"
+            f" are taken, such as ssl_ca_certs, and {', '.join(OPTIONS)}"
+        )
 
 
 def _malformed(problem: str) -> StreamAddressError:

@@ -1,4 +1,7 @@
-"""With keys set, Temporal has nothing of any record: markers in all of it are sought there."""
+"""With keys set, Temporal and the queue have nothing of any record.
+
+Markers in all parts of records are sought in both.
+"""
 
 import asyncio
 import json
@@ -6,6 +9,7 @@ import logging
 import os
 import sys
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +20,17 @@ from temporalio.testing import WorkflowEnvironment
 
 from batching_demo import BatchingClient, EncryptionPlugin, Record
 from batching_demo.contracts.direct import WRITE_RECORDS
-from batching_demo.contracts.names import BATCHER_TASK_QUEUE
+from batching_demo.contracts.names import BATCHER_TASK_QUEUE, WritePath
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.contracts.retries import RetryInput
+from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
 from batching_demo.requester.client import LONGEST_ATTEMPT
 from tests.support.database import scalar
 from tests.support.loading import load
-from tests.support.markers import found_in, histories, sqlite_texts
-from tests.support.paths import WITHOUT_QUEUE
+from tests.support.markers import found_in, histories, log_texts, sqlite_texts
+from tests.support.queues import chosen_redis, running_valkey
 from tests.support.services import batcher_service, main_service
 from tests.support.waiting import eventually
 from tests.support.writing import create_trigger
@@ -60,13 +65,16 @@ class Markers:
 
 
 async def run_everything(
-    client: Client, engine: AsyncEngine, markers: Markers, directory: Path
+    client: Client, engine: AsyncEngine, queue_url: str, markers: Markers, directory: Path
 ) -> str:
     """Write on every path, with bad records among the others; return the details of a workflow."""
-    async with batcher_service(client, engine, QUICK), main_service(client):
+    async with (
+        batcher_service(client, engine, QUICK, queue_url=queue_url),
+        main_service(client, queue_url=queue_url),
+    ):
         undecided = await leave_undecided(client, markers, directory)
         await start_batchers(client, 1, QUICK)
-        for path in WITHOUT_QUEUE:
+        for path in WritePath:
             summary = await load(
                 client,
                 write_lines(directory / f"{path.value}.ndjson", markers, path),
@@ -142,8 +150,15 @@ async def write_directly(client: Client, markers: Markers) -> None:
         )
 
 
-async def test_temporal_has_nothing_of_a_record(
-    engine: AsyncEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def queue(pytestconfig: pytest.Config, quick_reads: None) -> Iterator[ValkeyServer]:
+    """A queue of this test's own: its log has all that was ever sent."""
+    with running_valkey(chosen_redis(pytestconfig)) as server:
+        yield server
+
+
+async def test_temporal_and_the_queue_have_nothing_of_a_record(
+    engine: AsyncEngine, queue: ValkeyServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     await create_trigger(engine, REFUSE)
@@ -160,10 +175,12 @@ async def test_temporal_has_nothing_of_a_record(
             plugins = [EncryptionPlugin(text)]
             client = await Client.connect(address, namespace=way, plugins=plugins)
             markers = Markers(way)
-            undecided = await run_everything(client, engine, markers, tmp_path)
+            undecided = await run_everything(client, engine, queue.url, markers, tmp_path)
             expected = set(markers.made) if way == PLAIN else set()
             assert found_in(await histories(client), markers.made) == expected
             assert found_in(sqlite_texts(database), markers.made) == expected
+            queued = {one for one in expected if f"-{WritePath.QUEUED}-" in one}
+            assert found_in(log_texts(queue), markers.made) == queued
             named = set(markers.named) if way == PLAIN else set()
             assert {one for one in markers.named if one in undecided} == named
             in_log = {one for one in markers.made if one in caplog.text}

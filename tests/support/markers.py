@@ -1,4 +1,4 @@
-"""Search whatever Temporal keeps for markers, also in what is encoded in base64 or deflated."""
+"""Search what Temporal and a queue keep for markers, also in what is in base64 or deflated."""
 
 import base64
 import re
@@ -14,6 +14,8 @@ from temporalio.api.workflowservice.v1 import (
     ListActivityExecutionsRequest,
 )
 from temporalio.client import Client
+
+from batching_demo.devstack.valkey import ValkeyServer
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}")
 _DEFLATED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
@@ -69,6 +71,13 @@ def sqlite_texts(database: Path) -> Iterator[bytes]:
                 yield from (value.encode() for value in row if isinstance(value, str))
     for path in database.parent.glob(f"{database.name}*"):
         yield path.read_bytes()
+
+
+def log_texts(queue: ValkeyServer) -> Iterator[bytes]:
+    """Yield the files of a queue. One of them has every command since its start."""
+    for path in queue.directory.rglob("*"):
+        if path.is_file():
+            yield path.read_bytes()
 
 
 async def histories(client: Client) -> list[bytes]:

@@ -8,7 +8,8 @@ from batching_demo.batcher_service.queues.sqs.sending import SqsSender
 from batching_demo.queue_servers.errors import QueueAwayError
 from batching_demo.queue_servers.sqs_address import SqsAddress
 from batching_demo.queue_servers.stream_address import StreamAddress
-from batching_demo.queue_servers.stream_client import open_client, redis_errors
+from batching_demo.queue_servers.stream_client import open_client
+from batching_demo.queue_servers.stream_errors import redis_errors
 
 KILLER = b'{"kills": true}'
 POISON = b"no JSON"

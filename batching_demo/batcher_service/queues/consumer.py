@@ -25,7 +25,7 @@ from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.flusher import Batch, Flusher
 from batching_demo.database.errors import DatabaseFailedError
-from batching_demo.queue_servers.errors import QueueAwayError
+from batching_demo.queue_servers.errors import QueueError
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +97,11 @@ class Consumer:
                     break
                 await self._step([keeping] if stop.is_set() else [keeping, stopped])
             if len(self._held):
-                with suppress(QueueAwayError):
-                    await self._source.give_up()
+                await self._give_up()
+        except QueueError:
+            # What the queue refuses is no reason to suspect a message.
+            await self._give_up()
+            raise
         finally:
             # redis-py may swallow a cancellation, so nothing may go on for ever after one.
             self._is_stopping = self._acks.is_stopping = self._acks.has_stopped = True
@@ -107,6 +110,11 @@ class Consumer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._receiver.end()
+
+    async def _give_up(self) -> None:
+        """Let others have what is held, if the queue takes that now."""
+        with suppress(QueueError):
+            await self._source.give_up()
 
     @property
     def _running(self) -> list[asyncio.Task[None]]:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 
 from temporalio.common import MetricMeter
-from temporalio.plugin import SimplePlugin
-from temporalio.worker import Worker
+from temporalio.converter import DataConverter
 
 from batching_demo.batcher_service.coalescer import Write
 from batching_demo.batcher_service.queues.consumer import Consumer
@@ -20,8 +20,10 @@ from batching_demo.batcher_service.queues.submissions import submissions_of
 from batching_demo.batcher_service.queues.turns import SuspectTurns
 from batching_demo.contracts.names import COMMON_SHARD
 from batching_demo.contracts.operations import BatcherSettings
+from batching_demo.queue_servers.entries import packed_in
 from batching_demo.queue_servers.errors import QueueAwayError, QueueError, QueueUnusableError
-from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
+from batching_demo.queue_servers.stream_client import check_server, open_client
+from batching_demo.queue_servers.stream_errors import redis_errors
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
     GROUP,
@@ -46,6 +48,7 @@ class SubmissionConsumers:
         write: Writes a batch, and sends its verdicts.
         probe: Tries the database.
         meter: Of the worker.
+        converter: Decrypts what requesters have encrypted.
         claim_after_seconds: How long a message stays with a worker that has died.
     """
 
@@ -57,6 +60,7 @@ class SubmissionConsumers:
         write: Write,
         probe: Probe,
         meter: MetricMeter,
+        converter: DataConverter,
         *,
         claim_after_seconds: float = CLAIM_AFTER_SECONDS,
     ) -> None:
@@ -66,6 +70,7 @@ class SubmissionConsumers:
         self._write = write
         self._probe = probe
         self._meter = meter
+        self._decrypt = partial(packed_in, converter=converter)
         self._options = StreamOptions(
             group=GROUP, body_field=BODY_FIELD, claim_after_seconds=claim_after_seconds
         )
@@ -136,7 +141,7 @@ class SubmissionConsumers:
 
     async def _consume_until_error(self, shard: int, stop: asyncio.Event) -> None:
         address = stream_address(self._queue_url, self._namespace, shard)
-        source = StreamSource(address, self._options)
+        source = StreamSource(address, self._options, self._decrypt)
         consumer = Consumer(
             source,
             self._settings,
@@ -166,34 +171,3 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
     """Wait, or return once `stop` is set."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-
-
-class SubmissionsPlugin(SimplePlugin):
-    """Has a worker consume the submissions of a queue, too.
-
-    Args:
-        consumers: Of the queue.
-    """
-
-    def __init__(self, consumers: SubmissionConsumers) -> None:
-        super().__init__("batching_demo submissions")
-        self._consumers = consumers
-
-    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
-        """Run the worker. When it ends, write what is held.
-
-        Raises:
-            QueueUnusableError: The server of the queue is none that can be used.
-        """
-        stop = asyncio.Event()
-        running = asyncio.ensure_future(next(worker))
-        consuming = asyncio.create_task(self._consumers.run(stop))
-        try:
-            await asyncio.wait((running, consuming), return_when=asyncio.FIRST_COMPLETED)
-            if consuming.done():
-                consuming.result()
-            await running
-        finally:
-            stop.set()
-            running.cancel()
-            await asyncio.gather(running, consuming, return_exceptions=True)

@@ -17,6 +17,7 @@ from batching_demo.contracts.encoding import pack, split
 from batching_demo.contracts.errors import UserError
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.names import BUSY_ANSWERS
+from batching_demo.queue_servers.entries import body_of
 from batching_demo.queue_servers.errors import QueueFullError
 from batching_demo.queue_servers.stream_client import (
     RedisMissingError,
@@ -24,8 +25,8 @@ from batching_demo.queue_servers.stream_client import (
     execute,
     load_client,
     open_client,
-    redis_errors,
 )
+from batching_demo.queue_servers.stream_errors import redis_errors
 from batching_demo.queue_servers.submission_streams import (
     BODY_FIELD,
     shards_key,
@@ -123,15 +124,20 @@ async def _add(
     entries: Sequence[str],
 ) -> list[str]:
     """Add those submissions to the stream of a shard that have no entry; return all entries."""
-    packed = [pack([one]) for one, entry in zip(submissions, entries, strict=True) if not entry]
-    if not packed:
+    converter = activity.client().data_converter
+    bodies = [
+        await body_of(pack([one]), converter)
+        for one, entry in zip(submissions, entries, strict=True)
+        if not entry
+    ]
+    if not bodies:
         return list(entries)
     stream = stream_name(namespace, shard)
     async with client.pipeline(transaction=False) as together:
         # Batcher workers find the stream by its shard. A server that has lost its data knows none.
         together.sadd(shards_key(namespace), str(shard))
-        for one in packed:
-            together.xadd(stream, {BODY_FIELD: one})
+        for body in bodies:
+            together.xadd(stream, {BODY_FIELD: body})
         _, *ids = await execute(together)
     added = iter(ids)
     return [entry or next(added).decode() for entry in entries]

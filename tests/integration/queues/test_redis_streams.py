@@ -196,6 +196,15 @@ async def test_a_consumer_that_ends_leaves_the_group_unless_entries_are_pending(
     assert [consumer.pending for consumer in found.consumers or ()] == [1]
 
 
+async def test_names_of_others_may_have_any_bytes(stream: StreamAddress) -> None:
+    async with client_of(stream) as client:
+        await client.xgroup_create(stream.stream, b"\xff", id="0", mkstream=True)
+        await client.xgroup_create(stream.stream, "batching-demo", id="0")
+        await client.xgroup_createconsumer(stream.stream, "batching-demo", b"\xfe")
+    found = await look_at(str(stream), "batching-demo")
+    assert [consumer.name for consumer in found.consumers or ()] == [r"\xfe"]
+
+
 async def test_the_status_says_what_is_on_the_stream(stream: StreamAddress) -> None:
     empty = await look_at(str(stream), "batching-demo")
     assert (empty.length, empty.pending, empty.oldest_seconds) == (0, 0, 0.0)

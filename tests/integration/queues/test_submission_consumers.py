@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.testing import ActivityEnvironment
 
+from batching_demo import EncryptionPlugin
 from batching_demo.batcher_service.queues import consumers as consumers_module
 from batching_demo.batcher_service.queues.consumers import SubmissionConsumers
 from batching_demo.contracts.batches import BatchHeader
@@ -17,10 +20,15 @@ from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.errors import QueueUnusableError
-from batching_demo.queue_servers.submission_streams import stream_address, stream_name
+from batching_demo.queue_servers.submission_streams import (
+    GROUP,
+    stream_address,
+    stream_name,
+)
 from batching_demo.requester.messages import Enqueued, EnqueueInput
 from batching_demo.requester.queued.enqueuer import Enqueuer
-from tests.support.queues import client_of, length
+from tests.support.encryption import KEY_A, KEY_B, WRONG_A
+from tests.support.queues import client_of, deliveries, length
 from tests.support.records import record, submission
 from tests.support.waiting import eventually, in_time
 
@@ -36,18 +44,23 @@ WORKERS_RIGHTS = (
 class Worker:
     """What enqueues and consumes, in a namespace of its own."""
 
-    def __init__(self, queue_url: str) -> None:
+    def __init__(self, queue_url: str, keys: str = "") -> None:
         self.queue_url = queue_url
+        self.use_keys(keys)
         self.namespace = f"test-{uuid4().hex[:12]}"
         self.written: list[str] = []
         """Ids of submissions."""
         self.failing: set[str] = set()
         """The writes of these submissions fail as no write should."""
 
+    def use_keys(self, keys: str) -> None:
+        # It never connects.
+        self._client = Client(cast(Any, None), plugins=[EncryptionPlugin(keys)])
+
     async def enqueue(
         self, shard: int, submissions: Sequence[Submission], entries: Sequence[str] = ()
     ) -> Enqueued:
-        environment = ActivityEnvironment()
+        environment = ActivityEnvironment(self._client)
         environment.info = environment.default_info()
         environment.info.__dict__["namespace"] = self.namespace
         enqueuer = Enqueuer(self.queue_url)
@@ -62,7 +75,13 @@ class Worker:
         settings = BatcherSettings(linger_seconds=0)
         meter = Runtime.default().metric_meter
         return SubmissionConsumers(
-            self.queue_url, self.namespace, settings, self._write, self._probe, meter
+            self.queue_url,
+            self.namespace,
+            settings,
+            self._write,
+            self._probe,
+            meter,
+            self._client.data_converter,
         )
 
     async def _write(self, batch: BatchHeader, submissions: Sequence[Submission]) -> list[Verdicts]:
@@ -170,6 +189,40 @@ async def test_a_password_that_is_refused_is_waited_for(
         await worker.expect_written("s0")
     assert len([line for line in caplog.messages if "the user or the password" in line]) == 1
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ("", "payloads are encrypted under key 'a': add that key to BATCHING_DEMO_ENCRYPTION_KEYS"),
+        (KEY_B, "payloads are encrypted under key 'a': add that key to BATCHING_DEMO_ENCRYPTION_"),
+        (WRONG_A, "key 'a' of BATCHING_DEMO_ENCRYPTION_KEYS is not the one that has encrypted"),
+    ],
+)
+async def test_a_worker_without_the_key_leaves_entries_to_others(
+    worker: Worker, caplog: pytest.LogCaptureFixture, keys: str, reason: str
+) -> None:
+    worker.use_keys(KEY_A)
+    await worker.enqueue(0, SENT[:1])
+    worker.use_keys(keys)
+    await worker.enqueue(0, SENT[1:2])
+    stream = stream_address(worker.queue_url, worker.namespace, 0)
+    async with consuming(worker):
+        await worker.expect_written("s1")
+        assert worker.written == ["s1"]
+
+        async def is_given_back() -> None:
+            assert list((await deliveries(stream, GROUP)).values()) == [0]
+
+        await eventually(is_given_back)
+        worker.use_keys(KEY_A)
+        async with consuming(worker):
+            await worker.expect_written("s0")
+    assert await length(stream) == 0
+    assert (
+        len([line for line in caplog.messages if f": 1 message left to others: {reason}" in line])
+        == 1
+    )
 
 
 async def test_a_database_that_the_server_lacks_is_refused_at_the_start(worker: Worker) -> None:

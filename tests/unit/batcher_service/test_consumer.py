@@ -15,6 +15,7 @@ from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.messages import Submission, Verdicts
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.errors import DatabaseFailedError, Failure, FailureKind
+from batching_demo.queue_servers.errors import QueueError
 from tests.support.records import record, submission
 from tests.support.waiting import in_time
 
@@ -29,6 +30,7 @@ class Queue:
     def __init__(self) -> None:
         self.received = 0
         self.acked: list[str] = []
+        self.is_given_up = False
 
     async def receive(self, at_most: int) -> Sequence[Message]:
         self.received += 1
@@ -46,7 +48,8 @@ class Queue:
     async def status(self) -> QueueStatus:
         raise NotImplementedError
 
-    async def give_up(self) -> None: ...
+    async def give_up(self) -> None:
+        self.is_given_up = True
 
     async def close(self) -> None: ...
 
@@ -99,6 +102,24 @@ async def test_a_submission_that_comes_again_while_its_write_ends_is_written_aga
     stop.set()
     await in_time(running)
     assert source.acked == ["message 1", "message 2"]
+
+
+class Refusing(Queue):
+    """A queue that takes no ack, since the user lacks a right."""
+
+    async def receive(self, at_most: int) -> Sequence[Message]:
+        return [Message(self.queue, "message", b"")]
+
+    async def ack(self, messages: Sequence[Message]) -> None:
+        raise QueueError("the user may not do this")
+
+
+async def test_what_the_queue_refuses_counts_as_no_delivery() -> None:
+    source = Refusing()
+    consumer = Consumer(source, AT_ONCE, read, write, probe, max_deliveries=5)
+    with pytest.raises(QueueError, match="the user may not do this"):
+        await in_time(consumer.run(asyncio.Event()))
+    assert source.is_given_up
 
 
 async def test_nothing_is_received_before_the_database_takes_records(

@@ -1,22 +1,14 @@
 """Claim the entries of consumers that have died, and keep those that are held."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from batching_demo.batcher_service.queues.redis_streams.delivered import Delivered
 from batching_demo.batcher_service.queues.redis_streams.membership import Membership
 from batching_demo.batcher_service.queues.source import DELIVERIES_TOGETHER
 
 LOOKED_AT = 1_000
 """Pending entries that one look for those of dead consumers returns."""
-
-
-class Claimed(NamedTuple):
-    """An entry that was claimed."""
-
-    entry_id: bytes
-    fields: Mapping[bytes, bytes]
-    deliveries: int
-    """How often it has been delivered, this time included."""
 
 
 async def look(member: Membership, held: Collection[str]) -> tuple[dict[str, int], dict[str, int]]:
@@ -46,7 +38,7 @@ async def look(member: Membership, held: Collection[str]) -> tuple[dict[str, int
     return together, suspects
 
 
-async def claim(member: Membership, counts: Mapping[str, int]) -> list[Claimed]:
+async def claim(member: Membership, counts: Mapping[str, int]) -> list[Delivered]:
     """Claim entries, unless others were faster.
 
     Args:
@@ -64,7 +56,7 @@ async def claim(member: Membership, counts: Mapping[str, int]) -> list[Claimed]:
         message_ids=list(counts),
     )
     claimed = [
-        Claimed(entry_id, fields, counts[entry_id.decode()] + 1)
+        Delivered(entry_id, fields, counts[entry_id.decode()] + 1)
         for entry_id, fields in entries
         # Redis 6.2 returns nothing in place of an entry that somebody has deleted.
         if entry_id is not None
@@ -80,6 +72,21 @@ async def _forget_deleted(member: Membership, ids: set[str]) -> None:
     gone = [one for one in sorted(ids) if not await client.xrange(stream, one, one)]
     if gone:
         await client.xack(stream, member.options.group, *gone)
+
+
+async def give_back(member: Membership, deliveries: Mapping[str, int]) -> None:
+    """Make held entries look as if they had never been delivered to this consumer.
+
+    Args:
+        member: Of the group.
+        deliveries: How often each has been delivered, this time included, by id.
+    """
+    by_deliveries: dict[int, list[str]] = {}
+    for one, number in sorted(deliveries.items()):
+        by_deliveries.setdefault(number, []).append(one)
+    idle = int(member.options.claim_after_seconds * 1000)
+    for number, ids in by_deliveries.items():
+        await claim_to_itself(member, ids, idle=idle, retrycount=number - 1)
 
 
 async def claim_to_itself(member: Membership, ids: Sequence[str], **options: int) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
 from batching_demo.queue_servers.errors import QueueAwayError, QueueError
 from batching_demo.queue_servers.stream_address import StreamAddress
-from batching_demo.queue_servers.stream_client import check_server, open_client, redis_errors
+from batching_demo.queue_servers.stream_client import check_server, open_client
+from batching_demo.queue_servers.stream_errors import redis_errors
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from batching_demo.queue_servers.stream_client import (
     check_server,
     execute,
     open_client,
-    redis_errors,
 )
+from batching_demo.queue_servers.stream_errors import redis_errors
 
 
 class StreamSender:

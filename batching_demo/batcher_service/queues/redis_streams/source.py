@@ -1,21 +1,24 @@
 """A consumer's connection to a stream."""
 
-import json
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from batching_demo.batcher_service.queues.redis_streams.claiming import (
-    Claimed,
     claim,
     claim_to_itself,
+    give_back,
     look,
 )
+from batching_demo.batcher_service.queues.redis_streams.delivered import Delivered
 from batching_demo.batcher_service.queues.redis_streams.membership import Membership
 from batching_demo.batcher_service.queues.redis_streams.options import StreamOptions
 from batching_demo.batcher_service.queues.redis_streams.status import stream_status
+from batching_demo.batcher_service.queues.redis_streams.unreadable import Unreadable
 from batching_demo.batcher_service.queues.source import Message
 from batching_demo.batcher_service.queues.status import QueueStatus
+from batching_demo.contracts.payloads import UndecodableError
 from batching_demo.queue_servers.stream_address import StreamAddress
 from batching_demo.queue_servers.stream_client import execute
 
@@ -25,6 +28,8 @@ KEPT_ALIVE_IN_TIME = 3
 """Claims to itself before others may claim, so that one which is late costs no delivery."""
 LOOKS_IN_TIME = 4
 LONGEST_BETWEEN_LOOKS_SECONDS = 5.0
+Decrypt = Callable[[bytes], Awaitable[bytes]]
+"""Returns what an encrypted body holds, and raises an `UndecodableError` if it lacks the key."""
 
 
 class StreamSource:
@@ -36,16 +41,21 @@ class StreamSource:
     Args:
         address: Of the stream.
         options: How it is read.
+        decrypt: Decrypts bodies; None if they are not encrypted.
 
     Raises:
         RedisMissingError: The extra `redis` is not installed.
         StreamAddressError: An option of the address is wrong.
     """
 
-    def __init__(self, address: StreamAddress, options: StreamOptions) -> None:
+    def __init__(
+        self, address: StreamAddress, options: StreamOptions, decrypt: Decrypt | None = None
+    ) -> None:
         self._address = address
         self._options = options
+        self._decrypt = decrypt
         self._member = Membership(address, options)
+        self._unreadable = Unreadable(self._member)
         self._held: dict[str, int] = {}
         """How often each held entry has been delivered, by its id."""
         self._look_at = 0.0
@@ -78,6 +88,10 @@ class StreamSource:
                 claimed = await self._claim_dead(at_most)
                 if claimed or self.has_suspects:
                     return claimed
+            self._unreadable.report()
+            if self._unreadable.are_many:
+                await asyncio.sleep(WAIT_MILLISECONDS / 1000)
+                return []
             found = await client.xreadgroup(
                 self._options.group,
                 self._member.name,
@@ -86,15 +100,15 @@ class StreamSource:
                 block=WAIT_MILLISECONDS,
             )
             entries = found[0][1] if found else []
-            return [self._hold(entry_id, fields, 1) for entry_id, fields in entries]
+            return await self._take([Delivered(name, fields, 1) for name, fields in entries])
 
     async def receive_suspect(self) -> Message | None:
         """Claim one suspect."""
         with self._member.errors():
-            _, suspects = await look(self._member, self._held)
+            _, suspects = await self._look()
             self.has_suspects = len(suspects) > 1
             first = dict(list(suspects.items())[:1])
-            return next(iter(self._take(await claim(self._member, first))), None)
+            return next(iter(await self._take_over(first)), None)
 
     async def ack(self, messages: Sequence[Message]) -> None:
         """Ack entries, and delete them unless they are kept: both or neither."""
@@ -125,13 +139,8 @@ class StreamSource:
 
         A consumer that is stopped while the database is away is no reason to suspect them.
         """
-        by_deliveries: dict[int, list[str]] = {}
-        for one, deliveries in sorted(self._held.items()):
-            by_deliveries.setdefault(deliveries, []).append(one)
-        idle = int(self._options.claim_after_seconds * 1000)
         with self._member.errors():
-            for deliveries, ids in by_deliveries.items():
-                await claim_to_itself(self._member, ids, idle=idle, retrycount=deliveries - 1)
+            await give_back(self._member, self._held)
         self._held.clear()
 
     async def close(self) -> None:
@@ -145,26 +154,39 @@ class StreamSource:
     async def _claim_dead(self, at_most: int) -> list[Message]:
         """Claim entries of consumers that have died, and note whether there are suspects."""
         pause = self._options.claim_after_seconds / LOOKS_IN_TIME
-        together, suspects = await look(self._member, self._held)
+        together, suspects = await self._look()
         self.has_suspects = bool(suspects)
         if len(together) <= at_most:
             self._look_at = time.monotonic() + min(pause, LONGEST_BETWEEN_LOOKS_SECONDS)
-        return self._take(await claim(self._member, dict(list(together.items())[:at_most])))
+        return await self._take_over(dict(list(together.items())[:at_most]))
 
-    def _take(self, claimed: Sequence[Claimed]) -> list[Message]:
-        self.claimed += len(claimed)
-        return [self._hold(*one) for one in claimed]
+    async def _look(self) -> tuple[dict[str, int], dict[str, int]]:
+        together, suspects = await look(self._member, self._held)
+        self._unreadable.pass_over(together, suspects)
+        return together, suspects
 
-    def _hold(self, entry_id: bytes, fields: Mapping[bytes, bytes], deliveries: int) -> Message:
-        """Hold an entry, and return it as a message."""
-        name = entry_id.decode()
-        self._held[name] = deliveries
-        body = fields.get(self._options.body_field.encode())
-        if body is not None:
-            return Message(self.queue, name, body, deliveries)
-        texts: Any = {
-            key.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
-            for key, value in fields.items()
-        }
-        problem = f"no_body: the entry has no field {self._options.body_field!r}"
-        return Message(self.queue, name, json.dumps(texts).encode(), deliveries, problem)
+    async def _take_over(self, counts: Mapping[str, int]) -> list[Message]:
+        messages = await self._take(await claim(self._member, counts))
+        self.claimed += len(messages)
+        return messages
+
+    async def _take(self, delivered: Sequence[Delivered]) -> list[Message]:
+        """Hold entries, and return them as messages. Leave those that cannot be read to others."""
+        messages = []
+        unreadable, reason = dict[str, int](), ""
+        for one in delivered:
+            message = one.as_message(self.queue, self._options.body_field)
+            try:
+                messages.append(await self._decrypted(message))
+            except UndecodableError as error:
+                unreadable[message.id], reason = message.deliveries, str(error)
+            else:
+                self._held[message.id] = message.deliveries
+        if unreadable:
+            await self._unreadable.leave(unreadable, reason)
+        return messages
+
+    async def _decrypted(self, message: Message) -> Message:
+        if self._decrypt is None or message.problem:
+            return message
+        return replace(message, body=await self._decrypt(message.body))

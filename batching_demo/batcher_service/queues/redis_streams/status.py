@@ -5,7 +5,7 @@ from typing import Any
 
 from batching_demo.batcher_service.queues.status import ConsumerStatus, QueueStatus
 from batching_demo.queue_servers.stream_address import StreamAddress
-from batching_demo.queue_servers.stream_client import redis_errors
+from batching_demo.queue_servers.stream_errors import redis_errors
 
 LOOKED_AT = 10_000
 """Pending entries that are looked at, the oldest ones."""
@@ -26,7 +26,7 @@ async def stream_status(client: Any, address: StreamAddress, group: str) -> Queu
     with redis_errors(address):
         length = await client.xlen(stream)
         try:
-            groups = {one["name"].decode(): one for one in await client.xinfo_groups(stream)}
+            groups = {_text(one["name"]): one for one in await client.xinfo_groups(stream)}
         except ResponseError as error:
             if "no such key" not in str(error):
                 raise
@@ -47,10 +47,15 @@ async def stream_status(client: Any, address: StreamAddress, group: str) -> Queu
         oldest_seconds=oldest,
         redelivered=sum(one["times_delivered"] > 1 for one in pending),
         consumers=[
-            ConsumerStatus(one["name"].decode(), one["pending"], one["idle"] / 1000)
+            ConsumerStatus(_text(one["name"]), one["pending"], one["idle"] / 1000)
             for one in sorted(consumers, key=lambda one: one["name"])
         ],
     )
+
+
+def _text(name: bytes) -> str:
+    """Return the name of a group or a consumer. Those of others may have any bytes."""
+    return name.decode(errors="backslashreplace")
 
 
 async def _age_of_first(client: Any, stream: str, start: str) -> float | None:
