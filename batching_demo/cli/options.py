@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import wraps
@@ -16,6 +17,7 @@ from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.core.control import MOST_WRITES_PER_SECOND
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.queue_servers.submission_streams import stream_address
+from batching_demo.secret_files import SECRETS, find_secret
 from batching_demo.settings import POOLERS, read_pooler
 from batching_demo.target_files import read_targets
 
@@ -42,8 +44,19 @@ def option(
     """
     attributes.setdefault("show_default", "[default:" not in help)
     if variable is not None:
-        attributes |= {"envvar": f"BATCHING_DEMO_{variable}", "show_envvar": True}
+        name = f"BATCHING_DEMO_{variable}"
+        attributes |= {"envvar": name, "show_envvar": True}
+        if name in SECRETS:
+            attributes["cls"] = _SecretOption
     return click.option(*declarations, help=help.strip(), **attributes)
+
+
+class _SecretOption(click.Option):
+    """An option whose variable may stand in a file."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return what the variable says; None if it is not set."""
+        return find_secret(os.environ, str(self.envvar)) or None
 
 
 def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[Any]:
