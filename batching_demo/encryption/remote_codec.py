@@ -28,7 +28,7 @@ Convert = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
 def build_runner(codec: PayloadCodec, origins: Collection[str], token: str) -> web.AppRunner:
-    """Build the server that answers `POST /encode` and `POST /decode`.
+    """Build the server that answers `POST /encode` and `POST /decode`, below any path.
 
     Errors are plain text: the Web UI would take JSON for payloads.
 
@@ -43,8 +43,9 @@ def build_runner(codec: PayloadCodec, origins: Collection[str], token: str) -> w
         client_max_size=LONGEST_BODY_BYTES,
     )
     app.on_response_prepare.append(_add_headers(origins))
-    app.router.add_post("/encode", _answer_with(codec.encode))
-    app.router.add_post("/decode", _answer_with(codec.decode))
+    # By the protocol only the end of a path counts.
+    app.router.add_post("/{above:(.*/)?}encode", _answer_with(codec.encode))
+    app.router.add_post("/{above:(.*/)?}decode", _answer_with(codec.decode))
     return web.AppRunner(
         app,
         access_log=None,

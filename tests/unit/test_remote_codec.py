@@ -102,6 +102,11 @@ async def test_what_is_not_encrypted_stays_as_it_is(server: Server) -> None:
     assert await server.decoded(body(*plain)) == ["marker"]
 
 
+async def test_it_may_be_reached_below_a_path(server: Server) -> None:
+    answer, _ = await server.ask("/codecs/orders/decode", await encrypted("marker"))
+    assert answer.status == 200
+
+
 async def test_a_payload_under_another_key_is_one_line(server: Server) -> None:
     answer, text = await server.ask("/decode", await encrypted("marker", OTHERS))
     assert (answer.status, answer.content_type) == (400, "text/plain")
@@ -172,7 +177,13 @@ async def test_other_pages_may_not_ask(server: Server, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("POST", "/", 404), ("GET", "/decode", 405)]
+    ("method", "path", "status"),
+    [
+        ("POST", "/", 404),
+        ("POST", "/undecode", 404),
+        ("POST", "/decode/a", 404),
+        ("GET", "/decode", 405),
+    ],
 )
 async def test_nothing_else_is_served(server: Server, method: str, path: str, status: int) -> None:
     answer, text = await server.ask(path, method=method)
