@@ -4,7 +4,8 @@ An orchestrator mounts secrets as files. The environment that a process is start
 come by: descriptions of a container show it, and so does `ps`.
 """
 
-from collections.abc import Mapping, MutableMapping
+import codecs
+from collections.abc import Mapping
 from pathlib import Path
 
 from batching_demo.contracts.errors import SettingsError
@@ -17,20 +18,8 @@ SECRETS = (
     "BATCHING_DEMO_QUEUE_URL",
     "TEMPORAL_API_KEY",
 )
-"""Variables whose file is read once. That of DATABASE_URL is read for each new connection."""
+"""Variables of secrets. DATABASE_URL is none of them: its file is read for each new connection."""
 LONGEST_BYTES = 64 * 1024
-
-
-def resolve_secret_files(environ: MutableMapping[str, str]) -> None:
-    """Set the variables of secrets from their files, and remove the names of the files.
-
-    Raises:
-        SettingsError: A secret is set in both ways, or its file cannot be read.
-    """
-    for name in SECRETS:
-        if value := find_secret(environ, name):
-            environ[name] = value
-        environ.pop(f"{name}_FILE", None)
 
 
 def find_secret(environ: Mapping[str, str], name: str) -> str:
@@ -46,7 +35,7 @@ def find_secret(environ: Mapping[str, str], name: str) -> str:
 
 
 def read_secret_file(variable: str, path: str) -> str:
-    """Return the content of a file, without the newline at its end.
+    """Return the content of a file, without what editors add: a mark of UTF-8, and a newline.
 
     Args:
         variable: Names the file, for messages.
@@ -59,8 +48,7 @@ def read_secret_file(variable: str, path: str) -> str:
     try:
         with Path(path).open("rb") as file:
             content = file.read(LONGEST_BYTES + 1)
-        # Editors end a file with a newline.
-        text = content.decode().removesuffix("\n").removesuffix("\r")
+        text = content.removeprefix(codecs.BOM_UTF8).decode().removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise SettingsError(f"{variable}: cannot read {path}: {reason}") from None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from batching_demo.contracts.errors import SettingsError as SettingsError
 from batching_demo.contracts.payloads import ENCRYPTION_KEYS
-from batching_demo.secret_files import resolve_secret_files
+from batching_demo.secret_files import find_secret
 
 DATABASE_URL = "DATABASE_URL"
 DATABASE_URL_FILE = "DATABASE_URL_FILE"
@@ -71,24 +71,16 @@ class Settings:
     pooler: Pooler = "auto"
     queue_url: str = ""
     """The server and the database of the write path `queued`; empty if there is none."""
-    encryption_keys: str | None = field(default=None, repr=False)
-    """The keys that encrypt payloads, as `read_keys` reads them."""
     client_plugin: str | None = None
     """What makes a plugin for clients of Temporal: `module:factory`."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Those of the environment, for what only some commands read."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the environment; without a database in it, take the embedded one if it runs.
-
-        Raises:
-            SettingsError: The file of a secret cannot be read, or a secret is set twice.
-        """
-        environ = dict(environ)
-        resolve_secret_files(environ)
+        """Read the environment; without servers in it, take the embedded ones if they run."""
         state_directory = find_state_directory(environ)
         devstack = DevStackAddresses.read(state_directory) if state_directory else None
-        embedded_queue = devstack.queue_url if devstack else None
-        queue_url = environ.get(QUEUE_URL) or embedded_queue or ""
         origins = tuple(name for name in (DATABASE_URL, DATABASE_URL_FILE) if environ.get(name))
         url = None
         if origins:
@@ -100,9 +92,9 @@ class Settings:
             url,
             devstack,
             origins,
-            queue_url=queue_url,
-            encryption_keys=environ.get(ENCRYPTION_KEYS) or None,
+            queue_url=(devstack.queue_url if devstack else None) or "",
             client_plugin=environ.get(CLIENT_PLUGIN) or None,
+            variables=environ,
         )
 
     @property
@@ -118,6 +110,15 @@ class Settings:
                 " XDG_STATE_HOME to a directory that may be written to"
             )
         return self.known_state_directory
+
+    @property
+    def encryption_keys(self) -> str:
+        """The keys that encrypt payloads, as `read_keys` reads them; empty if there are none.
+
+        Raises:
+            SettingsError: their file cannot be read, or they are set twice.
+        """
+        return find_secret(self.variables, ENCRYPTION_KEYS)
 
     @property
     def required_database_url(self) -> str:

@@ -16,7 +16,6 @@ from batching_demo.cli.process.endings import CommandFailure, exit_code_of
 from batching_demo.cli.process.logs import configure_logging
 from batching_demo.cli.process.streams import lost_output, open_standard_streams
 from batching_demo.contracts.errors import UserError
-from batching_demo.secret_files import resolve_secret_files
 from batching_demo.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -142,8 +141,6 @@ def app(ctx: click.Context, log_format: str) -> None:
     Example: batching-demo demo
     """
     configure_logging(log_format)
-    # Options, Temporal's own configuration and child processes read the environment, too.
-    resolve_secret_files(os.environ)
     ctx.obj = Settings.from_environment(os.environ)
 
 

@@ -13,27 +13,38 @@ import click
 from batching_demo.cli import options
 from batching_demo.cli.bind_address import BindAddress, cannot_listen, read_bind
 from batching_demo.cli.process.quiet import quiet_logs_option
+from batching_demo.contracts.counts import count
 from batching_demo.contracts.payloads import ENCRYPTION_KEYS
 from batching_demo.secret_files import CODEC_TOKEN, find_secret, read_secret_file
 from batching_demo.settings import DevStackAddresses, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from aiohttp.web import Application
+    from aiohttp.web import AppRunner
 
 WHAT, DEFAULT_BIND = "codec server", "127.0.0.1:8234"
-SHUTDOWN_SECONDS = 5.0
-ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:\d+)?")
+ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:\d+)?")
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+TOKEN = re.compile(r"[!-~]*")
+TOKEN_LENGTHS = range(16, 4097)
+"""A shorter one can be guessed, and a longer one fits into no header."""
 logger = logging.getLogger(__name__)
 
 
 def _read_origins(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> list[str]:
-    origins = [origin.removesuffix("/").lower() for origin in given]
-    for origin in origins:
-        if not ORIGIN.fullmatch(origin):
-            raise click.BadParameter(
-                f"{origin!r} is no origin: write https://HOST or http://HOST:PORT"
-            )
-    return origins
+    return [read_origin(origin) for origin in given]
+
+
+def read_origin(given: str) -> str:
+    """Return an origin as browsers write it, without a default port.
+
+    Raises:
+        BadParameter: It is none.
+    """
+    origin = given.removesuffix("/").lower()
+    found = ORIGIN.fullmatch(origin)
+    if not found:
+        raise click.BadParameter(f"{origin!r} is no origin: write https://HOST or http://HOST:PORT")
+    return origin.removesuffix(DEFAULT_PORTS[found[1]])
 
 
 @click.command("codec-server")
@@ -80,16 +91,21 @@ def codec_server(settings: Settings, bind: str, origins: list[str], token_file: 
             f"no {WHAT} at {bind}: without a token, others could decrypt payloads there: set"
             f" {CODEC_TOKEN}, or bind to 127.0.0.1"
         )
-    app = _build_app(settings, origins or origins_of(settings.devstack), token)
-    asyncio.run(_serve(app, address))
+    runner = _build_runner(settings, origins or origins_of(settings.devstack), token)
+    asyncio.run(_serve(runner, address))
 
 
 def _read_token(file: str | None) -> str:
     token = read_secret_file("--token-file", file) if file else find_secret(os.environ, CODEC_TOKEN)
-    if not re.fullmatch(r"[!-~]*", token):
+    name = "--token-file" if file else CODEC_TOKEN
+    if not TOKEN.fullmatch(token):
         raise SettingsError(
-            f"{'--token-file' if file else CODEC_TOKEN} holds what no header can: write a token of"
-            " letters and digits, without spaces"
+            f"{name} holds what no header can: write a token of letters and digits, without spaces"
+        )
+    if token and len(token) not in TOKEN_LENGTHS:
+        raise SettingsError(
+            f"{name} has {count(len(token), 'character')}, not {TOKEN_LENGTHS[0]} to"
+            f" {TOKEN_LENGTHS[-1]}: make a token with `openssl rand -hex 32`"
         )
     return token
 
@@ -101,8 +117,8 @@ def origins_of(devstack: DevStackAddresses | None) -> list[str]:
     return [devstack.ui_url, devstack.ui_url.replace("127.0.0.1", "localhost")]
 
 
-def _build_app(settings: Settings, origins: Collection[str], token: str) -> "Application":
-    """Build the application, with what is imported only when it is used."""
+def _build_runner(settings: Settings, origins: Collection[str], token: str) -> "AppRunner":
+    """Build the server, with what is imported only when it is used."""
     if not settings.encryption_keys:
         raise SettingsError(f"the {WHAT} has no keys: set {ENCRYPTION_KEYS}")
     from batching_demo.encryption.codec import EncryptionCodec
@@ -110,22 +126,21 @@ def _build_app(settings: Settings, origins: Collection[str], token: str) -> "App
 
     codec = EncryptionCodec(read_keys(settings.encryption_keys))
     try:
-        from batching_demo.encryption.remote_codec import build_app
+        from batching_demo.encryption.remote_codec import build_runner
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"the {WHAT} needs {error.name}: install it with"
             " `pip install 'batching-demo[encryption]'`"
         ) from None
-    return build_app(codec, origins, token)
+    return build_runner(codec, origins, token)
 
 
-async def _serve(app: "Application", address: BindAddress) -> None:
+async def _serve(runner: "AppRunner", address: BindAddress) -> None:
     from aiohttp import web
 
     from batching_demo.stopping import stop_on_signals
 
     stop = stop_on_signals()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         await web.SockSite(runner, _listen(address)).start()

@@ -1,6 +1,7 @@
 """Options that several commands share, and how options are declared."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import wraps
@@ -13,6 +14,7 @@ from batching_demo.contracts.limits import DEFAULT_POLLERS
 from batching_demo.contracts.names import COMMON_SHARD, WritePath
 from batching_demo.main_service.messages import RunOptions
 from batching_demo.queue_servers.submission_streams import stream_address
+from batching_demo.secret_files import SECRETS, find_secret
 from batching_demo.settings import POOLERS, read_pooler
 from batching_demo.target_files import read_targets
 
@@ -38,8 +40,19 @@ def option(
     """
     attributes.setdefault("show_default", "[default:" not in help)
     if variable is not None:
-        attributes |= {"envvar": f"BATCHING_DEMO_{variable}", "show_envvar": True}
+        name = f"BATCHING_DEMO_{variable}"
+        attributes |= {"envvar": name, "show_envvar": True}
+        if name in SECRETS:
+            attributes["cls"] = _SecretOption
     return click.option(*declarations, help=help.strip(), **attributes)
+
+
+class _SecretOption(click.Option):
+    """An option whose variable may stand in a file."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return what the variable says; None if it is not set."""
+        return find_secret(os.environ, str(self.envvar)) or None
 
 
 def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[Any]:

@@ -26,9 +26,9 @@ async def check_encryption(settings: Settings) -> list[Check]:
 
     A run of a batcher has the settings in its memo, which it encrypts when it begins.
     """
-    if not settings.encryption_keys:
-        return []
     try:
+        if not settings.encryption_keys:
+            return []
         async with asyncio.timeout(ANSWER_SECONDS):
             encrypting = read_keys(settings.encryption_keys).encrypting or NONE
             client = await connect(settings)

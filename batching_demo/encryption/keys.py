@@ -12,7 +12,7 @@ from batching_demo.settings import SettingsError
 KEY_BYTES = 32
 """Of a key of AES-256."""
 NONE = "none"
-"""As the first entry: nothing is encrypted, and the keys after it decrypt."""
+"""As the first entry: nothing is encrypted, and the keys after it decrypt. So it is no id."""
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAKE_ONE = "make one with `openssl rand -base64 32`"
 
@@ -44,6 +44,8 @@ def read_keys(text: str) -> EncryptionKeys:
             raise SettingsError(f"{place} is not ID:KEY: write an id, a colon and the key")
         if not _KEY_ID.fullmatch(key_id):
             raise SettingsError(f"{place}: its id is not 1 to 64 letters, digits, dots, - and _")
+        if key_id == NONE:
+            raise SettingsError(f"{place}: {NONE} is no id, as it means that nothing is encrypted")
         if key_id in keys:
             raise SettingsError(f"{place} has the id of an earlier entry: give each its own")
         keys[key_id] = _read_key(place, encoded)
@@ -54,7 +56,9 @@ def _read_key(place: str, encoded: str) -> bytes:
     try:
         key = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        raise SettingsError(f"{place}: its key is not base64: {_MAKE_ONE}") from None
+        raise SettingsError(
+            f"{place}: its key is not base64 with + and /, and = at its end: {_MAKE_ONE}"
+        ) from None
     if len(key) != KEY_BYTES:
         raise SettingsError(f"{place}: its key has {len(key)} bytes, not {KEY_BYTES}: {_MAKE_ONE}")
     return key

@@ -1,6 +1,8 @@
 """Temporal's protocol of codec servers: a codec over HTTP, for the Web UI and the Temporal CLI."""
 
+import asyncio
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from aiohttp import web
@@ -13,6 +15,10 @@ from batching_demo.contracts.payloads import UndecodableError
 
 LONGEST_BODY_BYTES = 8 * 1024 * 1024
 """Temporal's messages have at most 4 MiB, which base64 makes a third longer."""
+HEAD_SECONDS = 30.0
+"""After which a connection is closed on which no request line and headers have come."""
+BODY_SECONDS = 30.0
+SHUTDOWN_SECONDS = 5.0
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Namespace",
@@ -21,8 +27,8 @@ PREFLIGHT = {
 Convert = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
-def build_app(codec: PayloadCodec, origins: Collection[str], token: str) -> web.Application:
-    """Build the application that answers `POST /encode` and `POST /decode`.
+def build_runner(codec: PayloadCodec, origins: Collection[str], token: str) -> web.AppRunner:
+    """Build the server that answers `POST /encode` and `POST /decode`, below any path.
 
     Errors are plain text: the Web UI would take JSON for payloads.
 
@@ -37,9 +43,23 @@ def build_app(codec: PayloadCodec, origins: Collection[str], token: str) -> web.
         client_max_size=LONGEST_BODY_BYTES,
     )
     app.on_response_prepare.append(_add_headers(origins))
-    app.router.add_post("/encode", _answer_with(codec.encode))
-    app.router.add_post("/decode", _answer_with(codec.decode))
-    return app
+    # By the protocol only the end of a path counts.
+    app.router.add_post("/{above:(.*/)?}encode", _answer_with(codec.encode))
+    app.router.add_post("/{above:(.*/)?}decode", _answer_with(codec.decode))
+    return web.AppRunner(
+        app,
+        access_log=None,
+        logger=_silent_logger(),
+        keepalive_timeout=HEAD_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+
+
+def _silent_logger() -> logging.Logger:
+    """Return a logger for aiohttp, which quotes malformed requests, their tokens included."""
+    logger = logging.getLogger(f"{__name__}.requests")
+    logger.disabled = True
+    return logger
 
 
 def _guard(origins: Collection[str], authorization: bytes) -> Middleware:
@@ -76,8 +96,12 @@ def _add_headers(
 def _answer_with(convert: Convert) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
-            given = Parse(await request.read(), Payloads(), ignore_unknown_fields=True)
-        except (ParseError, UnicodeDecodeError):
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
+            given = Parse(body, Payloads(), ignore_unknown_fields=True)
+        except TimeoutError:
+            return _refusal(408, f"the body has not come within {BODY_SECONDS:.0f} s")
+        except (web.RequestPayloadError, ParseError, UnicodeDecodeError):
             return _refusal(400, "the body is not the JSON of payloads")
         try:
             converted = await convert(given.payloads)

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib import import_module
+from inspect import iscoroutine
 
 from temporalio.client import Plugin
 
@@ -27,7 +28,7 @@ def load_client_plugin(spec: str) -> Plugin:
             f"{CLIENT_PLUGIN} is {spec!r}: there is no module {error.name!r}: install it, or name"
             " its directory in PYTHONPATH"
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingsError(f"{CLIENT_PLUGIN}: {module_name} raises {_reason(error)}") from None
     if not callable(factory := getattr(module, name, None)):
         raise SettingsError(
@@ -35,9 +36,11 @@ def load_client_plugin(spec: str) -> Plugin:
         )
     try:
         plugin = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingsError(f"{CLIENT_PLUGIN}: {spec} raises {_reason(error)}") from None
     if not isinstance(plugin, Plugin):
+        if iscoroutine(plugin):
+            plugin.close()  # Else Python warns that nobody awaits it.
         raise SettingsError(
             f"{CLIENT_PLUGIN}: {spec} returns {type(plugin).__name__}, not a"
             " temporalio.client.Plugin"
@@ -45,7 +48,7 @@ def load_client_plugin(spec: str) -> Plugin:
     return plugin
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return what was raised, in one line."""
     text = " ".join(str(error).split())[:LONGEST_REASON]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -86,7 +86,7 @@ async def _connect(target: TemporalTarget, plugins: Sequence[Plugin]) -> Client:
 def _plugins(settings: Settings) -> list[Plugin]:
     """Return the plugins of a client. The keys come last: they keep what the others convert."""
     own = [load_client_plugin(settings.client_plugin)] if settings.client_plugin else []
-    return [*own, EncryptionPlugin(settings.encryption_keys or "")]
+    return [*own, EncryptionPlugin(settings.encryption_keys)]
 
 
 async def _check_keys(client: Client) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batching_demo.secret_files import find_secret
 from batching_demo.settings import Settings, SettingsError, find_home
-from batching_demo.temporal.security import Security, read_security
+from batching_demo.temporal.security import API_KEY, Security, read_security
 
 if TYPE_CHECKING:
     from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
@@ -65,7 +66,7 @@ def choose_temporal(settings: Settings, environ: Mapping[str, str] = os.environ)
     """Choose the server and the namespace; an empty variable is as none.
 
     Raises:
-        SettingsError: A variable or the configuration file is wrong.
+        SettingsError: A variable, the file of the API key or the configuration file is wrong.
     """
     variables = _variables(environ)
     file = _file(variables)
@@ -98,6 +99,7 @@ def choose_temporal(settings: Settings, environ: Mapping[str, str] = os.environ)
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     found = {name: value for name, value in environ.items() if name.startswith("TEMPORAL_")}
+    found[API_KEY] = find_secret(environ, API_KEY)
     for name, value in found.items():
         try:
             value.encode()

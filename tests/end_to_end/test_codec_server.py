@@ -12,7 +12,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
-from batching_demo.cli.codec_server import origins_of
+from batching_demo.cli.codec_server import origins_of, read_origin
 from batching_demo.devstack.installation import find_temporal
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.encryption.converter import with_keys
@@ -24,7 +24,7 @@ from tests.support.scraping import probe
 from tests.support.waiting import eventually
 
 KEYS = f"a:{base64.b64encode(os.urandom(32)).decode()}"
-MARKER, TOKEN = "what-only-the-codec-shows", "hunter2"
+MARKER, TOKEN = "what-only-the-codec-shows", "hunter2" * 3
 
 
 async def shown(client: Client, *arguments: str) -> str:
@@ -90,6 +90,33 @@ async def test_the_temporal_cli_shows_what_is_encrypted(client: Client, tmp_path
 )
 def test_a_codec_server_that_cannot_work_says_why(arguments: tuple[str, ...], said: str) -> None:
     assert_one_line(run("codec-server", *arguments), 1, said)
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("hunter2", "has 7 characters, not 16 to 4096"),
+        ("hunter2" * 600, "has 4,200 characters, not 16 to 4096"),
+        ("hunter2 hunter2 hunter2", "holds what no header can"),
+    ],
+)
+def test_a_token_cannot_be_guessed_and_can_be_sent(
+    monkeypatch: pytest.MonkeyPatch, token: str, said: str
+) -> None:
+    monkeypatch.setenv("BATCHING_DEMO_CODEC_TOKEN", token)
+    assert_one_line(run("codec-server"), 1, f"BATCHING_DEMO_CODEC_TOKEN {said}")
+
+
+@pytest.mark.parametrize(
+    ("given", "as_browsers_write_it"),
+    [
+        ("https://Temporal.example:443/", "https://temporal.example"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("https://temporal.example:80", "https://temporal.example:80"),
+    ],
+)
+def test_an_origin_may_name_a_default_port(given: str, as_browsers_write_it: str) -> None:
+    assert read_origin(given) == as_browsers_write_it
 
 
 def test_origins_are_names(monkeypatch: pytest.MonkeyPatch) -> None:

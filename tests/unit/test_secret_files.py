@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from batching_demo.contracts.payloads import ENCRYPTION_KEYS
 from batching_demo.secret_files import (
+    CODEC_TOKEN,
     LONGEST_BYTES,
     SECRETS,
     find_secret,
     read_secret_file,
-    resolve_secret_files,
 )
 from batching_demo.settings import Settings, SettingsError
+from batching_demo.temporal.security import API_KEY
 from batching_demo.temporal.target import choose_temporal
 from tests.support.commands import assert_one_line, run
 from tests.support.root import ROOT
@@ -27,9 +29,10 @@ def refusal(path: Path | str) -> str:
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_the_content_is_the_value(tmp_path: Path, end: str) -> None:
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_content_is_the_value(tmp_path: Path, mark: str, end: str) -> None:
     file = tmp_path / "secret"
-    file.write_bytes(f" é = b{end}".encode())
+    file.write_bytes(f"{mark} é = b{end}".encode())
     assert read_secret_file("KEY_FILE", str(file)) == " é = b"
 
 
@@ -60,17 +63,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refusal("/absent") == "KEY_FILE: cannot read /absent: No such file or directory"
 
 
-def test_every_secret_is_set_from_its_file_once(tmp_path: Path) -> None:
-    file = tmp_path / "secret"
-    file.write_text("hunter2\n")
-    environ = {"DATABASE_URL_FILE": "/later", **{f"{name}_FILE": str(file) for name in SECRETS}}
-    resolve_secret_files(environ)
-    expected = {"DATABASE_URL_FILE": "/later", **dict.fromkeys(SECRETS, "hunter2")}
-    assert environ == expected
-    resolve_secret_files(environ)
-    assert environ == expected
-
-
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("hunter2")
@@ -81,12 +73,28 @@ def test_a_variable_that_is_set_to_nothing_counts_as_not_set(tmp_path: Path) -> 
 
 def test_settings_and_temporal_see_what_is_in_files(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text("redis://queue:6379/0\n")
-    environ = {"XDG_STATE_HOME": str(tmp_path), f"{QUEUE}_FILE": str(file)}
-    assert Settings.from_environment(environ).queue_url == "redis://queue:6379/0"
-    environ = {"TEMPORAL_API_KEY_FILE": str(file), "TEMPORAL_ADDRESS": "cloud:7233"}
-    resolve_secret_files(environ)
-    assert choose_temporal(Settings(None), environ).config["api_key"] == "redis://queue:6379/0"
+    file.write_text("hunter2\n")
+    environ = {"XDG_STATE_HOME": str(tmp_path), f"{ENCRYPTION_KEYS}_FILE": str(file)}
+    assert Settings.from_environment(environ).encryption_keys == "hunter2"
+    environ = {f"{API_KEY}_FILE": str(file), "TEMPORAL_ADDRESS": "cloud:7233"}
+    assert choose_temporal(Settings(None), environ).config["api_key"] == "hunter2"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_only_who_needs_a_secret_reads_its_file(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    needing = {
+        CODEC_TOKEN: ["codec-server"],
+        ENCRYPTION_KEYS: ["batcher", "status"],
+        "BATCHING_DEMO_INTAKE_FROM": ["intake", "status"],
+        QUEUE: ["doctor"],
+        API_KEY: ["batcher", "status"],
+    }
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann@db/shop")
+    monkeypatch.setenv(f"{name}_FILE", "/absent")
+    assert run("db", "url").stdout == "postgresql://ann@db:5432/shop\n"
+    assert_one_line(run(*needing[name]), 1, f"{name}_FILE: cannot read /absent")
+    monkeypatch.setenv(name, "hunter2")
+    assert_one_line(run(*needing[name]), 1, f"{name} and {name}_FILE are both set: unset one")
 
 
 def test_a_command_takes_an_option_from_a_file(
@@ -94,12 +102,8 @@ def test_a_command_takes_an_option_from_a_file(
 ) -> None:
     file = tmp_path / "secret"
     file.write_text("redis://ann:hunter2@127.0.0.1:1/0/orders\n")
-    name = "BATCHING_DEMO_INTAKE_FROM"
-    monkeypatch.setenv(name, "")  # so that it is put back
-    monkeypatch.setenv(f"{name}_FILE", str(file))
+    monkeypatch.setenv("BATCHING_DEMO_INTAKE_FROM_FILE", str(file))
     assert_one_line(run("intake", "status"), 1, "127.0.0.1:1")
-    monkeypatch.setenv(f"{name}_FILE", str(file))
-    assert_one_line(run("intake", "status"), 1, f"{name} and {name}_FILE are both set: unset one")
 
 
 def test_the_docs_name_every_secret() -> None:

@@ -146,6 +146,7 @@ async def _compare(
     report(f"starting a worker of each service, logs in {settings.state_directory}")
     # The coalesced path gathers calls by the settings of the batchers.
     chosen_servers = {POOLER: settings.pooler, QUEUE_URL: settings.queue_url}
+    chosen_servers[f"{QUEUE_URL}_FILE"] = ""  # Both would be refused.
     environment = os.environ | coalescing_by(batchers.settings) | chosen_servers
     workers = start_workers(settings.state_directory, environment)
     if not keep:

@@ -19,7 +19,7 @@ from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.devstack.ports import HOST
 
 MOST_REQUESTS = 8
-"""At a time, so threads too. Whoever comes beyond them is turned away."""
+"""At a time, so threads too. One more ends the oldest, so that silent clients stop no probe."""
 TIMEOUT_SECONDS = 5.0
 TEXT = "text/plain; charset=utf-8"
 logger = logging.getLogger(__name__)
@@ -71,12 +71,11 @@ class TelemetryServer(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread if there is one free, else close the connection."""
-        if len(self._began) < MOST_REQUESTS:
-            self._began[request] = time.monotonic()
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        """Answer in a thread, and close the connections that have had one for the longest."""
+        for connection in list(self._began)[: 1 - MOST_REQUESTS]:
+            self._end(connection)
+        self._began[request] = time.monotonic()
+        super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection, answered or not, and free its thread."""
@@ -88,8 +87,13 @@ class TelemetryServer(ThreadingHTTPServer):
         latest = time.monotonic() - TIMEOUT_SECONDS
         for connection, began in list(self._began.items()):
             if began < latest:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                self._end(connection)
+
+    def _end(self, connection: socket.socket) -> None:
+        """Close a connection; its thread notices."""
+        self._began.pop(connection, None)
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log the error of a connection, such as that the client has gone."""

@@ -33,9 +33,16 @@ _ABLE = text(
     " WHERE name NOT IN (SELECT rolname FROM pg_roles))"
     " FROM pg_roles WHERE rolname = current_user"
 )
+_OF_DATABASE = text(
+    "SELECT pg_get_userbyid(datdba), has_database_privilege(oid, 'CONNECT WITH GRANT OPTION')"
+    " OR NOT EXISTS (SELECT FROM unnest(CAST(:names AS text[])) AS name"
+    " LEFT JOIN pg_roles ON rolname = name"
+    " WHERE has_database_privilege(pg_roles.oid, pg_database.oid, 'CONNECT') IS NOT TRUE)"
+    " FROM pg_database WHERE datname = current_database()"
+)
 _OF_SCHEMA = text(
     "SELECT pg_get_userbyid(nspowner), has_schema_privilege(oid, 'USAGE WITH GRANT OPTION')"
-    " AND has_schema_privilege(oid, 'CREATE WITH GRANT OPTION')"
+    " AND (nspname <> :creating OR has_schema_privilege(oid, 'CREATE WITH GRANT OPTION'))"
     " FROM pg_namespace WHERE nspname = :schema"
 )
 _OWNS = text("SELECT pg_has_role(:owner, 'USAGE')")
@@ -106,19 +113,36 @@ async def _find_lacking(connection: AsyncConnection, plan: Plan) -> str | None:
             f"role {role} may not create {', '.join(absent)}: connect as a role with CREATEROLE,"
             f" {OTHERWISE}"
         )
-    schemas = {plan.installation.schema, *(own.schema for own in plan.own_tables)}
-    for schema in sorted(schemas):
-        owner, may_grant = (await connection.execute(_OF_SCHEMA, {"schema": schema})).one()
+    for what, owner in await _not_grantable(connection, plan):
+        return f"role {role} may not grant {what}: {_connect_as(owner)}"
+    return None
+
+
+async def _not_grantable(connection: AsyncConnection, plan: Plan) -> list[tuple[str, str]]:
+    """Return what the role may not grant, each with the owner."""
+    place = plan.installation
+    found = []
+    if not place.all_may_connect:
+        names = {"names": [*plan.roles.names]}
+        owner, may_grant = (await connection.execute(_OF_DATABASE, names)).one()
         if not may_grant:
-            return f"role {role} may not grant on schema {schema}: {_connect_as(owner)}"
-    owners = dict(plan.installation.owners)
+            found.append((f"CONNECT on database {place.database}", owner))
+    schemas = {place.schema}.union(
+        *((own.schema, *own.schemas_of_types) for own in plan.own_tables)
+    )
+    for schema in sorted(schemas):
+        asked = {"schema": schema, "creating": place.schema}
+        owner, may_grant = (await connection.execute(_OF_SCHEMA, asked)).one()
+        if not may_grant:
+            found.append((f"on schema {schema}", owner))
+    owners = dict(place.owners)
     for own in plan.own_tables:
         asked = {"schema": own.schema, "name": own.name}
         owners[f"{own.schema}.{own.name}"] = await connection.scalar(_OWNER, asked)
     for table, owner in owners.items():
         if owner != plan.roles.owner and not await connection.scalar(_OWNS, {"owner": owner}):
-            return f"role {role} may not grant on {table}: {_connect_as(owner)}"
-    return None
+            found.append((f"on {table}", owner))
+    return found
 
 
 def _connect_as(owner: str) -> str:

@@ -46,6 +46,20 @@ _SEQUENCES = text(
     """
 ).bindparams(bindparam("oid", type_=OID))
 """The sequences that defaults of a table use, those of columns BY DEFAULT AS IDENTITY included."""
+_SCHEMAS_OF_TYPES = text(
+    """
+    WITH RECURSIVE types AS (
+        SELECT atttypid AS oid FROM pg_attribute
+        WHERE attrelid = :oid AND attnum > 0 AND NOT attisdropped
+      UNION
+        SELECT typbasetype FROM types JOIN pg_type USING (oid) WHERE typtype = 'd'
+    )
+    SELECT DISTINCT nspname FROM types JOIN pg_type USING (oid)
+    JOIN pg_namespace n ON n.oid = typnamespace
+    WHERE NOT has_schema_privilege('public', n.oid, 'USAGE') ORDER BY 1
+    """
+).bindparams(bindparam("oid", type_=OID))
+"""The schemas of the types of a table's columns, but those that every role may use."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,8 @@ class OwnTable:
     """The columns that it updates."""
     sequences: Sequence[tuple[str, str]]
     """Those that fill columns, each with its schema."""
+    schemas_of_types: Sequence[str]
+    """Those whose types its columns have. The writer names them."""
 
 
 def read_installation(connection: Connection) -> Installation:
@@ -110,11 +126,14 @@ async def read_own_table(connection: AsyncConnection, declaration: TargetDeclara
     if problem := find_problem_of_table(declaration, facts):
         raise TargetError({declaration.name: [problem]})
     assert facts.relation is not None
-    sequences = await connection.execute(_SEQUENCES, {"oid": facts.relation.oid})
+    asked = {"oid": facts.relation.oid}
+    sequences = await connection.execute(_SEQUENCES, asked)
+    schemas_of_types = await connection.scalars(_SCHEMAS_OF_TYPES, asked)
     filled = [one.name for one in target_of(declaration, facts).filled]
     return OwnTable(
         facts.relation.schema,
         facts.relation.name,
         filled if declaration.on_conflict is not OnConflict.IGNORE else [],
         [(schema, name) for schema, name in sequences],
+        schemas_of_types.all(),
     )

@@ -102,6 +102,9 @@ def on_own_table(roles: Roles, own: OwnTable) -> Iterator[str]:
     yield f"GRANT INSERT ON TABLE {table} TO {writer}"
     if own.updated:
         yield f"GRANT UPDATE ({_listed(own.updated)}) ON TABLE {table} TO {writer}"
+    for schema in own.schemas_of_types:
+        if schema != own.schema:
+            yield f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {writer}"
     for schema, sequence in own.sequences:
         yield f"GRANT USAGE ON SEQUENCE {quoted(schema, sequence)} TO {writer}"
 

@@ -283,6 +283,27 @@ class TestRefusals:
         made = f"SELECT count(*) FROM pg_roles WHERE rolname LIKE '{prefix}%'"
         assert await select(empty_database_url, made) == [(0,)]
 
+    async def test_a_database_of_somebody_else(self, empty_database_url: str, prefix: str) -> None:
+        admin = await admin_of(empty_database_url, "CREATEROLE")
+        name = make_url(empty_database_url).database
+        role = make_url(admin).username
+        await execute_at(
+            empty_database_url,
+            f"ALTER DATABASE {name} OWNER TO postgres",
+            f"ALTER SCHEMA public OWNER TO {role}",
+            f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC",
+            f"GRANT CONNECT ON DATABASE {name} TO {role}",
+        )
+        result = await roles(admin, "--apply", "--prefix", prefix)
+        said = f"may not grant CONNECT on database {name}: connect as postgres"
+        assert_one_line(result, 1, said)
+        for name_of_role in Roles.of_prefix(prefix).names:
+            grant = f"GRANT CONNECT ON DATABASE {name} TO {name_of_role}"
+            await execute_at(admin, f"CREATE ROLE {name_of_role}")
+            await execute_at(empty_database_url, grant)
+        result = await roles(admin, "--apply", "--prefix", prefix)
+        assert result.exit_code == 0, result.output
+
     async def test_tables_of_somebody_else(self, empty_database_url: str, prefix: str) -> None:
         assert (await call(empty_database_url, "db", "upgrade")).exit_code == 0
         admin = await admin_of(empty_database_url, "CREATEROLE")
@@ -321,7 +342,10 @@ async def test_targets_get_what_their_rule_needs(database_url: str, tmp_path: Pa
         database_url,
         "CREATE SCHEMA shop",
         "CREATE TABLE shop.orders (n serial, k text PRIMARY KEY, v integer, kept text)",
-        "CREATE TABLE plain (k text PRIMARY KEY)",
+        "CREATE SCHEMA types",
+        "CREATE TYPE types.mood AS ENUM ('good')",
+        "CREATE DOMAIN types.moods AS types.mood[]",
+        "CREATE TABLE plain (k text PRIMARY KEY, of_day types.mood, of_days types.moods)",
     )
     declared = tmp_path / "targets.toml"
     declared.write_text(

@@ -39,10 +39,13 @@ def test_the_roles_may_connect_where_not_everybody_may() -> None:
 
 
 def test_names_are_quoted() -> None:
-    own = OwnTable('od"d', "select", ["Größe", "k"], [('od"d', "my seq")])
+    types = ['od"d', "My types"]
+    own = OwnTable('od"d', "select", ["Größe", "k"], [('od"d', "my seq")], types)
     script = "; ".join(statements(ROLES, Installation("db", "public", {}, True), [own]))
     assert 'GRANT UPDATE ("Größe", k) ON TABLE "od""d"."select" TO batching_writer' in script
     assert 'GRANT USAGE ON SEQUENCE "od""d"."my seq" TO batching_writer' in script
+    assert 'GRANT USAGE ON SCHEMA "My types" TO batching_writer' in script
+    assert script.count('GRANT USAGE ON SCHEMA "od""d"') == 1
     assert quoted("user") == '"user"'
     assert quoted("100%") == '"100%"'
 

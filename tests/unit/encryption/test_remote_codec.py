@@ -1,9 +1,11 @@
 """The protocol of codec servers, and who may use it."""
 
+import asyncio
 import base64
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from temporalio.converter import DataConverter
 
+from batching_demo.encryption import remote_codec
 from batching_demo.encryption.codec import EncryptionCodec
 from batching_demo.encryption.keys import read_keys
-from batching_demo.encryption.remote_codec import LONGEST_BODY_BYTES, build_app
+from batching_demo.encryption.remote_codec import LONGEST_BODY_BYTES, build_runner
 
 UI, OTHER, TOKEN = "https://temporal.example", "https://evil.example", "hunter2"
 KEYS = f"a:{base64.b64encode(bytes(32)).decode()}"
@@ -58,15 +61,32 @@ class Server:
         return [json.loads(base64.b64decode(payload["data"])) for payload in payloads]
 
 
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Server]:
-    runner = web.AppRunner(build_app(EncryptionCodec(read_keys(KEYS)), [UI], TOKEN))
+@asynccontextmanager
+async def serving() -> AsyncIterator[int]:
+    """Run a codec server, and yield its port."""
+    runner = build_runner(EncryptionCodec(read_keys(KEYS)), [UI], TOKEN)
     await runner.setup()
     listening = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listening).start()
-    async with ClientSession() as session:
-        yield Server(f"http://127.0.0.1:{listening.getsockname()[1]}", session)
-    await runner.cleanup()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[Server]:
+    async with serving() as port, ClientSession() as session:
+        yield Server(f"http://127.0.0.1:{port}", session)
+
+
+async def sent_as_it_is(port: int, data: bytes) -> bytes:
+    """Return the first line of the answer; nothing if the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    answer = await reader.readline()
+    writer.close()
+    return answer
 
 
 async def test_what_is_encoded_is_decoded_again(server: Server) -> None:
@@ -82,6 +102,11 @@ async def test_what_is_not_encrypted_stays_as_it_is(server: Server) -> None:
     assert await server.decoded(body(*plain)) == ["marker"]
 
 
+async def test_it_may_be_reached_below_a_path(server: Server) -> None:
+    answer, _ = await server.ask("/codecs/orders/decode", await encrypted("marker"))
+    assert answer.status == 200
+
+
 async def test_a_payload_under_another_key_is_one_line(server: Server) -> None:
     answer, text = await server.ask("/decode", await encrypted("marker", OTHERS))
     assert (answer.status, answer.content_type) == (400, "text/plain")
@@ -93,6 +118,31 @@ async def test_a_payload_under_another_key_is_one_line(server: Server) -> None:
 async def test_a_body_of_something_else_is_one_line(server: Server, data: bytes) -> None:
     answer, text = await server.ask("/decode", data)
     assert (answer.status, text) == (400, "the body is not the JSON of payloads\n")
+
+
+async def test_a_body_that_is_not_compressed_as_it_says(server: Server) -> None:
+    answer, text = await server.ask("/decode", b"hunter2", **{"Content-Encoding": "gzip"})
+    assert (answer.status, text) == (400, "the body is not the JSON of payloads\n")
+
+
+async def test_a_slow_request_does_not_keep_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "SHUTDOWN_SECONDS"):
+        monkeypatch.setattr(remote_codec, name, 0.1)
+    head = f"POST /decode HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    async with serving() as port:
+        assert await sent_as_it_is(port, head.encode()) == b""
+        slow = f"{head}Content-Length: 9\r\n\r\n".encode()
+        assert await sent_as_it_is(port, slow) == b"HTTP/1.1 408 Request Timeout\r\n"
+
+
+@pytest.mark.parametrize("line", ["Authorization : Bearer hunter2", "Authorization: hunter2\x01"])
+async def test_no_request_is_logged(caplog: pytest.LogCaptureFixture, line: str) -> None:
+    async with serving() as port:
+        answer = await sent_as_it_is(port, f"POST /decode HTTP/1.1\r\n{line}\r\n\r\n".encode())
+    assert b" 400 " in answer
+    assert not caplog.records
 
 
 async def test_a_body_has_a_longest_length(server: Server) -> None:
@@ -127,7 +177,13 @@ async def test_other_pages_may_not_ask(server: Server, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("POST", "/", 404), ("GET", "/decode", 405)]
+    ("method", "path", "status"),
+    [
+        ("POST", "/", 404),
+        ("POST", "/undecode", 404),
+        ("POST", "/decode/a", 404),
+        ("GET", "/decode", 405),
+    ],
 )
 async def test_nothing_else_is_served(server: Server, method: str, path: str, status: int) -> None:
     answer, text = await server.ask(path, method=method)

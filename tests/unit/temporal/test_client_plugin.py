@@ -20,6 +20,12 @@ def number():
 def broken():
     raise ValueError("no\\nsuch host")
 
+def ending():
+    raise SystemExit(0)
+
+async def coroutine():
+    return plugin()
+
 text = "not a function"
 """
 
@@ -30,6 +36,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "their_plugins.py").write_text(CODE)
     (tmp_path / "their_mistake.py").write_text("import not_installed_here")
     (tmp_path / "their_syntax.py").write_text("def plugin(:")
+    (tmp_path / "their_end.py").write_text("raise SystemExit")
 
 
 def test_the_factory_is_called_once() -> None:
@@ -51,6 +58,9 @@ def test_the_factory_is_called_once() -> None:
         ("their_plugins:text", "their_plugins has no function 'text'"),
         ("their_plugins:number", "returns int, not a temporalio.client.Plugin"),
         ("their_plugins:broken", "raises ValueError: no such host"),
+        ("their_plugins:ending", "raises SystemExit: 0"),
+        ("their_plugins:coroutine", "returns coroutine, not a temporalio.client.Plugin"),
+        ("their_end:plugin", "their_end raises SystemExit"),
     ],
 )
 def test_what_is_wrong_is_one_line(spec: str, reason: str) -> None:
