@@ -32,7 +32,13 @@ from batching_demo.contracts.names import (
 )
 from batching_demo.contracts.operations import BatcherSettings, Update
 from batching_demo.contracts.retries import RetryInput
-from batching_demo.deployment import VERSION, deployment_config, search_value, version_options
+from batching_demo.deployment import (
+    VERSION,
+    deployment_config,
+    search_value,
+    version_options,
+    warn_if_refused,
+)
 from batching_demo.executions import describe_execution, list_executions
 from batching_demo.main_service.messages import MainInput, MainResult
 from batching_demo.main_service.summary import Summary
@@ -235,6 +241,15 @@ def idle_worker(client: Client, version: WorkerDeploymentVersion) -> Worker:
 async def are_on(client: Client, version: WorkerDeploymentVersion, *, at_least: int) -> None:
     query = f"ExecutionStatus = 'Running' AND {VERSION} = '{search_value(version)}'"
     assert len(await list_executions(client, query)) >= at_least
+
+
+@pytest.mark.parametrize(("build_id", "warning"), [(A, ""), ("x" * 1_200, "BuildID larger than")])
+async def test_a_worker_warns_if_the_server_does_not_take_its_version(
+    client: Client, build_id: str, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await warn_if_refused(client, WorkerDeploymentVersion(MAIN, build_id))
+
+    assert (warning in caplog.text) if warning else not caplog.records
 
 
 async def test_every_other_way_to_write_works_with_versioned_workers(

@@ -26,7 +26,7 @@ from batching_demo.contracts.targets import TargetDeclaration
 from batching_demo.database.connection.reading import describe_database
 from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
-from batching_demo.deployment import Version, as_version
+from batching_demo.deployment import Version, as_version, warn_if_refused
 from batching_demo.settings import Settings
 from batching_demo.temporal import connect_with_retries, run_until_stopped
 
@@ -131,6 +131,7 @@ async def _work(
         looking = asyncio.create_task(warn_of_database(engine, describe_database(settings)))
         stack.push_async_callback(_stop, looking)
         client = await connect_with_retries(settings)
+        await warn_if_refused(client, deployment)
         name = await _name(client, engine)
         if is_measured:
             metrics = WorkerMetrics.of(client)

@@ -11,7 +11,7 @@ from batching_demo.cli.servers import temporal_line
 from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.cli.telemetry.starting import start_telemetry
 from batching_demo.contracts.names import MAIN_TASK_QUEUE
-from batching_demo.deployment import Version, as_version
+from batching_demo.deployment import Version, as_version, warn_if_refused
 from batching_demo.main_service.worker import (
     DEFAULT_THREADS,
     DEFAULT_WORKFLOW_SLOTS,
@@ -83,6 +83,7 @@ async def _work(
     probes.watch_loop()
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
+    await warn_if_refused(client, version)
     await run_until_stopped(
         build_worker(
             client,
