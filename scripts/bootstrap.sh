@@ -1,5 +1,6 @@
 # Sourced by the scripts beside it: finds uv or brings it, then installs the project into .venv.
-# Expects $root; leaves $uv. Prints to standard error only, which keeps standard output to results.
+# Expects $root; leaves $uv. A script that needs a newer uv 0.x than others sets $least_uv to that x.
+# Prints to standard error only, which keeps standard output to results.
 
 uv_version=0.13.9
 
@@ -21,8 +22,9 @@ find_python() {
 
 # Before 0.7, uv does not understand all of our pyproject.toml.
 uv_on_path_will_do() {
-    case "$(uv --version 2>/dev/null)" in
-        "" | "uv 0."[0-6].*) return 1 ;;
+    found=$(uv --version 2>/dev/null) || return 1
+    case "$found" in
+        "uv 0."*) minor=${found#uv 0.} && [ "${minor%%.*}" -ge "${least_uv:-7}" ] ;;
     esac
 }
 

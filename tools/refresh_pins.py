@@ -43,9 +43,10 @@ def pin(package: dict[str, object]) -> str:
 
 
 def find_uv() -> str:
-    """Return the path of uv: the one on PATH, or the one that scripts/bootstrap.sh installs."""
+    """Return the path of uv: the one that scripts/bootstrap.sh has brought, or the one on PATH."""
+    # The one that was brought is there because the other one does not do.
     private = [str(path) for path in ROOT.glob(".uv/*/bin")]
-    uv = shutil.which("uv", path=os.pathsep.join([os.environ.get("PATH", os.defpath), *private]))
+    uv = shutil.which("uv", path=os.pathsep.join([*private, os.environ.get("PATH", os.defpath)]))
     if uv is None:
         sys.exit("no uv: run scripts/test once, which brings it")
     return uv

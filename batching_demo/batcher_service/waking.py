@@ -19,7 +19,7 @@ from batching_demo.temporal.pollers import describe_polling
 
 LOOK_SECONDS = 5.0
 LOOKS = 6
-"""After a version has become current. What Temporal lists lags by some seconds."""
+"""After what is current or ramping has changed. What Temporal lists lags by some seconds."""
 logger = logging.getLogger(__name__)
 
 
@@ -46,20 +46,18 @@ class WakingPlugin(SimplePlugin):
             await next(worker)
 
     async def _wake_when_current(self) -> None:
-        looks = 0
+        routed_at, looks = 0.0, 0
         while True:
             try:
-                if not await self._is_current():
-                    looks = 0
-                elif looks < LOOKS:
+                polling = await describe_polling(self._client, BATCHER_TASK_QUEUE)
+                if polling.routed_at != routed_at:
+                    routed_at, looks = polling.routed_at, 0
+                if polling.current == self._version and looks < LOOKS:
                     looks += 1
                     await self._wake()
             except RPCError as error:
                 logger.info("cannot look which version is current yet: %s", error)
             await asyncio.sleep(LOOK_SECONDS)
-
-    async def _is_current(self) -> bool:
-        return (await describe_polling(self._client, BATCHER_TASK_QUEUE)).current == self._version
 
     async def _wake(self) -> None:
         """Wake the workflows of other versions. One that has moved on is none of them."""

@@ -1,20 +1,32 @@
 """The version of a worker, for Temporal's Worker Deployment Versioning."""
 
+import logging
 import re
+from datetime import timedelta
 
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion as VersionMessage
+from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentVersionRequest
+from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import WorkerDeploymentConfig
 
 Version = WorkerDeploymentVersion | None
 """None is that of all workers that have none."""
 LONGEST_BYTES = 480
 """The server makes a workflow id of both texts, and of its own prefix."""
+LONGEST_LOOK = timedelta(seconds=5)
 VERSION = "TemporalWorkerDeploymentVersion"
 """Search attribute of the server: the version that has last gone on with a workflow."""
 IS_PINNED = "TemporalWorkflowVersioningBehavior = 'Pinned'"
+_REFUSED = (
+    RPCStatusCode.INVALID_ARGUMENT,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.UNIMPLEMENTED,
+)
 _NAME = re.compile(r"(?!__)[A-Za-z0-9_/+@~-]+")
 _BUILD_ID = re.compile(r"(?!__)[A-Za-z0-9_/+@~.:-]+")
+logger = logging.getLogger(__name__)
 
 
 def check_version(version: WorkerDeploymentVersion) -> None:
@@ -49,6 +61,32 @@ def deployment_config(version: Version) -> WorkerDeploymentConfig | None:
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior.PINNED,
     )
+
+
+async def warn_if_refused(client: Client, version: Version) -> None:
+    """Log a warning if the server does not take a version: the SDK polls on, and never says so.
+
+    The server may be too old, may have versions turned off, or may allow shorter names only.
+    """
+    if version is None:
+        return
+    message = VersionMessage(deployment_name=version.deployment_name, build_id=version.build_id)
+    try:
+        await client.workflow_service.describe_worker_deployment_version(
+            DescribeWorkerDeploymentVersionRequest(
+                namespace=client.namespace, deployment_version=message
+            ),
+            timeout=LONGEST_LOOK,
+        )
+    except RPCError as error:
+        # It is not found before it has polled.
+        if error.status in _REFUSED:
+            logger.warning(
+                "%s may get no tasks, since the server says: %s; without --deployment-name the"
+                " worker has no version",
+                name_version(version),
+                error.message,
+            )
 
 
 def name_version(version: WorkerDeploymentVersion) -> str:

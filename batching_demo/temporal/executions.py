@@ -75,7 +75,7 @@ async def describe_execution(client: Client, workflow_id: str, run_id: str = "")
         history_length=info.history_length,
         task_attempts=found.pending_workflow_task.attempt,
         memo=dict(info.memo.fields),
-        pinned=_pinned(info.versioning_info),
+        pinned=read_pinned(info.versioning_info),
     )
 
 
@@ -93,10 +93,13 @@ async def find_execution(client: Client, workflow_id: str) -> Execution | None:
         return None
 
 
-def _pinned(info: WorkflowExecutionVersioningInfo) -> Version:
+def read_pinned(info: WorkflowExecutionVersioningInfo) -> Version:
     """Return the version that a workflow is pinned to, by an operator or by its worker."""
     if info.HasField("versioning_override"):
-        return read_version(info.versioning_override.pinned.version)
+        override = info.versioning_override
+        # At most one of them names a version.
+        once = read_version(override.one_time.target_deployment_version)
+        return once or read_version(override.pinned.version)
     is_pinned = info.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
     return read_version(info.deployment_version) if is_pinned else None
 

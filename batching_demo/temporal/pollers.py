@@ -40,6 +40,8 @@ class Polling:
     pollers: Collection[Poller]
     current: Version
     """The version that gets new workflows, and activities of other versions."""
+    routed_at: float = 0.0
+    """When that was last changed, or the share of another version; in seconds, as above."""
 
     @property
     def living(self) -> "Polling":
@@ -58,7 +60,9 @@ async def describe_polling(client: Client, task_queue: str) -> Polling:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
     )
-    return Polling([_poller(one) for one in found.pollers], _current(found.versioning_info))
+    info = found.versioning_info
+    routed_at = info.update_time.ToMilliseconds() / 1000
+    return Polling([_poller(one) for one in found.pollers], _current(info), routed_at)
 
 
 async def has_pollers(client: Client, task_queue: str, since: float = 0.0) -> bool:

@@ -36,6 +36,13 @@ def test_only_what_must_reaches_postgres_and_temporal(manifests: Manifests) -> N
 
 
 @every_folder
+def test_peers_are_found_by_their_labels_and_not_by_ours(manifests: Manifests) -> None:
+    assert manifests.peers("to")
+    assert all(selects(peer, {"k8s-app": "kube-dns"}) for peer in manifests.peers("to"))
+    assert all(selects(peer, {NAME: "prometheus"}) for peer in manifests.peers("from"))
+
+
+@every_folder
 def test_only_prometheus_reaches_workers(manifests: Manifests) -> None:
     rules = [
         rule

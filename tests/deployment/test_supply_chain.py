@@ -5,7 +5,7 @@ import re
 import subprocess
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -76,6 +76,8 @@ class Vulnerabilities(BaseHTTPRequestHandler):
     """Answers as OSV does: one package has a vulnerability, by the name of which it is known."""
 
     vulnerable = ""
+    broken: Mapping[str, tuple[int, bytes]] = {}
+    """What it answers to a method instead."""
 
     def do_POST(self) -> None:
         length = int(self.headers["content-length"])
@@ -88,8 +90,9 @@ class Vulnerabilities(BaseHTTPRequestHandler):
         self._answer({"id": "TEST-1", "modified": "2026-01-01T00:00:00Z", "summary": "bad"})
 
     def _answer(self, document: dict[str, Any]) -> None:
-        content = json.dumps(document).encode()
-        self.send_response(200)
+        right = (200, json.dumps(document).encode())
+        status, content = self.broken.get(self.command, right)
+        self.send_response(status)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -99,8 +102,9 @@ class Vulnerabilities(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def service(vulnerable: str) -> Iterator[str]:
-    handler = type("Handler", (Vulnerabilities,), {"vulnerable": vulnerable})
+def service(vulnerable: str, **broken: tuple[int, bytes]) -> Iterator[str]:
+    attributes = {"vulnerable": vulnerable, "broken": broken}
+    handler = type("Handler", (Vulnerabilities,), attributes)
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -135,7 +139,28 @@ def test_the_audit_is_skipped_where_the_service_does_not_answer(
 ) -> None:
     assert audit.main(["--service-url", "http://127.0.0.1:1/"]) == 0
 
-    assert capfd.readouterr().err.startswith("skipped: no audit")
+    assert "skipped: no audit" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("answer", [(503, b"busy"), (200, b"<html>Log in to this network</html>")])
+def test_the_audit_is_skipped_where_the_service_answers_something_else(
+    answer: tuple[int, bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with service("click", POST=answer) as url:
+        assert audit.main(["--service-url", url]) == 0
+
+    said = capfd.readouterr().err.splitlines()
+    assert said[0].startswith("error: ")
+    assert said[-1].startswith("skipped: no audit")
+
+
+def test_a_vulnerability_that_cannot_be_described_fails_the_audit(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with service("click", GET=(503, b"busy")) as url:
+        assert audit.main(["--service-url", url]) == 2
+
+    assert "/TEST-1" in capfd.readouterr().err
 
 
 def test_any_other_failure_of_the_audit_is_one(capfd: pytest.CaptureFixture[str]) -> None:

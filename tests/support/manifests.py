@@ -52,6 +52,15 @@ class Manifests:
         """The pods of Deployments, by the label that names them."""
         return {name: pod for name, pod in self.pods.items() if name.endswith("-worker")}
 
+    def peers(self, direction: str) -> list[Document]:
+        """List the selectors of pods that network policies name as `to` or `from`."""
+        specs = [one["spec"] for one in self.of("NetworkPolicy")]
+        rules = [
+            rule for spec in specs for rule in spec.get("egress", []) + spec.get("ingress", [])
+        ]
+        found = [peer for rule in rules for peer in rule.get(direction, [])]
+        return [peer["podSelector"] for peer in found if "podSelector" in peer]
+
     def config(self, name: str) -> dict[str, str]:
         """Return what a ConfigMap holds."""
         (found,) = (one for one in self.of("ConfigMap") if one["metadata"]["name"] == name)
@@ -127,13 +136,23 @@ def render(folder: str, kept: Path) -> Manifests:
     """Render a folder of deploy/kubernetes, unless this run has kept what another test rendered."""
     file = kept / f"{folder.replace('/', '-')}.yaml"
     if not file.exists():
-        command = (find_kubectl(), "kustomize", KUBERNETES / folder)
-        result = subprocess.run(command, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr
         unfinished = file.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(result.stdout)
+        unfinished.write_text(kustomize(KUBERNETES / folder))
         unfinished.rename(file)
-    documents: Iterator[Document] = yaml.load_all(file.read_text(), yaml.CSafeLoader)
+    return read(folder, file.read_text())
+
+
+def kustomize(directory: Path) -> str:
+    """Return what kubectl renders a directory to."""
+    command = (find_kubectl(), "kustomize", directory)
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def read(folder: str, rendered: str) -> Manifests:
+    """Read what a folder renders to."""
+    documents: Iterator[Document] = yaml.load_all(rendered, yaml.CSafeLoader)
     return Manifests(folder, list(documents))
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,15 +15,18 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from batching_demo import BatchingClient, Record
 from batching_demo.batcher_service import waking
+from batching_demo.batcher_service.identity.workflow import DatabaseWorkflow
 from batching_demo.batcher_service.worker import build_worker as build_batcher_worker
-from batching_demo.contracts.identity import DATABASE_WORKFLOW_ID
+from batching_demo.contracts.identity import DATABASE_WORKFLOW, DATABASE_WORKFLOW_ID
 from batching_demo.contracts.names import (
     BATCHER_TASK_QUEUE,
     MAIN_TASK_QUEUE,
     MAIN_WORKFLOW,
+    WAKE_SIGNAL,
     WritePath,
     batcher_workflow_id,
 )
@@ -36,8 +40,16 @@ from batching_demo.operator.identity import ask_identity
 from batching_demo.operator.requests import request
 from batching_demo.operator.retries import RetryRequest, retry_dead_letter
 from batching_demo.operator.start import start_batchers
+from batching_demo.temporal.deployment import (
+    VERSION,
+    deployment_config,
+    search_value,
+    version_options,
+    warn_if_refused,
+)
 from batching_demo.temporal.executions import describe_execution, list_executions
 from batching_demo.temporal.pollers import find_worker_problem
+from batching_demo.temporal.running import workflow_runner
 from tests.support.batchers import expect_buffered
 from tests.support.database import scalar
 from tests.support.dead_letters import BAD, allow_bad, forbid_bad, prepared, write
@@ -50,6 +62,7 @@ A, B = "2026-11-26", "2026-11-27.1"
 MAIN, BATCHER = "shop/main", "shop/batcher"
 AT_ONCE = BatcherSettings(linger_seconds=0)
 FAR_AWAY = BatcherSettings(linger_seconds=600)
+SET_RAMPING = "temporal worker deployment set-ramping-version"
 RECORDS = 5
 
 
@@ -179,6 +192,64 @@ async def is_drained(client: Client, version: WorkerDeploymentVersion) -> None:
         f" --deployment-name {name} --build-id {build_id}",
     )
     assert re.search(r"DrainageStatus\s+drained", said), said
+
+
+async def test_idle_workflows_come_back_from_a_build_that_was_ramping(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def with_one_that_has_ended(*arguments: Any) -> list[str]:
+        return ["ended", *await list_executions(*arguments)]
+
+    monkeypatch.setattr(waking, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(waking, "list_executions", with_one_that_has_ended)
+    a, b = (WorkerDeploymentVersion(BATCHER, build_id) for build_id in (A, B))
+    async with idle_worker(client, a):
+        await set_current(client, a)
+        # Whether one moves is up to its id.
+        idle = [
+            await client.start_workflow(
+                DATABASE_WORKFLOW, id=f"idle {number}", task_queue=BATCHER_TASK_QUEUE
+            )
+            for number in range(8)
+        ]
+        await eventually(partial(are_on, client, a, at_least=8))
+        async with idle_worker(client, b):
+            ramp = f"{SET_RAMPING} {version_options(b)} --yes"
+            await eventually(partial(temporal_cli, client, f"{ramp} --percentage 60"), every=0.5)
+
+            async def have_moved() -> None:
+                await asyncio.gather(*(one.signal(WAKE_SIGNAL) for one in idle))
+                await are_on(client, b, at_least=1)
+
+            await eventually(have_moved, every=0.5)
+            await temporal_cli(client, f"{ramp} --delete")
+            await eventually(partial(are_on, client, a, at_least=8))
+
+
+def idle_worker(client: Client, version: WorkerDeploymentVersion) -> Worker:
+    """Return a worker of workflows that wait, without a database."""
+    return Worker(
+        client,
+        task_queue=BATCHER_TASK_QUEUE,
+        workflows=[DatabaseWorkflow],
+        workflow_runner=workflow_runner(sandbox=False),
+        plugins=[waking.WakingPlugin(client, version)],
+        deployment_config=deployment_config(version),
+    )
+
+
+async def are_on(client: Client, version: WorkerDeploymentVersion, *, at_least: int) -> None:
+    query = f"ExecutionStatus = 'Running' AND {VERSION} = '{search_value(version)}'"
+    assert len(await list_executions(client, query)) >= at_least
+
+
+@pytest.mark.parametrize(("build_id", "warning"), [(A, ""), ("x" * 1_200, "BuildID larger than")])
+async def test_a_worker_warns_if_the_server_does_not_take_its_version(
+    client: Client, build_id: str, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await warn_if_refused(client, WorkerDeploymentVersion(MAIN, build_id))
+
+    assert (warning in caplog.text) if warning else not caplog.records
 
 
 async def test_every_other_way_to_write_works_with_versioned_workers(

@@ -33,7 +33,7 @@ from batching_demo.database.engine import create_engine
 from batching_demo.database.errors import DatabaseFailedError, database_errors
 from batching_demo.settings import Settings
 from batching_demo.temporal.connecting import connect_with_retries
-from batching_demo.temporal.deployment import Version, as_version
+from batching_demo.temporal.deployment import Version, as_version, warn_if_refused
 from batching_demo.temporal.running import run_until_stopped
 
 SESSIONS = "batching-demo batcher worker"
@@ -131,6 +131,7 @@ async def _work(
         warning = warn_of_database(engine, describe_database(settings))
         await stack.enter_async_context(in_background(warning))
         client = await connect_with_retries(settings)
+        await warn_if_refused(client, version)
         name = await _name(client, engine)
         if is_measured:
             metrics = WorkerMetrics.of(client)

@@ -22,7 +22,7 @@ from batching_demo.main_service.worker import (
 )
 from batching_demo.settings import Settings
 from batching_demo.temporal.connecting import connect_with_retries
-from batching_demo.temporal.deployment import Version, as_version
+from batching_demo.temporal.deployment import Version, as_version, warn_if_refused
 from batching_demo.temporal.running import run_until_stopped
 
 logger = logging.getLogger(__name__)
@@ -91,4 +91,5 @@ async def _work(
     probes.watch_loop()
     logger.info("%s", temporal_line(settings))
     client = await connect_with_retries(settings)
+    await warn_if_refused(client, version)
     await run_until_stopped(build(client), started=started)

@@ -1,10 +1,14 @@
 """Versions of workers: what is taken for one, and which of them get tasks."""
 
 import pytest
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion as VersionMessage
+from temporalio.api.enums.v1 import VersioningBehavior
+from temporalio.api.workflow.v1 import VersioningOverride, WorkflowExecutionVersioningInfo
 from temporalio.common import WorkerDeploymentVersion
 
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
 from batching_demo.temporal.deployment import Version, check_version
+from batching_demo.temporal.executions import read_pinned
 from batching_demo.temporal.pollers import Poller, Polling, version_problem
 from tests.support.commands import assert_one_line, run
 
@@ -61,3 +65,31 @@ def test_a_version_that_gets_no_tasks_is_told(
     pollers = [Poller(str(number), number, one) for number, one in enumerate(polling)]
     problem = version_problem(BATCHER_TASK_QUEUE, Polling(pollers, current))
     assert advice in problem if advice else problem == ""
+
+
+TO_B = VersionMessage(deployment_name="shop", build_id="b")
+
+
+@pytest.mark.parametrize(
+    ("override", "pinned"),
+    [
+        (None, A),
+        (VersioningOverride(pinned=VersioningOverride.PinnedOverride(version=TO_B)), B),
+        (
+            VersioningOverride(
+                one_time=VersioningOverride.OneTimeOverride(target_deployment_version=TO_B)
+            ),
+            B,
+        ),
+        (VersioningOverride(auto_upgrade=True), None),
+    ],
+)
+def test_an_operator_decides_which_version_goes_on(
+    override: VersioningOverride | None, pinned: Version
+) -> None:
+    info = WorkflowExecutionVersioningInfo(
+        behavior=VersioningBehavior.VERSIONING_BEHAVIOR_PINNED,
+        deployment_version=VersionMessage(deployment_name="shop", build_id="a"),
+        versioning_override=override,
+    )
+    assert read_pinned(info) == pinned
