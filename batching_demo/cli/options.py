@@ -69,22 +69,26 @@ def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[An
     return decorate
 
 
-class Seconds(click.FloatRange):
-    """A length of time that a timer can run. A range alone would let NaN through."""
-
-    name = "seconds"
-
-    def __init__(self, *, min_open: bool = False) -> None:
-        super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
+class NumberRange(click.FloatRange):
+    """A range of numbers. That of click lets NaN through."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Convert and check a value."""
-        seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds):
-            self.fail(f"{value} is not a number of seconds", param, ctx)
-        return seconds
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
+
+
+class Seconds(NumberRange):
+    """A length of time that a timer can run."""
+
+    name = "seconds"
+
+    def __init__(self, *, min_open: bool = False) -> None:
+        super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
 
 
 def max_records(note: str = "", **attributes: Any) -> Decorator[Any]:
@@ -122,7 +126,7 @@ def max_writes_per_second(note: str = "", **attributes: Any) -> Decorator[Any]:
     """Declare --max-writes-per-second."""
     return option(
         "--max-writes-per-second",
-        type=click.FloatRange(min=0, max=MOST_WRITES_PER_SECOND),
+        type=NumberRange(min=0, max=MOST_WRITES_PER_SECOND),
         help="Write budget of a shard: a batch that is not full is written as soon as the budget"
         f" allows it, and waits for the linger at most. 0 is no budget. {note}",
         **attributes,
