@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
@@ -163,7 +164,9 @@ class WriteActivities:
             return []
         coalescer = self._coalescer(submissions[0].header.target)
         async with watched(logged=True):
-            answers = await coalescer.submit(submissions, attempt=activity.info().attempt)
+            answers = await coalescer.submit(
+                submissions, attempt=activity.info().attempt, seconds=_seconds_of_attempt()
+            )
         return in_one_result(answers)
 
     async def _confirm(self, batch: BatchHeader, written: Written) -> None:
@@ -203,6 +206,13 @@ class WriteActivities:
         self._is_draining = True
         for coalescer in self._coalescers.values():
             coalescer.drain()
+
+
+def _seconds_of_attempt() -> float:
+    """Return how long the server lets the running attempt take."""
+    info = activity.info()
+    timeouts = (info.start_to_close_timeout, info.schedule_to_close_timeout)
+    return min((timeout.total_seconds() for timeout in timeouts if timeout), default=inf)
 
 
 @contextmanager

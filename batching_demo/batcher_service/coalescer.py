@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import replace
+from math import inf
 from uuid import uuid4
 
 from batching_demo.contracts.batches import BatchHeader, BatchResult
@@ -21,6 +22,8 @@ from batching_demo.database.errors import DatabaseFailedError
 
 MOST_REMEMBERED = 10_000
 """Submissions whose failed attempts are known. Their calls may go to another worker."""
+LONGEST_WRITE_SECONDS = 60.0
+"""What a call keeps of its time for the write itself; of a short time it keeps half."""
 Write = Callable[[BatchHeader, Sequence[Submission]], Awaitable[list[Verdicts]]]
 """Writes a batch, and returns the verdicts of each of its submissions."""
 
@@ -47,20 +50,24 @@ class Coalescer:
         self._wake_up: asyncio.TimerHandle | None = None
 
     async def submit(
-        self, submissions: Sequence[Submission], *, attempt: int = 1
+        self, submissions: Sequence[Submission], *, attempt: int = 1, seconds: float = inf
     ) -> list[Verdicts]:
         """Wait until submissions are written in batches with others, and return their verdicts.
 
         Args:
             submissions: The submissions of one call.
             attempt: The attempt of the call, from 1.
+            seconds: How long the attempt may take. If the linger is longer, they do not wait for
+                it, or no attempt might ever get the answer.
 
         Raises:
             DatabaseFailedError: The write of a batch with one of them has failed.
         """
         now = time.time()
+        due_by = now + seconds - min(seconds / 2, LONGEST_WRITE_SECONDS)
         answers = [
-            self._park(replace(submission, received_at=now), attempt) for submission in submissions
+            self._park(replace(submission, received_at=now), attempt, due_by)
+            for submission in submissions
         ]
         self._flush_in(0.0)
         # Shielded: another attempt of a call that is cancelled may wait for the same answer.
@@ -71,11 +78,13 @@ class Coalescer:
         self._flusher.control.drain(time.time())
         self._flush_in(0.0)
 
-    def _park(self, submission: Submission, attempt: int) -> asyncio.Future[Verdicts]:
+    def _park(
+        self, submission: Submission, attempt: int, due_by: float
+    ) -> asyncio.Future[Verdicts]:
         """Buffer a submission unless it is known, and return the future of its answer."""
         identity = identity_of(submission)
         attempt = self._attempts.get(identity, min(attempt, 2))
-        if self._flusher.buffer.add(submission, attempt):
+        if self._flusher.buffer.add(submission, attempt, due_by=due_by):
             self._answers[identity] = asyncio.get_running_loop().create_future()
         return self._answers[identity]
 

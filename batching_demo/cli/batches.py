@@ -42,7 +42,10 @@ NUMBERS = ("records", "written", "duplicate", "conflict", "rejected", "ms", "att
     EntrySelection,
     click.option("--batch", "batch_id", type=click.UUID, metavar="ID", help="Only this batch."),
     options.option(
-        "--shard", type=click.IntRange(min=0), metavar="NUMBER", help="Batches of this shard."
+        "--shard",
+        type=click.IntRange(min=0, max=options.MOST_SHARDS - 1),
+        metavar="NUMBER",
+        help="Batches of this shard.",
     ),
     options.option("--target", metavar="NAME", help="Batches for this target."),
     options.option(

@@ -13,6 +13,8 @@ from rich.text import Text
 from batching_demo.cli import options
 
 DEFAULT_LIMIT = 50
+MOST_LISTED = 2**63 - 1
+"""Postgres takes no higher limit."""
 WIDE = 2_000
 """Columns of a table that is not for a terminal: no line is folded, for grep's sake."""
 
@@ -21,7 +23,7 @@ def limit_option(things: str) -> options.Decorator[Any]:
     """Declare --limit."""
     return options.option(
         "--limit",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=1, max=MOST_LISTED),
         default=DEFAULT_LIMIT,
         help=f"{things} to list, at most.",
     )

@@ -78,22 +78,26 @@ def as_one(name: str, make: type[Any], *declare: Decorator[Any]) -> Decorator[An
     return decorate
 
 
-class Seconds(click.FloatRange):
-    """A length of time that a timer can run. A range alone would let NaN through."""
-
-    name = "seconds"
-
-    def __init__(self, *, min_open: bool = False) -> None:
-        super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
+class NumberRange(click.FloatRange):
+    """A range of numbers. That of click lets NaN through."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Convert and check a value."""
-        seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds):
-            self.fail(f"{value} is not a number of seconds", param, ctx)
-        return seconds
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
+
+
+class Seconds(NumberRange):
+    """A length of time that a timer can run."""
+
+    name = "seconds"
+
+    def __init__(self, *, min_open: bool = False) -> None:
+        super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
 
 
 def write_path(

@@ -1,5 +1,7 @@
 """What a client without a workflow and the batcher service send to each other, as plain JSON."""
 
+from typing import TypeGuard
+
 from batching_demo.contracts.limits import KIB
 
 WRITE_RECORDS = "write_records"
@@ -25,3 +27,12 @@ MAX_JSON_BYTES = 1_984 * KIB
 """Bytes of a request as JSON, where a quote takes 2 bytes, and a character beyond ASCII 6 or 12."""
 LONGEST_NAME_BYTES = 512
 """UTF-8 bytes of a request id, of a source and of a target."""
+NAME_NEEDED = f"a text of 1 to {LONGEST_NAME_BYTES} bytes is needed"
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Return whether a value may be a request id, a source or a target."""
+    try:
+        return isinstance(value, str) and 0 < len(value.encode()) <= LONGEST_NAME_BYTES
+    except UnicodeEncodeError:
+        return False  # half a surrogate pair

@@ -58,26 +58,37 @@ _DEFLATE_LEVEL = 1
 """Flights shrink to a fifth in 1.5 us each; better levels take longer than they save."""
 _BEST_DEFLATE_RATIO = 1032
 """No bytes shrink further. So the bytes of a submission bound the number of its records."""
-_LARGEST_PLAIN_BYTES = 1024 * KIB
+LARGEST_PLAIN_BYTES = 1024 * KIB
 """Inflated bytes of a submission. The bound keeps a few bytes from filling the memory."""
 
 
 def encode_records(records: Sequence[PreparedRecord]) -> bytes:
-    """Return records as bytes: a prefix, an entry of lengths for each, all their texts and hashes.
+    """Return records as bytes: a prefix, and behind it what `plain_records` returns, deflated."""
+    return encode_plain(plain_records(records), len(records))
 
-    What follows the prefix is deflated if that makes it smaller.
-    """
+
+def plain_records(records: Sequence[PreparedRecord]) -> bytes:
+    """Return an entry of lengths for each record, and behind them all their texts and hashes."""
     entries = []
     texts: list[bytes] = []
     for record in records:
         parts = _parts(record)
         entries.append(_ENTRY.pack(record.line, *map(len, parts)))
         texts += parts
-    plain = b"".join(entries + texts)
+    return b"".join(entries + texts)
+
+
+def encode_plain(plain: bytes, records: int) -> bytes:
+    """Return plain records as bytes. They are deflated if that makes them smaller.
+
+    Args:
+        plain: At most `LARGEST_PLAIN_BYTES`, or `decode_records` refuses them.
+        records: Their number.
+    """
     deflated = zlib.compress(plain, _DEFLATE_LEVEL)
     if len(deflated) < len(plain):
-        return _PREFIX.pack(_DEFLATED, len(records)) + deflated
-    return _PREFIX.pack(_PLAIN, len(records)) + plain
+        return _PREFIX.pack(_DEFLATED, records) + deflated
+    return _PREFIX.pack(_PLAIN, records) + plain
 
 
 def encoded_size(record: PreparedRecord) -> int:
@@ -134,9 +145,9 @@ def _inflate(encoded: bytes, encoding: int) -> bytes:
     if encoding != _DEFLATED:
         raise EncodingError(f"records are in encoding {encoding}, not {_PLAIN} or {_DEFLATED}")
     inflater = zlib.decompressobj()
-    plain = inflater.decompress(memoryview(encoded)[_PREFIX.size :], _LARGEST_PLAIN_BYTES)
+    plain = inflater.decompress(memoryview(encoded)[_PREFIX.size :], LARGEST_PLAIN_BYTES)
     if not inflater.eof or inflater.unused_data:
-        raise EncodingError(f"records are cut short, or exceed {_LARGEST_PLAIN_BYTES} bytes")
+        raise EncodingError(f"records are cut short, or exceed {LARGEST_PLAIN_BYTES} bytes")
     return plain
 
 

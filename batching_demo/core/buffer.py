@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from math import inf
 
 from batching_demo.contracts.messages import Submission
 from batching_demo.contracts.operations import BatcherSettings
@@ -18,7 +19,7 @@ class FlushReason(StrEnum):
     BYTES = "bytes"
     """`max_bytes` wait, or the buffer has no room for a further submission."""
     AGE = "age"
-    """The oldest record has waited for the linger."""
+    """The oldest record has waited for the linger, or a call cannot wait longer."""
     BUDGET = "budget"
     """The write budget allows another write."""
     IDLE = "idle"
@@ -77,6 +78,8 @@ class Buffer:
         """Bytes that wait, headers included."""
         self.is_full = False
         """Whether a submission has found no room. If so, a batch is due, since it cannot grow."""
+        self._due_by = inf
+        """When a batch is due at the latest, whatever the linger is."""
 
     def __iter__(self) -> Iterator[Submission]:
         return iter(self._waiting)
@@ -96,13 +99,15 @@ class Buffer:
         """
         return self._attempts[identity_of(submission)]
 
-    def add(self, submission: Submission, attempt: int = 1) -> bool:
+    def add(self, submission: Submission, attempt: int = 1, *, due_by: float = inf) -> bool:
         """Append a submission, and return True. If it is known already, return False.
 
         Args:
             submission: With the time when it was received.
             attempt: Which attempt the next write is. Above 1, an earlier one may have stored some
                 of the records. A known submission keeps the higher attempt.
+            due_by: When it has to be written, in seconds since the epoch, if it cannot wait for the
+                linger.
         """
         identity = identity_of(submission)
         known = self._attempts.get(identity, 0)
@@ -110,6 +115,7 @@ class Buffer:
         if known:
             return False
         self._waiting.append(submission)
+        self._due_by = min(self._due_by, due_by)
         self._count(submission, 1)
         return True
 
@@ -119,10 +125,10 @@ class Buffer:
         return self._waiting[0].received_at if self._waiting else None
 
     def due_at(self) -> float | None:
-        """Return when the oldest submission has waited for the linger; None if nothing waits."""
+        """Return when some submission has waited for as long as it may; None if nothing waits."""
         if self.oldest_at is None:
             return None
-        return self.oldest_at + self.settings.linger_seconds
+        return min(self.oldest_at + self.settings.linger_seconds, self._due_by)
 
     def due(self, now: float) -> FlushReason | None:
         """Return why a batch is due now; None if none is."""
@@ -152,6 +158,8 @@ class Buffer:
                 break
             taken.append(self._waiting.popleft())
             self._count(submission, -1)
+        if not self._waiting:
+            self._due_by = inf
         return taken
 
     def ack(self, submissions: Iterable[Submission]) -> None:

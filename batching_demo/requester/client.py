@@ -19,8 +19,10 @@ from batching_demo.contracts.direct import (
     DEFAULT_SOURCE,
     INVALID_REQUEST,
     MAX_JSON_BYTES,
+    NAME_NEEDED,
     RECORDS_PER_SUBMISSION,
     WRITE_RECORDS,
+    is_name,
 )
 from batching_demo.contracts.messages import Problem, SubmissionHeader, Verdict
 from batching_demo.contracts.names import BATCHER_TASK_QUEUE
@@ -82,6 +84,7 @@ class BatchingClient:
                 Nothing is written of it.
             UndecodableError: The batcher workers encrypt under a key that this client lacks.
         """
+        records = list(records)  # an iterator could be read only once
         if not records:
             return []
         template = SubmissionHeader("", requester="", records=0, length=0, target=target)
@@ -97,11 +100,9 @@ class BatchingClient:
         request_id, activity_id = await self._ids(request_id)
         answer = await self._run(request_id, activity_id, texts)
         if answer["digest"] != texts.digest:
-            raise ApplicationError(
+            raise _invalid(
                 f"request {request_id} was made before with other records, and these are not"
-                " written: give them another request id",
-                type=INVALID_REQUEST,
-                non_retryable=True,
+                " written: give them another request id"
             )
         return [_result(at, labels[at], record) for at, record in enumerate(answer["records"])]
 
@@ -122,6 +123,8 @@ class BatchingClient:
         """
         if request_id is None:
             return (made := str(uuid4())), made
+        if not is_name(request_id):
+            raise _invalid(f"request_id: {NAME_NEEDED}")
         # Before the first batcher worker has named it, a repetition would get another id.
         while (database := await when_not_busy(self._databases.look_up)) is None:
             await asyncio.sleep(PAUSE_SECONDS)
@@ -147,7 +150,8 @@ class BatchingClient:
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
             id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
+            # One that was refused, terminated or cancelled has no answer: it runs again.
+            id_reuse_policy=ActivityIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             summary=f"{len(texts.keys)} records",
         )
         try:
@@ -168,17 +172,19 @@ def activity_id_of(request_id: str, database: str) -> str:
     return f"{request_id} in {database}"
 
 
+def _invalid(message: str) -> ApplicationError:
+    return ApplicationError(message, type=INVALID_REQUEST, non_retryable=True)
+
+
 def _check_size(request: Mapping[str, object], texts: RecordTexts) -> None:
     """Refuse a request that Temporal would not take, or cut off with an error of its own."""
     if texts.size * LARGEST_GROWTH < MAX_JSON_BYTES:
         return
     size = len(json.dumps(request))
     if size > MAX_JSON_BYTES:
-        raise ApplicationError(
+        raise _invalid(
             f"the request has {size} bytes as JSON, {MAX_JSON_BYTES} are allowed: make several"
-            " requests of its records",
-            type=INVALID_REQUEST,
-            non_retryable=True,
+            " requests of its records"
         )
 
 

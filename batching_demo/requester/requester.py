@@ -90,6 +90,7 @@ class Requester:
                 too much for one call. Nothing was submitted. Of type `Deadline`: the deadline has
                 passed. The message names the records without a verdict, which may be stored or not.
         """
+        records = list(records)  # an iterator could be read only once
         if not records:
             return []
         submissions = await self._prepare(records, target)

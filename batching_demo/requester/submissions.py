@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
-from batching_demo.contracts.encoding import PreparedRecord, encode_records
+from batching_demo.contracts.encoding import (
+    LARGEST_PLAIN_BYTES,
+    PreparedRecord,
+    encode_plain,
+    plain_records,
+)
 from batching_demo.contracts.limits import MAX_BATCH_BYTES, MAX_SUBMISSION_BYTES
 from batching_demo.contracts.messages import Submission, SubmissionHeader
 
@@ -42,12 +47,14 @@ def _encoded_parts(records: Sequence[PreparedRecord], parts: int) -> Iterator[tu
     """Yield the number of records and the bytes of each part, cutting too large ones again."""
     bounds = [len(records) * part // parts for part in range(parts + 1)]
     for start, end in pairwise(bounds):
-        encoded = encode_records(records[start:end])
-        if len(encoded) <= MAX_SUBMISSION_BYTES or end - start == 1:
+        plain = plain_records(records[start:end])
+        encoded = encode_plain(plain, end - start)
+        # Records that are much alike deflate well, and may be too large before.
+        fills = max(len(encoded) / MAX_SUBMISSION_BYTES, len(plain) / LARGEST_PLAIN_BYTES)
+        if fills <= 1 or end - start == 1:
             yield end - start, encoded
         else:
-            again = min(end - start, ceil(len(encoded) / MAX_SUBMISSION_BYTES))
-            yield from _encoded_parts(records[start:end], again)
+            yield from _encoded_parts(records[start:end], min(end - start, ceil(fills)))
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,28 @@
 """The activity that any client may run, without a workflow or in one."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from temporalio import activity
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from batching_demo.batcher_service.direct.request import RequestError, answer, read_request
+from batching_demo.batcher_service.direct.request import (
+    RequestError,
+    answer,
+    read_json,
+    read_request,
+)
 from batching_demo.contracts.direct import INVALID_REQUEST, WRITE_RECORDS
 from batching_demo.contracts.messages import Submission, Verdicts
+from batching_demo.contracts.payloads import ENCODING, is_encrypted, key_missing
 from batching_demo.requester.record_texts import prepare_submissions
 from batching_demo.requester.records import results_of
 
 Write = Callable[[Sequence[Submission]], Awaitable[list[Verdicts]]]
 """Writes submissions, and returns the verdicts of each."""
+JSON = b"json/plain"
+NO_REQUEST = RawValue(Payload(metadata={ENCODING: JSON}, data=b"null"))
 
 
 class DirectActivities:
@@ -27,17 +36,18 @@ class DirectActivities:
         self._write = write
 
     @activity.defn(name=WRITE_RECORDS)
-    async def write_records(self, request: Any = None) -> dict[str, object]:
+    async def write_records(self, request: RawValue = NO_REQUEST) -> dict[str, object]:
         """Write the records of a request, and return the answer.
 
         Args:
-            request: As `WRITE_RECORDS` says.
+            request: As `WRITE_RECORDS` says. It is raw: if the SDK cannot read it, the server
+                repeats the activity for ever.
 
         Raises:
             ApplicationError: Of type `INVALID_REQUEST`: the request cannot be read.
         """
         try:
-            texts = read_request(request, _call_id())
+            texts = read_request(_value(request.payload), _call_id())
         except RequestError as error:
             raise ApplicationError(
                 str(error),
@@ -47,6 +57,20 @@ class DirectActivities:
             ) from None
         answers = await self._write(prepare_submissions(texts))
         return answer(texts.digest, results_of(texts.keys, answers))
+
+
+def _value(payload: Payload) -> object:
+    """Return what a payload holds.
+
+    Raises:
+        RequestError: It is JSON that cannot be read.
+        UndecodableError: It is encrypted, and this worker has no keys. One with the keys reads it.
+    """
+    if is_encrypted(payload):
+        raise key_missing(payload)
+    if payload.metadata.get(ENCODING) == JSON:
+        return read_json(payload.data)
+    return activity.payload_converter().from_payload(payload)
 
 
 def _call_id() -> str:

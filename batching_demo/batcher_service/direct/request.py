@@ -1,14 +1,17 @@
 """Read the request of a client that has no workflow, and answer it: plain JSON on both sides."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from batching_demo.contracts.direct import (
     DEFAULT_SOURCE,
-    LONGEST_NAME_BYTES,
     MAX_REQUEST_BYTES,
     MAX_REQUEST_RECORDS,
+    NAME_NEEDED,
     RECORDS_PER_SUBMISSION,
+    is_name,
 )
 from batching_demo.contracts.messages import SubmissionHeader, json_size
 from batching_demo.contracts.targets import RECORDS_TARGET
@@ -17,10 +20,39 @@ from batching_demo.requester.records import Record, RecordResult
 
 FIELDS = ("records", "request_id", "source", "target")
 RECORD_FIELDS = ("key", "payload", "line", "rejection")
+AS_TEXT = "send the payload as its JSON text, to have only its record rejected"
+SHOWN_CHARACTERS = 100
+"""Of a name that there is not, in an error."""
 
 
 class RequestError(ValueError):
     """A request that cannot be read; the message names the place in it."""
+
+
+def read_json(text: bytes) -> object:
+    """Return the request that a client has sent as JSON.
+
+    Raises:
+        RequestError: It cannot be read, or readers of JSON would read it differently.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_members)
+    except RequestError:
+        raise
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"the request: no JSON ({error})") from None
+    except RecursionError:
+        raise RequestError(f"the request: it is nested too deep; {AS_TEXT}") from None
+    except ValueError:
+        raise RequestError(f"the request: an integer has too many digits; {AS_TEXT}") from None
+
+
+def _members(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise RequestError(f"the request: an object has two members {_shown(name)}")
+    return members
 
 
 def read_request(request: object, call_id: str) -> RecordTexts:
@@ -95,14 +127,16 @@ def _records(members: Mapping[str, object], target: str) -> list[Record]:
 def _record(place: str, value: object, target: str) -> Record:
     members = _object(value, place, RECORD_FIELDS)
     key, payload = members.get("key"), members.get("payload")
-    if target != RECORDS_TARGET and "key" in members:
+    if target != RECORDS_TARGET and key is not None:
         raise RequestError(f"{place}.key: leave it out, the key of {target} is in the payload")
     if target == RECORDS_TARGET and not isinstance(key, str):
         raise RequestError(f"{place}.key: a text is needed")
     if not isinstance(payload, dict | str):
         raise RequestError(f"{place}.payload: an object is needed, or its JSON text")
-    line, rejection = members.get("line"), members.get("rejection", "")
-    return Record(key, payload, line, rejection)  # type: ignore[arg-type]  # checked above, or later
+    line, rejection = members.get("line"), members.get("rejection")
+    if not isinstance(rejection, str | None):
+        raise RequestError(f"{place}.rejection: a text is needed")
+    return Record(key, payload, line, rejection or "")  # type: ignore[arg-type]  # checked, or later
 
 
 def _object(value: object, place: str, names: Sequence[str]) -> Mapping[str, object]:
@@ -110,20 +144,18 @@ def _object(value: object, place: str, names: Sequence[str]) -> Mapping[str, obj
         raise RequestError(f"{place}: an object is needed, with {', '.join(names)}")
     for name in value:
         if name not in names:
-            raise RequestError(f"{place}: there is no {name!r}, only {', '.join(names)}")
+            raise RequestError(f"{place}: there is no {_shown(name)}, only {', '.join(names)}")
     return value
+
+
+def _shown(name: str) -> str:
+    return repr(name[:SHOWN_CHARACTERS])
 
 
 def _name(members: Mapping[str, object], name: str, otherwise: str) -> str:
-    value = members.get(name, otherwise)
-    if not isinstance(value, str) or not 0 < _utf8_size(value) <= LONGEST_NAME_BYTES:
-        raise RequestError(f"{name}: a text of 1 to {LONGEST_NAME_BYTES} bytes is needed")
+    value = members.get(name)
+    if value is None:
+        return otherwise
+    if not is_name(value):
+        raise RequestError(f"{name}: {NAME_NEEDED}")
     return value
-
-
-def _utf8_size(text: str) -> int:
-    """Return the bytes of a text; 0 if JSON has half a surrogate pair in it, which has none."""
-    try:
-        return len(text.encode())
-    except UnicodeEncodeError:
-        return 0

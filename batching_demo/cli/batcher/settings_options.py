@@ -45,7 +45,7 @@ def max_writes_per_second(note: str = "", **attributes: Any) -> options.Decorato
     """Declare --max-writes-per-second."""
     return options.option(
         "--max-writes-per-second",
-        type=click.FloatRange(min=0, max=MOST_WRITES_PER_SECOND),
+        type=options.NumberRange(min=0, max=MOST_WRITES_PER_SECOND),
         help="Write budget of a shard: a batch that is not full is written as soon as the budget"
         f" allows it, and waits for the linger at most. 0 is no budget. {note}",
         **attributes,

@@ -101,6 +101,18 @@ class TestRefusals:
     def test_a_linger_that_no_timer_can_run(self, seconds: str) -> None:
         assert_one_line(run("batcher", "start", "--linger", seconds), 2, "--linger")
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("batcher", "start", "--max-writes-per-second", "nan"),
+            ("batcher", "worker", "--max-writes-per-second", "inf"),
+            ("batches", "--shard", "1000"),
+            ("batches", "--limit", str(2**63)),
+        ],
+    )
+    def test_a_number_that_cannot_be_meant(self, command: tuple[str, ...]) -> None:
+        assert_one_line(run(*command), 2, command[-2])
+
     def test_more_records_than_there_are(self) -> None:
         assert_one_line(run("compare", "--records", "5000"), 2, "2,000")
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -44,10 +45,11 @@ class Writer:
 
 
 def call(
-    coalescer: Coalescer, name: str, records: int = 1, *, attempt: int = 1
+    coalescer: Coalescer, name: str, records: int = 1, *, attempt: int = 1, seconds: float = inf
 ) -> asyncio.Task[list[Verdicts]]:
     header = SubmissionHeader(name, "requester", records, 10)
-    return asyncio.create_task(coalescer.submit([Submission(header, bytes(10))], attempt=attempt))
+    submissions = [Submission(header, bytes(10))]
+    return asyncio.create_task(coalescer.submit(submissions, attempt=attempt, seconds=seconds))
 
 
 async def test_a_full_batch_is_written_and_each_call_hears_its_own() -> None:
@@ -64,6 +66,19 @@ async def test_a_batch_that_does_not_fill_is_written_after_the_linger() -> None:
     await asyncio.gather(*(call(coalescer, name) for name in "abc"))
     assert writer.names == [["a", "b", "c"]]
     assert [batch.reason for batch in writer.batches] == ["age"]
+
+
+async def test_a_call_that_may_not_take_long_waits_for_no_linger() -> None:
+    writer = Writer()
+    coalescer = Coalescer(replace(FAR_AWAY, linger_seconds=3_600), writer)
+    patient, hasty = call(coalescer, "a"), call(coalescer, "b", seconds=0.05)
+    await in_time(asyncio.gather(patient, hasty))
+    assert writer.names == [["a", "b"]]
+    later = call(coalescer, "c", seconds=600)
+    await asyncio.sleep(0.05)
+    assert len(writer.batches) == 1
+    coalescer.drain()
+    await later
 
 
 async def test_without_linger_calls_gather_while_the_writer_is_busy() -> None:

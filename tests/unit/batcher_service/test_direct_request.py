@@ -2,7 +2,7 @@
 
 import pytest
 
-from batching_demo.batcher_service.direct.request import RequestError, read_request
+from batching_demo.batcher_service.direct.request import RequestError, read_json, read_request
 from batching_demo.contracts.direct import MAX_REQUEST_BYTES, MAX_REQUEST_RECORDS
 
 RECORD = {"key": "k", "payload": {"a": 1}}
@@ -42,6 +42,8 @@ def test_other_records_are_another_submission() -> None:
         ({"records": [{"payload": {}}]}, r"records\[0\].key: a text is needed"),
         ({"records": [RECORD | {"line": 0}]}, r"records\[0\].line: an integer from 1"),
         ({"records": [RECORD | {"rejection": "?"}]}, r"records\[0\].rejection: a code"),
+        ({"records": [RECORD | {"rejection": []}]}, r"records\[0\].rejection: a text"),
+        ({"x" * 1_000: 1}, "there is no 'x{100}', only records"),
         ({"records": [{"key": "k"}]}, r"records\[0\].payload: an object is needed"),
         ({"records": [RECORD] * (MAX_REQUEST_RECORDS + 1)}, "1001 are too many, 1000 are allowed"),
         (
@@ -57,3 +59,29 @@ def test_other_records_are_another_submission() -> None:
 def test_what_cannot_be_read_is_refused_with_its_place(request_: object, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         read_request(request_, "call")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"records":', "the request: no JSON"),
+        (b'{"records": "\xff"}', "the request: no JSON"),
+        (b"[" * 100_000, "the request: it is nested too deep; send the payload as its JSON text"),
+        (b"9" * 5_000, "the request: an integer has too many digits"),
+        (b'{"records": [], "records": []}', "the request: an object has two members 'records'"),
+        (b'{"payload": {"a": 1, "b": 2, "a": 1}}', "the request: an object has two members 'a'"),
+    ],
+)
+def test_json_that_cannot_be_read_is_refused(text: bytes, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        read_json(text)
+
+
+def test_a_member_that_is_null_is_left_out() -> None:
+    nulls = dict.fromkeys(("request_id", "source", "target"))
+    record = RECORD | {"line": None, "rejection": None}
+    assert read_request({"records": [record], **nulls}, "call") == read_request(
+        {"records": [RECORD]}, "call"
+    )
+    own = {"target": "invoices", "records": [{"key": None, "payload": {"a": 1}}]}
+    assert read_request(own, "call").keys == [""]

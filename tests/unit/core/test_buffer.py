@@ -49,6 +49,16 @@ def test_linger_counts_from_the_oldest_and_later_ones_do_not_restart_it() -> Non
     assert buffer.due(105.0) is FlushReason.AGE
 
 
+def test_one_that_cannot_wait_for_the_linger_makes_a_batch_due() -> None:
+    buffer = filled([waiting("a", records=10, at=100.0)])
+    buffer.add(waiting("b", at=101.0), due_by=102.0)
+    assert (buffer.due_at(), buffer.take()[0].header.submission_id) == (102.0, "a")
+    assert buffer.due(102.0) is FlushReason.AGE
+    buffer.take()
+    buffer.add(waiting("c", at=103.0))
+    assert buffer.due_at() == 108.0
+
+
 def test_without_linger_a_record_is_due_at_once() -> None:
     buffer = filled([waiting("a", at=100.0)], settings=BatcherSettings(linger_seconds=0))
     assert buffer.due(100.0) is FlushReason.IDLE

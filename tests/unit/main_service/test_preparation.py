@@ -310,6 +310,15 @@ def test_submissions_are_equal(count: int, size: int, expected: list[int]) -> No
     assert [submission.header.records for submission in submissions] == expected
 
 
+def test_records_that_deflate_well_are_cut_by_what_they_inflate_to() -> None:
+    payload = json.dumps({"text": "x" * 200_000})
+    alike = [PreparedRecord(f"{number}", number, payload) for number in range(12)]
+    submissions = cut({0: alike}, TEMPLATE, 100)
+    columns = [decode_records(submission.records) for submission in submissions]
+    assert [len(one.keys) for one in columns] == [4, 4, 4]
+    assert {text for one in columns for text in one.payloads} == {payload}
+
+
 def test_headers_say_whose_records_they_are(tmp_path: Path) -> None:
     path = tmp_path / "input.csv"
     path.write_text("key\n1\n2\n")
