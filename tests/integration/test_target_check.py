@@ -58,7 +58,7 @@ async def test_columns_are_reflected_with_their_types(shop: AsyncEngine) -> None
     name = f"billing.{new_name()}"
     made = f"CREATE TABLE {name} (k text PRIMARY KEY, {', '.join(COLUMNS)})"
     target = await own_target(shop, declared(name), made)
-    found = [(one.type, one.cast_type, one.not_null, one.field) for one in target.columns[1:]]
+    found = [(one.type, one.plain_type, one.not_null, one.field) for one in target.columns[1:]]
     assert found == list(COLUMNS.values())
     assert (target.column("id").identity, target.column("number").identity) == (
         "always",
