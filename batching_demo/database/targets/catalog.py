@@ -116,7 +116,11 @@ INTERFERING = text(
     UNION
     SELECT 'rule', rulename FROM parts JOIN pg_rewrite ON ev_class = parts.oid
     WHERE ev_enabled NOT IN ('D', 'R') AND ev_type IN ('2', '3')
+    UNION
+    SELECT 'heir', relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = :oid AND NOT relispartition
     ORDER BY 1, 2
     """
 ).bindparams(OF_RELATION)
-"""Triggers BEFORE and rules that change what an INSERT or an UPDATE of a relation does."""
+"""Triggers BEFORE and rules that change what an INSERT or an UPDATE of a relation does, and tables
+that inherit from it: statements find their rows too, which its key does not cover."""

@@ -65,6 +65,11 @@ def find_warnings(declaration: TargetDeclaration, facts: Facts) -> list[str]:
             "row level security applies to this role: a record that a policy refuses or hides is"
             " rejected"
         )
+    if heir := next((one.name for one in facts.interfering if one.what == "heir"), None):
+        warnings.append(
+            f"tables inherit from it, such as {heir}: a record is compared with their rows too and"
+            " may change them, and no key is unique among all of them"
+        )
     return warnings
 
 
