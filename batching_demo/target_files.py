@@ -54,7 +54,7 @@ class _Entry(BaseModel):
 
     table: str = Field(min_length=1)
     key: list[str] = Field(min_length=1)
-    columns: dict[str, Annotated[str, Field(min_length=1)] | Literal[False]] = {}
+    columns: dict[str, Annotated[str, Field(pattern=r"^[^\x00]+$")] | Literal[False]] = {}
     on_conflict: OnConflict = Field(OnConflict.IGNORE, strict=False)
     newest_by: str | None = None
     returned: list[str] = Field([], alias="return")

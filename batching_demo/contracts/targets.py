@@ -61,6 +61,14 @@ class TargetDeclaration:
     origin: str = field(default="the code", compare=False)
     """The file that declares it, for messages."""
 
+    def __post_init__(self) -> None:
+        """Take the text of a rule for the rule, so that no rule passes for another one.
+
+        Raises:
+            ValueError: There is no such rule.
+        """
+        object.__setattr__(self, "on_conflict", OnConflict(self.on_conflict))
+
     def field_of(self, column: str) -> str | None:
         """Return the field of a record that fills a column; None if none does."""
         return self.columns.get(column, column)

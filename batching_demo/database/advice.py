@@ -93,6 +93,10 @@ BY_SQLSTATE: Mapping[str, Advice] = {
         "close some, raise the limit of the server, the database or the role, or lower --pool-size",
     ),
     "55": Advice("something that Postgres needs is in use, or not ready", SERVER_LOG),
+    "55000": Advice(
+        "a table takes no rows as it is: it is a view, or lacks a replica identity",
+        f"{SERVER_LOG}; {CHECK}",
+    ),
     "55P03": Advice(
         "a statement waited too long for a lock",
         "somebody holds one on the table, such as ALTER TABLE, VACUUM FULL or an open transaction:"

@@ -69,6 +69,8 @@ def database_errors(*, migrating: bool = False) -> Iterator[None]:
 _POISON_CLASSES = ("22", "23", "54")
 _RAISED_BY_A_TRIGGER = "P0001"
 _STALE_PLAN = "0A000"
+_WRONG_STATE = "55000"
+"""Of a table that takes no rows, such as a view in its place. It does not pass by itself."""
 # Connections, transactions, conflicts with other sessions, resources, locks, the shutdown, files,
 # internal errors.
 _SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
@@ -92,7 +94,7 @@ def classify(error: BaseException, *, migrating: bool = False) -> Failure:
     if not migrating and (group in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER):
         failure = Failure(FailureKind.POISON, "", sqlstate, condition)
         return replace(failure, reason=failure.refusal)
-    is_servers = sqlstate is None or group in _SERVER_CLASSES
+    is_servers = sqlstate is None or (group in _SERVER_CLASSES and sqlstate != _WRONG_STATE)
     kind = FailureKind.OUTAGE if is_servers else FailureKind.OPERATOR
     return Failure(kind, advise(error, sqlstate, migrating=migrating), sqlstate, condition)
 

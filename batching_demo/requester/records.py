@@ -5,7 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from batching_demo.contracts.batches import RETURNED_TOO_LARGE
 from batching_demo.contracts.messages import VERDICT_BY_CODE, Problem, Verdict, Verdicts
+
+UNREADABLE = (
+    "its returned columns have an integer of more than 4,300 digits, or nest too deeply, for Python"
+    " to read them: return them as text"
+)
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,28 @@ def results_of(keys: Sequence[str], answers: Sequence[Verdicts]) -> list[RecordR
         answers: The answers to their submissions, in the same order.
     """
     return [
-        RecordResult(key, verdict, problem, batch_id, json.loads(returned) if returned else {})
-        for key, (verdict, problem, batch_id, returned) in zip(keys, _decided(answers), strict=True)
+        RecordResult(key, *decided) for key, decided in zip(keys, _decided(answers), strict=True)
     ]
 
 
 def _decided(
     answers: Sequence[Verdicts],
-) -> Iterator[tuple[Verdict, Problem | None, str | None, str]]:
+) -> Iterator[tuple[Verdict, Problem | None, str | None, Mapping[str, Any]]]:
     """Yield the verdict, the problem, the batch id and the returned columns of each record."""
     for answer in answers:
         problems = {problem.position: problem for problem in answer.problems}
-        returned = answer.returned or [""] * len(answer.codes)
+        texts = answer.returned or [""] * len(answer.codes)
         for position, code in enumerate(answer.codes):
-            problem = problems.get(position)
-            yield VERDICT_BY_CODE[code], problem, answer.batch_id, returned[position]
+            problem, returned = problems.get(position), _read(texts[position])
+            if returned is None:
+                problem = Problem(position, RETURNED_TOO_LARGE, UNREADABLE)
+            yield VERDICT_BY_CODE[code], problem, answer.batch_id, returned or {}
+
+
+def _read(text: str) -> Mapping[str, Any] | None:
+    """Return the returned columns of a record; None if Python cannot read them."""
+    try:
+        returned: Mapping[str, Any] = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return None
+    return returned

@@ -88,6 +88,10 @@ def test_a_file_may_declare_several_targets_or_none(tmp_path: Path) -> None:
             f"{INVOICES}columns = {{ a = '' }}",
             "[invoices] columns: write the field for each column",
         ),
+        (
+            f'{INVOICES}columns = {{ a = "b\\u0000" }}',
+            "[invoices] columns: write the field for each column",
+        ),
         ("[a]\ntable = 't'\nkey = []", "[a] key: write a list of columns"),
     ],
 )

@@ -53,7 +53,7 @@ def _chosen(targets: Sequence[TargetDeclaration], name: str | None) -> Sequence[
     """
     if not targets:
         raise click.UsageError(
-            f"no target is declared: name the file that declares them with --targets or {TARGETS}"
+            f"no target is declared: name a file that declares some with --targets or {TARGETS}"
         )
     if name is None:
         return targets

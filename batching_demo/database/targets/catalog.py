@@ -32,11 +32,12 @@ SIMILAR = text(
 COLUMNS = text(
     """
     WITH RECURSIVE bases AS (
-        SELECT a.attnum, a.atttypid AS type, false AS is_not_null, NULL COLLATE "C" AS initial
+        SELECT a.attnum, a.atttypid AS type, a.atttypmod AS modifier, false AS is_not_null,
+               NULL COLLATE "C" AS initial
         FROM pg_attribute a
         WHERE a.attrelid = :oid AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL
-        SELECT attnum, typbasetype, is_not_null OR typnotnull,
+        SELECT attnum, typbasetype, typtypmod, is_not_null OR typnotnull,
                coalesce(initial, pg_get_expr(typdefaultbin, 0))
         FROM bases JOIN pg_type ON oid = type WHERE typtype = 'd'
     ), of_domains AS (
@@ -44,7 +45,8 @@ COLUMNS = text(
     )
     SELECT a.attname AS name,
            format_type(a.atttypid, a.atttypmod) AS type,
-           format_type(base.type, -1) AS cast_type,
+           format_type(base.type, base.modifier) AS base_type,
+           format_type(base.type, -1) AS plain_type,
            kind.typcategory::text AS category,
            nullif(a.attcollation, kind.typcollation)::regcollation::text AS collation,
            has_equality,
@@ -114,7 +116,11 @@ INTERFERING = text(
     UNION
     SELECT 'rule', rulename FROM parts JOIN pg_rewrite ON ev_class = parts.oid
     WHERE ev_enabled NOT IN ('D', 'R') AND ev_type IN ('2', '3')
+    UNION
+    SELECT 'heir', relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = :oid AND NOT relispartition
     ORDER BY 1, 2
     """
 ).bindparams(OF_RELATION)
-"""Triggers BEFORE and rules that change what an INSERT or an UPDATE of a relation does."""
+"""Triggers BEFORE and rules that change what an INSERT or an UPDATE of a relation does, and tables
+that inherit from it: statements find their rows too, which its key does not cover."""

@@ -41,9 +41,11 @@ def declare_target(
         receipts: Whether each record that changes a row leaves a receipt.
 
     Raises:
-        ValueError: The class is mapped to no table, or the name cannot be that of a target.
+        ValueError: The class is mapped to no table, the name cannot be that of a target, there is
+            no such rule, or a column stands where a list of columns has to.
     """
-    found = table if isinstance(table, Table) else inspect(table).local_table
+    mapper = None if isinstance(table, Table) else inspect(table, raiseerr=False)
+    found = getattr(mapper, "local_table", table)
     if not isinstance(found, Table):
         raise ValueError(f"{table!r} is not mapped to a table: give the Table itself")
     name = name or found.name
@@ -51,14 +53,21 @@ def declare_target(
         raise ValueError(f"target {name} {problem}")
     return TargetDeclaration(
         name=name,
-        table=quote_table_name(found.schema or found.metadata.schema or "", found.name),
-        key=tuple(map(_name, key)),
+        table=quote_table_name(found.schema or "", found.name),
+        key=_names("key", key),
         columns={_name(column): filled for column, filled in (columns or {}).items()},
         on_conflict=on_conflict,
         newest_by=None if newest_by is None else _name(newest_by),
-        returned=tuple(map(_name, returned)),
+        returned=_names("returned", returned),
         receipts=receipts,
     )
+
+
+def _names(argument: str, columns: Sequence[ColumnLike]) -> tuple[str, ...]:
+    """Return the names of columns. One text would be taken for a list of its letters."""
+    if isinstance(columns, str | ColumnElement | InstrumentedAttribute):
+        raise ValueError(f"{argument} is no list of columns: write {argument}=[...]")
+    return tuple(map(_name, columns))
 
 
 def _name(column: ColumnLike) -> str:

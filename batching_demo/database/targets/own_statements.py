@@ -96,6 +96,10 @@ class OwnStatements:
         found = await self._find(self._sql.compare, rows)
         return Answers({row: code for row, code in found.codes.items() if code == CONFLICT})
 
+    async def cast(self, rows: Sequence[int]) -> None:
+        """Cast the values of rows, and store nothing."""
+        await self._sender.send(self._sql.cast.text, self._parameters(self._sql.cast, rows))
+
     async def inserts_a_copy(self) -> bool:
         """Return whether Postgres takes a copy of a stored row under another key."""
         copy = self._sql.insert_copy

@@ -27,11 +27,11 @@ class OwnColumn:
 
     name: str
     type: str
-    """As it is declared, such as `numeric(12,2)`. An explicit cast to `varchar(5)` cuts a longer
-    text, so to cast what is inserted take `cast_type`."""
-    cast_type: str
-    """Without length and precision, and of a domain its base type: the assignment to the column
-    then checks them."""
+    """As it is declared, such as `numeric(12,2)`."""
+    base_type: str
+    """The same, but of a domain the type that it is made of, with its length and precision."""
+    plain_type: str
+    """The same without length and precision."""
     category: str
     """The `typcategory` of the base type, such as "A" for arrays, "C" for composite types."""
     collation: str | None
@@ -57,7 +57,7 @@ class OwnColumn:
     @property
     def is_json(self) -> bool:
         """Whether it takes any JSON value as it is."""
-        return self.cast_type in ("json", "jsonb")
+        return self.plain_type in ("json", "jsonb")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ OTHER_KINDS = {
     "t": "a TOAST table: name the table that it belongs to",
 }
 """What is in the place of a table, by `relkind`."""
+MOST_RETURNED = 50
+"""Postgres takes twice as many arguments, a name and a value for each."""
 
 
 def find_problems(declaration: TargetDeclaration, facts: Facts) -> list[str]:
@@ -62,6 +64,11 @@ def find_warnings(declaration: TargetDeclaration, facts: Facts) -> list[str]:
             "row level security applies to this role: a record that a policy refuses or hides is"
             " rejected"
         )
+    if heir := next((one.name for one in facts.interfering if one.what == "heir"), None):
+        warnings.append(
+            f"tables inherit from it, such as {heir}: a record is compared with their rows too and"
+            " may change them, and no key is unique among all of them"
+        )
     return warnings
 
 
@@ -83,6 +90,11 @@ def _of_declaration(declaration: TargetDeclaration) -> Iterator[str]:
         yield 'newest_by is for on_conflict = "newest" only: change that, or leave newest_by out'
     if by is not None and by in declaration.key:
         yield f"newest_by is {by}, a column of the key, which never differs: name another one"
+    if len(declaration.returned) > MOST_RETURNED:
+        yield (
+            f"return names {len(declaration.returned)} columns, and Postgres takes {MOST_RETURNED}"
+            " in one object: return fewer"
+        )
     for column in (*declaration.key, *([by] if by is not None and newest else [])):
         if declaration.field_of(column) is None:
             yield f"columns leaves {column} to its default, and it has to be filled: name a field"

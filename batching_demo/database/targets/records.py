@@ -121,6 +121,9 @@ class RecordsStatements:
         """Return the inserted rows whose keys have another row."""
         return await self.look_up(rows)
 
+    async def cast(self, rows: Sequence[int]) -> None:
+        """Do nothing: what JSON cannot be cast to, Postgres refuses with a code of the record."""
+
     async def inserts_a_copy(self) -> bool:
         """Return whether Postgres takes a copy of a stored row under another key."""
         return await self._sender.would_store(INSERT_COPY, {"key": uuid4().hex[:12]})

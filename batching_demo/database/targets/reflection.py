@@ -78,7 +78,8 @@ def _column(declaration: TargetDeclaration, found: Row[Any]) -> OwnColumn:
     return OwnColumn(
         name=found.name,
         type=found.type,
-        cast_type=found.cast_type,
+        base_type=found.base_type,
+        plain_type=found.plain_type,
         category=found.category,
         collation=found.collation,
         has_equality=found.has_equality,

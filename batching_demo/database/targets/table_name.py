@@ -24,7 +24,10 @@ def quote_table_name(schema: str, name: str) -> str:
 
 
 def _unquoted(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part.lower()
+    if part.startswith('"'):
+        return part[1:-1].replace('""', '"')
+    # Of UTF-8, Postgres turns only these into small letters.
+    return re.sub("[A-Z]", lambda letter: letter[0].lower(), part)
 
 
 def _quoted(part: str) -> str:

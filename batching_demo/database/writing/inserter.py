@@ -59,6 +59,7 @@ class Inserter:
 
     Args:
         send: Sends a statement for rows. Without rows, it only tries whether the statement works.
+        cast: Casts the values of rows, and stores nothing.
         takes_a_copy: Returns whether Postgres takes another row than those of the write.
         rows_per_statement: The most rows of one statement.
         attempt: Which attempt at the write this is, from 1.
@@ -67,6 +68,7 @@ class Inserter:
     def __init__(
         self,
         send: Callable[[Sequence[int]], Awaitable[Answers]],
+        cast: Callable[[Sequence[int]], Awaitable[None]],
         takes_a_copy: Callable[[], Awaitable[bool]],
         rows_per_statement: int,
         attempt: int,
@@ -75,6 +77,7 @@ class Inserter:
         """How many statements it took to find out which rows are refused."""
         self._refusals: dict[int, Failure] = {}
         self._send = send
+        self._cast = cast
         self._asks_for_a_copy = takes_a_copy
         self._rows_per_statement = rows_per_statement
         self._attempt = attempt
@@ -198,14 +201,14 @@ class Inserter:
         return await self._try(rows)
 
     async def _judge(self) -> None:
-        """Blame the rows that fail alone once more, if others pass.
+        """Blame the rows that fail alone once more, if others pass or their values fail too.
 
         Raises:
-            DatabaseFailedError: No others pass, so the schema or the server is to blame.
+            DatabaseFailedError: Neither is so: the schema or the server is to blame.
         """
         suspects, self._suspects = self._suspects, {}
-        for failed in suspects.values():
-            if not await self._is_to_blame(failed):
+        for row, failed in suspects.items():
+            if not await self._is_to_blame(row, failed):
                 raise DatabaseFailedError(failed.failure)
         if any(failed.is_servers for failed in suspects.values()):
             await asyncio.sleep(PAUSE_SECONDS)
@@ -217,13 +220,25 @@ class Inserter:
             elif failed_again := await self._try_half([row]):
                 self._refusals[row] = failed_again.failure
 
-    async def _is_to_blame(self, failed: _Failed) -> bool:
-        """Return whether other rows pass, so that it is the row that fails."""
+    async def _is_to_blame(self, row: int, failed: _Failed) -> bool:
+        """Return whether it is the row that fails: others pass, or its own values do not."""
         if failed.has_waited_for_server and self._attempt <= ATTEMPTS_BEFORE_BLAME_AFTER_WAITING:
             return False
         if not (self._has_stored or self._takes_a_copy):
             self._takes_a_copy = await self._asks_for_a_copy()
-        return self._has_stored or self._takes_a_copy
+        return self._has_stored or self._takes_a_copy or await self._has_a_bad_value(row, failed)
+
+    async def _has_a_bad_value(self, row: int, failed: _Failed) -> bool:
+        """Return whether a value of a row cannot be cast, whatever its table does with it.
+
+        Types such as `tsquery`, `ltree` and `regclass` refuse a text with the code of a statement
+        that is wrong.
+        """
+        try:
+            await self._cast([row])
+        except SQLAlchemyError as error:
+            return sqlstate_of(error) == failed.failure.sqlstate
+        return False
 
 
 def _is_lost(error: SQLAlchemyError) -> bool:

@@ -68,10 +68,18 @@ class RowWriter:
         self._sender = sender
         self._statements = statements
         self._inserter = Inserter(
-            statements.insert, statements.inserts_a_copy, rows_per_statement, attempt
+            statements.insert,
+            statements.cast,
+            statements.inserts_a_copy,
+            rows_per_statement,
+            attempt,
         )
         self._changer = Inserter(
-            statements.change, statements.changes_a_row, rows_per_statement, attempt
+            statements.change,
+            statements.cast,
+            statements.changes_a_row,
+            rows_per_statement,
+            attempt,
         )
         self._rows = rows
         self._codes: list[str] = [""] * len(rows)

@@ -49,6 +49,13 @@ class Statements(Protocol):
     async def check_written(self, rows: Sequence[int]) -> Answers:
         """Compare inserted rows with what is stored, and return those that differ."""
 
+    async def cast(self, rows: Sequence[int]) -> None:
+        """Cast the values of rows to the types of their columns, and store nothing.
+
+        Raises:
+            SQLAlchemyError: It failed.
+        """
+
     async def inserts_a_copy(self) -> bool:
         """Return whether Postgres inserts a copy of a stored row. It is rolled back."""
 

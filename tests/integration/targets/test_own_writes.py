@@ -327,6 +327,30 @@ async def test_who_is_to_blame_is_found_by_trying(
     assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 1
 
 
+@pytest.mark.parametrize("rule", [IGNORE, UPDATE])
+async def test_a_value_that_fails_by_itself_is_to_blame_for_any_code(
+    engine: AsyncEngine, rule: OnConflict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a table with no row, and with a key of which no other can be made up."""
+    monkeypatch.setattr(inserter, "PAUSE_SECONDS", 0.0)
+    await execute(
+        engine,
+        "CREATE FUNCTION fails(integer) RETURNS boolean LANGUAGE plpgsql AS"
+        " $$ BEGIN RETURN (SELECT true FROM absent); END $$",
+        "CREATE DOMAIN checked AS integer CHECK (fails(VALUE))",
+    )
+    table = "CREATE TABLE own (id serial, k inet PRIMARY KEY, v tsquery, w regtype, x checked)"
+    target = await create(engine, rule, receipts=rule is UPDATE, table=table)
+    for name, value, sqlstate in (("v", "two words", "42601"), ("w", "absent", "42704")):
+        bad = rows(name, {"k": "10.0.0.1", name: value})
+        result = await write_by(BATCHED, engine, bad, target=target)
+        assert (result.codes, result.problems[0].sqlstate) == (["r"], sqlstate)
+    # What the owner of the table has made fails for all values.
+    with pytest.raises(DatabaseFailedError) as failed:
+        await write(engine, target, "s", {"k": "10.0.0.1", "x": 1})
+    assert failed.value.failure.kind is FailureKind.OPERATOR
+
+
 @pytest.mark.parametrize(
     ("key", "taken"),
     [

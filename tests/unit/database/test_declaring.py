@@ -1,7 +1,7 @@
 """Targets that are declared in Python, and the names of tables."""
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text, select
+from sqlalchemy import BLANK_SCHEMA, Column, Integer, MetaData, Table, Text, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from batching_demo import OnConflict, TargetDeclaration, declare_target
@@ -52,6 +52,8 @@ def test_a_table_is_named_like_itself() -> None:
     assert found == TargetDeclaration("orders", "orders", ("order_id",))
     of_schema = Table("t", MetaData(schema="shop"), Column("k", Text))
     assert declare_target(of_schema, key=["k"]).table == "shop.t"
+    without = Table("t", MetaData(schema="shop"), Column("k", Text), schema=BLANK_SCHEMA)
+    assert declare_target(without, key=["k"]).table == "t"
 
 
 def test_what_is_no_table_or_no_name_is_refused() -> None:
@@ -61,8 +63,25 @@ def test_what_is_no_table_or_no_name_is_refused() -> None:
 
     with pytest.raises(ValueError, match="is not mapped to a table: give the Table itself"):
         declare_target(Joined, key=["id"])
+    with pytest.raises(ValueError, match="is not mapped to a table: give the Table itself"):
+        declare_target(object, key=["id"])
     with pytest.raises(ValueError, match="target records is the built-in table"):
         declare_target(ORDERS, key=["id"], name="records")
+
+
+def test_one_column_is_no_list_of_columns() -> None:
+    for key in ("order_id", ORDERS.c.id):
+        with pytest.raises(ValueError, match="key is no list of columns: write key="):
+            declare_target(ORDERS, key=key)  # type: ignore[arg-type]  # without mypy it passes
+    with pytest.raises(ValueError, match="returned is no list of columns"):
+        declare_target(ORDERS, key=["order_id"], returned="id")
+
+
+def test_the_text_of_a_rule_is_the_rule() -> None:
+    declaration = TargetDeclaration("a", "a", ("k",), on_conflict="update")  # type: ignore[arg-type]  # as above
+    assert declaration.on_conflict is OnConflict.UPDATE
+    with pytest.raises(ValueError, match="'upsert' is not a valid OnConflict"):
+        TargetDeclaration("a", "a", ("k",), on_conflict="upsert")  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize(
@@ -74,6 +93,7 @@ def test_what_is_no_table_or_no_name_is_refused() -> None:
         (' billing."a.b ""c""" ', ("billing", 'a.b "c"')),
         ("_a1$", ("", "_a1$")),
         ("é.t", ("é", "t")),
+        ("ÉTATS", ("", "États")),
         ("a.b.c", None),
         ("a b", None),
         ('"a', None),

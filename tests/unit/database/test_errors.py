@@ -31,6 +31,7 @@ WHO_ACTS = {
         ("28XXX", "any other of its class"),
         ("3D000", "no database"),
         ("3F000", "no schema"),
+        ("55000", "a view in the place of a table"),
         ("P0002", "raised otherwise"),
         ("45035", "raised by a trigger of the house"),
         ("QQ123", "unheard of"),

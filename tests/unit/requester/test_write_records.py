@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
+from batching_demo.contracts.batches import RETURNED_TOO_LARGE
 from batching_demo.contracts.encoding import decode_records
-from batching_demo.contracts.messages import SubmissionHeader
+from batching_demo.contracts.messages import SubmissionHeader, Verdict, Verdicts
 from batching_demo.requester.record_texts import (
     RecordError,
     RecordTexts,
     prepare_submissions,
     record_texts,
 )
-from batching_demo.requester.records import Record
+from batching_demo.requester.records import Record, results_of
 
 TEMPLATE = SubmissionHeader("workflow/write-1", "workflow", 0, 0)
 
@@ -53,6 +54,15 @@ def test_a_line_that_is_none_is_named(line: Any) -> None:
 def test_a_rejection_that_is_none_is_named(rejection: Any) -> None:
     with pytest.raises(RecordError, match=r"records\[0\].rejection: a code in small letters"):
         texts(Record("a", {}, rejection=rejection))
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 5_000, "[" * 100_000 + "]" * 100_000])
+def test_returned_columns_that_python_cannot_read_cost_no_other_record(value: str) -> None:
+    answer = Verdicts("s", "ww", "batch", returned=[f'{{"id": {value}}}', '{"id": 7}'])
+    bad, good = results_of(["a", "b"], [answer])
+    assert (bad.verdict, bad.returned, good.returned) == (Verdict.WRITTEN, {}, {"id": 7})
+    assert bad.problem
+    assert (bad.problem.reason, good.problem) == (RETURNED_TOO_LARGE, None)
 
 
 class Endless(Mapping[str, Any]):

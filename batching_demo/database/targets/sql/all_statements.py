@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from batching_demo.contracts.targets import OnConflict
 from batching_demo.database.targets.sql.copying import change_row, insert_copy
 from batching_demo.database.targets.sql.looking_up import compare_rows, find_receipts
+from batching_demo.database.targets.sql.sent import cast_values
 from batching_demo.database.targets.sql.storing import change_rows, insert_rows
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class OwnSql:
     def receipts(self) -> Sql:
         """The look-up of receipts."""
         return Sql.of(find_receipts())
+
+    @cached_property
+    def cast(self) -> Sql:
+        """The statement that only casts values."""
+        return Sql.of(cast_values(self._target))
 
     @cached_property
     def insert_copy(self) -> Sql | None:

@@ -60,15 +60,15 @@ def _made_up(one: "OwnColumn") -> ColumnElement[Any] | None:
     """Return a random value for a column of the key; None if there is none for its type."""
     declared = SqlType(one.type)
     random = func.random()
-    if one.cast_type in TEXTS:
+    if one.plain_type in TEXTS:
         return cast(func.md5(cast(random, Text)), declared)
-    if largest := LARGEST_NUMBERS.get(one.cast_type):
+    if largest := LARGEST_NUMBERS.get(one.plain_type):
         return cast(cast(random * literal_column(str(largest - 1)), BigInteger), declared)
-    if one.cast_type in FRACTIONS:
+    if one.plain_type in FRACTIONS:
         return cast(cast(random, Numeric), declared)
-    if one.cast_type == "uuid":
+    if one.plain_type == "uuid":
         return cast(func.gen_random_uuid(), Uuid)
-    if one.cast_type in TIMES:
+    if one.plain_type in TIMES:
         past: ColumnElement[Any] = literal_column("now() - random() * interval '36500 days'")
         return cast(past, declared)
     return None

@@ -25,6 +25,7 @@ from batching_demo.database.models import receipts
 from batching_demo.database.targets.sql.sent import (
     came_arrays,
     has_field,
+    is_null,
     same_keys,
     sent_rows,
     sql_text,
@@ -81,7 +82,7 @@ def _verdict(target: "OwnTarget", sent: CTE) -> ColumnElement[Any]:
     if target.newest_by is None:
         return case(compared, else_=sql_text(CONFLICT))
     new, old = sent.c[target.newest_by.name], target.present.c[target.newest_by.name]
-    is_newer = or_(old.is_(None), new.is_(None), old < new)
+    is_newer = or_(is_null(old), is_null(new), old < new)
     stale = (old > new, sql_text(STALE))
     return case((is_newer, null()), stale, compared, else_=sql_text(CONFLICT))
 

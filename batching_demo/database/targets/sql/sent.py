@@ -1,6 +1,6 @@
 """The records of one statement as rows: each value as the type of its column, and ranked by key."""
 
-import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    Select,
     Text,
     bindparam,
     case,
@@ -47,7 +48,7 @@ def ranked_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
         partition_by=[sent.c[one.name] for one in target.key], order_by=_best_first(target, sent)
     )
     lacks = case(
-        *((sent.c[one.name].is_(None), sql_text(one.name)) for one in target.deciding),
+        *((is_null(sent.c[one.name]), sql_text(one.name)) for one in target.deciding),
         else_=null(),
     )
     return select(sent, winner.label(target.helpers.winner), lacks.label(target.helpers.lacks)).cte(
@@ -98,9 +99,28 @@ def sent_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
     return select(came.c.place.label(target.helpers.place), *chosen).select_from(source).cte("sent")
 
 
+def cast_values(target: "OwnTarget") -> Select[Any]:
+    """Return a statement that only casts the values of records.
+
+    No function, default or constraint of the user's own takes part in it, a domain's included.
+    """
+    came = _came(target)
+    source, _ = _values(target, came, without_domains=True)
+    return select(func.count()).select_from(source)
+
+
 def has_field(payload: ColumnElement[Any], one: "OwnColumn") -> ColumnElement[bool]:
     """Return whether the record has the field that fills a column."""
     return payload.bool_op("?")(sql_text(one.field or ""))
+
+
+def is_null(value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return whether a value of the user's table is NULL.
+
+    IS NULL and IS NOT NULL look into a composite value, and say of one that is partly NULL that it
+    is neither.
+    """
+    return value.is_not_distinct_from(null())
 
 
 def sql_text(text: str) -> ColumnElement[str]:
@@ -136,7 +156,9 @@ def _came(target: "OwnTarget") -> Any:  # a TableValuedAlias
     )
 
 
-def _values(target: "OwnTarget", came: Any) -> tuple[Any, dict[str, ColumnElement[Any]]]:
+def _values(
+    target: "OwnTarget", came: Any, *, without_domains: bool = False
+) -> tuple[Any, dict[str, ColumnElement[Any]]]:
     """Return what to select from, and the value for each column that a field fills.
 
     A field has the name of a column of `jsonb_to_record`. One that cannot, since another column has
@@ -150,7 +172,8 @@ def _values(target: "OwnTarget", came: Any) -> tuple[Any, dict[str, ColumnElemen
             others.append(one)
         else:
             by_field[field] = one
-    record = _record(came.c.payload, "record", by_field)
+    type_of = _base_type if without_domains else _cast
+    record = _record(came.c.payload, "record", by_field, type_of)
     source = came.join(record, true())
     values = {one.name: record.c[field] for field, one in by_field.items()}
     if others:
@@ -158,24 +181,30 @@ def _values(target: "OwnTarget", came: Any) -> tuple[Any, dict[str, ColumnElemen
         for one in others:
             parts += [sql_text(one.name), came.c.payload.op("->")(sql_text(one.field or ""))]
         renamed = {one.name: one for one in others}
-        more = _record(func.jsonb_build_object(*parts), "more", renamed)
+        more = _record(func.jsonb_build_object(*parts), "more", renamed, type_of)
         source = source.join(more, true())
         values |= {one.name: more.c[one.name] for one in others}
     return source, values
 
 
-def _record(payload: ColumnElement[Any], name: str, columns: dict[str, "OwnColumn"]) -> Any:
+def _record(
+    payload: ColumnElement[Any],
+    name: str,
+    columns: dict[str, "OwnColumn"],
+    type_of: Callable[["OwnColumn"], str],
+) -> Any:
     """Return a call of `jsonb_to_record`.
 
     Args:
         payload: The record.
         name: Of the result.
         columns: By the field of the record.
+        type_of: The type that the value for a column is cast to.
     """
     typed = []
     for field, one in columns.items():
         collation = f" COLLATE {one.collation}" if one.collation else ""
-        typed.append(column(quoted_name(field, quote=True), SqlType(_cast(one) + collation)))
+        typed.append(column(quoted_name(field, quote=True), SqlType(type_of(one) + collation)))
     called = func.jsonb_to_record(payload).table_valued(*typed)
     return called.render_derived(name=name, with_types=True)
 
@@ -186,5 +215,8 @@ def _cast(one: "OwnColumn") -> str:
     A domain with a default may be NOT NULL, and is checked before a missing field gets the default.
     So its base type is taken, and the INSERT checks the domain.
     """
-    is_domain = re.sub(r"\([\d,-]+\)", "", one.type) != one.cast_type
-    return one.cast_type if is_domain and one.default else one.type
+    return one.base_type if one.default else one.type
+
+
+def _base_type(one: "OwnColumn") -> str:
+    return one.base_type

@@ -25,6 +25,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    not_,
     null,
     or_,
     select,
@@ -37,6 +38,7 @@ from batching_demo.database.batch_log.entries import entry_of
 from batching_demo.database.models import receipts
 from batching_demo.database.targets.sql.sent import (
     has_field,
+    is_null,
     ranked_rows,
     same_keys,
     sql_text,
@@ -72,7 +74,7 @@ def insert_rows(target: "OwnTarget", *, logged: bool = False) -> Select[Any]:
         .cte("stored")
     )
     on = and_(*same_keys(target, ranked, stored))
-    is_stored = stored.c[target.key[0].name].is_not(None)
+    is_stored = not_(is_null(stored.c[target.key[0].name]))
     answered = _answered(target, ranked, stored, on, is_stored, WRITTEN)
     return answered.add_cte(entry_of(stored)) if logged else answered
 
@@ -122,7 +124,7 @@ def _is_newer(target: "OwnTarget", ranked: CTE) -> list[ColumnElement[bool]]:
     if target.newest_by is None:
         return []
     stored = target.present.c[target.newest_by.name]
-    return [or_(stored.is_(None), stored < ranked.c[target.newest_by.name])]
+    return [or_(is_null(stored), stored < ranked.c[target.newest_by.name])]
 
 
 def _changes(target: "OwnTarget", held: CTE) -> dict[Any, ColumnElement[Any]]:
