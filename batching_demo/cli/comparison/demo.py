@@ -76,6 +76,8 @@ def demo(settings: Settings, chosen: ComparisonOptions, keep: bool, use_environm
             else _embedded(settings, cleanup, keep=keep, queue=queue)
         )
         settings = servers.settings
+        # An error names these, and not those of the environment.
+        click.get_current_context().find_root().obj = settings
         comparison = replace(comparison, queue_url=settings.queue_url)
         name_servers(settings)
         _migrate(settings)

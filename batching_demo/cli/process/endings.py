@@ -51,8 +51,8 @@ def _last_resort(error: Exception) -> str:
     if os.environ.get(TRACEBACK):
         traceback.print_exc(file=sys.stderr)
     return (
-        f"unexpected {type(error).__name__} at {_place(error)}: please report this to whoever"
-        f" maintains batching-demo, with the traceback that {TRACEBACK}=1 shows"
+        f"unexpected {type(error).__name__} at {_place(error)}: please report this to the"
+        f" maintainers of batching-demo, with the traceback that {TRACEBACK}=1 shows"
     )
 
 

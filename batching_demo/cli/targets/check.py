@@ -61,7 +61,7 @@ def _chosen(targets: Sequence[TargetDeclaration], name: str | None) -> Sequence[
     names = [one.name for one in targets]
     if name not in names:
         near = get_close_matches(name, names, 1, 0.6)
-        hint = f"is it {near[0]}?" if near else f"there are {', '.join(names)}"
+        hint = f"is it {near[0]}?" if near else f"its targets are {', '.join(names)}"
         raise click.UsageError(f"{targets[0].origin} declares no target {name}: {hint}")
     return [one for one in targets if one.name == name]
 
