@@ -79,7 +79,8 @@ async def _adopt(settings: Settings, *, asks: bool, keeps: bool) -> None:
     try:
         client = await connect(settings)
         old, expected = await find_identity(engine), await find_database(client)
-        click.echo(f"{describe_database(settings)} is database {old or 'without an identity'}")
+        found = f"database {old}" if old else "no identity yet"
+        click.echo(f"{describe_database(settings)}: {found}")
         click.echo(f"namespace {client.namespace} is for {_database(expected)}")
         if asks:
             under = "this identity" if keeps else "a new identity"
