@@ -51,7 +51,7 @@ class PartlyWrittenError(DatabaseFailedError):
 
 @dataclass
 class Written:
-    """What became of the submissions of a batch."""
+    """The results of the submissions of a batch."""
 
     answers: dict[int, Verdicts] = field(default_factory=dict)
     """By the place of the submission in the batch. Those of a target that has failed have none."""

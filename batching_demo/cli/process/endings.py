@@ -47,7 +47,7 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 
 def _last_resort(error: Exception) -> str:
-    """Name an error that nobody thought of; its message may quote records or passwords."""
+    """Name an unexpected error; its message may quote records or passwords."""
     if os.environ.get(TRACEBACK):
         traceback.print_exc(file=sys.stderr)
     return (

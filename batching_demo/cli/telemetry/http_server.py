@@ -19,7 +19,7 @@ from batching_demo.cli.telemetry.probes import Probes
 from batching_demo.devstack.ports import HOST
 
 MOST_REQUESTS = 8
-"""At a time, so threads too. Whoever comes beyond them is turned away."""
+"""At a time, so threads too. Further ones are closed."""
 TIMEOUT_SECONDS = 5.0
 TEXT = "text/plain; charset=utf-8"
 logger = logging.getLogger(__name__)
