@@ -120,14 +120,14 @@ class WorkerMetrics:
     def decided(
         self, shard: int | None, path: WritePath, target: str, result: BatchResult, bisects: int
     ) -> None:
-        """Count what became of the records of one target."""
+        """Count the records of one target by verdict."""
         labels = _labels(shard, path) | {"target": target}
         self._bisects.add(bisects, labels)
         for verdict, number in shown_verdicts(asdict(result)).items():
             self._records.add(number, labels | {"verdict": verdict})
 
     def confirmed(self, results: Mapping[str, int]) -> None:
-        """Count signals with verdicts by what became of them."""
+        """Count signals with verdicts by their result."""
         for result, number in results.items():
             self._confirmations.add(number, {"result": result})
 

@@ -62,21 +62,21 @@ def read_origin(given: str) -> str:
     multiple=True,
     metavar="ORIGIN",
     callback=_read_origins,
-    help="Origin of a Web UI that may ask; given again, each of them may. [default: the Web UI of"
+    help="Origin of a Web UI that may ask; may be given several times. [default: the Web UI of"
     " `dev up`]",
 )
 @options.option(
     "--token-file",
     metavar="FILE",
-    help=f"File with the token that everybody has to send who asks. [default: {CODEC_TOKEN}]",
+    help=f"File with the token that every caller has to send. [default: {CODEC_TOKEN}]",
 )
 @quiet_logs_option
 @click.pass_obj
 def codec_server(settings: Settings, bind: str, origins: list[str], token_file: str | None) -> None:
     """Decrypt payloads for the Web UI and the Temporal CLI, until it is told to stop.
 
-    It has the keys of BATCHING_DEMO_ENCRYPTION_KEYS, and needs neither Temporal nor Postgres. Who
-    reaches it and has the token can decrypt what they have a copy of.
+    It has the keys of BATCHING_DEMO_ENCRYPTION_KEYS, and needs neither Temporal nor Postgres.
+    Everybody who reaches it and has the token can decrypt every payload that they have a copy of.
 
     \b
     Examples:

@@ -180,8 +180,8 @@ pooler = option(
     default="auto",
     expose_value=False,
     callback=_set_pooler,
-    help="What is between this command and Postgres: auto finds out, transaction is a pooler that"
-    " gives each transaction another session.",
+    help="Whether a pooler is in front of Postgres: auto finds out, transaction says that there is"
+    " one in transaction mode.",
 )
 targets = option(
     "--targets",
@@ -206,7 +206,7 @@ queue_url = option(
     metavar="URL",
     expose_value=False,
     callback=_set_queue_url,
-    help="Server of Redis or Valkey, and number of the database, that the submissions of the write"
-    " path queued travel through, such as redis://HOST:6379/0. [default: that of `dev up --queue`]",
+    help="Redis or Valkey server and database of the write path queued, such as"
+    " redis://HOST:6379/0. [default: that of `dev up --queue`]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")

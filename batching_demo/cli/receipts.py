@@ -36,7 +36,7 @@ class Age(click.ParamType[timedelta]):
 
 @click.group("receipts")
 def receipts() -> None:
-    """Delete receipts, by which targets with receipts know a record that comes again.
+    """Delete receipts, by which a target knows a record that it has stored before.
 
     \b
     Example: batching-demo receipts prune --older-than 30d

@@ -21,7 +21,7 @@ def json_size(text: str) -> int:
 
 
 class Verdict(StrEnum):
-    """What became of one record."""
+    """The result for one record."""
 
     WRITTEN = "written"
     DUPLICATE = "duplicate"

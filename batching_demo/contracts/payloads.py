@@ -1,4 +1,4 @@
-"""How an encrypted payload says what it is, and the error of whoever cannot read one."""
+"""How an encrypted payload says what it is, and the error of a process that cannot read one."""
 
 from typing import TYPE_CHECKING
 

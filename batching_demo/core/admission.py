@@ -1,4 +1,4 @@
-"""Which submissions a bounded buffer takes, and when the others should come back."""
+"""Which submissions a bounded buffer takes, and when the others are to be submitted again."""
 
 import math
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Reservation:
     size: int
     """Bytes."""
     expected_at: float = 0.0
-    """When the submission should come back, in seconds since the epoch."""
+    """When it is to be submitted again, in seconds since the epoch."""
     has_returned: bool = False
     """Whether it came back and found no room again. If so, room is kept for it all the time."""
 

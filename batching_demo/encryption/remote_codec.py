@@ -34,7 +34,7 @@ def build_runner(codec: PayloadCodec, origins: Collection[str], token: str) -> w
 
     Args:
         codec: Encodes and decodes.
-        origins: Of the web pages that may ask, as browsers name them. Others are turned away, and
+        origins: Of the web pages that may ask, as browsers name them. Others are refused, and
             so are pages that reach this server under a name of their own.
         token: Has to be in the header Authorization, behind `Bearer`; empty lets everybody ask.
     """

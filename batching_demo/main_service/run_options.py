@@ -18,7 +18,7 @@ from batching_demo.main_service.preparation import prepare
 
 MOST_OPEN = 1_000
 OUTSTANDING_BYTES_PER_SHARD = 512 * KIB
-"""What a batcher buffers. Of more, much is turned away, and its records travel again."""
+"""What a batcher buffers. More than that is answered busy, and travels again."""
 OUTSTANDING_BATCHES = 3
 OUTSTANDING_BYTES = 16 * 1024 * KIB
 """Of the paths that are activities, which wait in their queue. Main workers hold them too."""

@@ -1,4 +1,4 @@
-"""What became of the records of one run of the starter."""
+"""The records of one run of the starter, counted by verdict."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -8,7 +8,7 @@ from batching_demo.main_service.messages import MainResult
 
 @dataclass
 class Summary:
-    """What became of the records of one run of the starter; `read` is the sum of the others."""
+    """The records of one run of the starter, by verdict; `read` is the sum of the others."""
 
     read: int = 0
     written: int = 0
@@ -43,7 +43,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class SliceResult:
-    """What became of one main workflow that this run started or attached to, or of one request."""
+    """The result of one main workflow that this run started or attached to, or of one request."""
 
     workflow_id: str
     """Or the id of the request."""

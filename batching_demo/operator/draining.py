@@ -64,7 +64,7 @@ async def running(client: Client, shard: int) -> str | None:
         RequestRefusedError: Someone has resumed it.
     """
     try:
-        return await without_verdict(client, shard) or "its last senders are told to come back"
+        return await without_verdict(client, shard) or "its last submissions are answered busy"
     except ShardMissingError:
         return None
 

@@ -70,8 +70,8 @@ async def describe_obstacle(client: Client) -> str:
     if found.status != PAUSED:
         return await _describe_missing_worker(client, found.pinned)
     return (
-        f"{DATABASE_WORKFLOW_ID} is paused in Temporal, and nobody learns the database: `temporal"
-        f" workflow unpause --workflow-id {DATABASE_WORKFLOW_ID}` lets it go on"
+        f"{DATABASE_WORKFLOW_ID} is paused in Temporal, so the database cannot be learned:"
+        f" `temporal workflow unpause --workflow-id {DATABASE_WORKFLOW_ID}` unpauses it"
     )
 
 

@@ -45,7 +45,7 @@ class ShardPausedError(OperatorError):
         workflow_id = batcher_workflow_id(shard)
         super().__init__(
             f"{workflow_id} is paused in Temporal, and its records wait: `temporal workflow unpause"
-            f" --workflow-id {workflow_id}` lets it go on"
+            f" --workflow-id {workflow_id}` unpauses it"
         )
 
 

@@ -44,7 +44,7 @@ RETRY = RetryPolicy(maximum_interval=timedelta(seconds=5))
 
 
 class BatchingClient:
-    """Has records stored, and returns what became of each. It needs no workflow and no batcher.
+    """Stores records, and returns a result for each. It needs no workflow and no batcher.
 
     A batcher worker gathers the requests of many clients, and writes them together. Requests may be
     made at the same time.

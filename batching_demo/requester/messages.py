@@ -45,7 +45,7 @@ class EnqueueInput:
 
 @dataclass(frozen=True)
 class Enqueued:
-    """What became of a message.
+    """The result of sending a message.
 
     Attributes:
         entries: The entry of each submission, a new one or the earlier one.

@@ -1,4 +1,4 @@
-"""The records that are handed over to be stored, and what became of each."""
+"""The records that are handed over to be stored, and the result for each."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,11 +37,11 @@ class Record:
 
 @dataclass(frozen=True)
 class RecordResult:
-    """What became of one record.
+    """The result for one record.
 
     Attributes:
         key: The key of the record, or its label; empty if it has none.
-        verdict: What became of it.
+        verdict: What happened to it.
         problem: Why it is a conflict or rejected, or why `returned` lacks what it should have; None
             otherwise.
         batch_id: The batch that it was decided in; None on the unbatched path.

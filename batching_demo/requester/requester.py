@@ -1,4 +1,4 @@
-"""The requester: it has the records of a workflow stored, and learns what became of each."""
+"""The requester: it stores the records of a workflow, and gets a result for each."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -35,7 +35,7 @@ SHORTEST_TIMER = timedelta(milliseconds=1)
 
 
 class Requester:
-    """Has the records of a workflow stored, and returns what became of each.
+    """Stores the records of a workflow, and returns a result for each.
 
     Make one in the workflow's `@workflow.init` or `@workflow.run`; it registers its own signal
     handlers. The worker needs the `BatchingPlugin`.

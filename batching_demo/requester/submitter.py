@@ -28,7 +28,7 @@ GATHERED_BYTES = 16 * KIB
 
 @dataclass
 class _Signal:
-    """A signal that still gathers messages. `delivered` tells those who wait what became of it."""
+    """A signal that still gathers messages. `delivered` says whether it was sent."""
 
     delivered: asyncio.Future[bool]
     headers: list[SubmissionHeader] = field(default_factory=list)

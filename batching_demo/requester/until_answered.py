@@ -35,7 +35,7 @@ class UntilAnswered:
     """Submits again and again until every submission has its verdicts.
 
     A message, an answer or whoever takes messages may be missing. Nothing but the verdicts shows
-    what became of a submission, so it does not give up before.
+    what happened to a submission, so it does not give up before.
 
     Args:
         inbox: With the answers that the workflow's signal handlers have taken.

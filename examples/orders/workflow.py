@@ -23,7 +23,7 @@ class OrderWorkflow:
 
     @workflow.run
     async def run(self, order: Order) -> dict[str, Any]:
-        """Return what became of the order, and the id of its row."""
+        """Return the verdict on the order, and the id of its row."""
         record = Record(payload=asdict(order))
         [result] = await Requester().write([record], target="orders")
         return {"verdict": result.verdict, "id": result.returned.get("id")}

@@ -257,7 +257,7 @@ class TestAdopting:
         await claim(client, "another")
         declined = await asyncio.to_thread(CliRunner().invoke, app, ["db", "adopt"], input="n\n")
         assert_one_line(declined, 1, "nothing has changed")
-        for said in (f"is database {old}", f"namespace {client.namespace} is for database another"):
+        for said in (f": database {old}", f"namespace {client.namespace} is for database another"):
             assert said in declined.stdout
         assert (await read_identity(engine), await find_database(client)) == (old, "another")
         accepted = await aside("db", "adopt", "--yes")

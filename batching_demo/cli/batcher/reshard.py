@@ -32,8 +32,8 @@ def reshard(settings: Settings, shards: int, timeout: float) -> None:
     """Change the number of batchers to SHARDS.
 
     Records may wait meanwhile: none is lost, none is written twice. Missing batchers start with the
-    settings of shard 0. Those too many are drained, then end. Workflows under way go on: a
-    submission that finds its shard ended goes to shard 0.
+    settings of shard 0. Batchers beyond SHARDS are drained, then end. Workflows under way go
+    on: a submission that finds its shard ended goes to shard 0.
 
     \b
     Example: batching-demo batcher reshard 4

@@ -25,7 +25,7 @@ LABEL_WIDTH = 14
     "--every",
     type=options.Seconds(min_open=True),
     default=1.0,
-    help="Seconds between two looks of --watch.",
+    help="Seconds between two readings of --watch.",
 )
 @options.as_json
 @click.pass_obj
@@ -36,7 +36,7 @@ def status(settings: Settings, shard: int | None, watch: bool, every: float, as_
     nothing. The exit code is 0 if every batcher runs and answers.
 
     --watch draws how full each buffer is, the last flushes and the rate. Without a terminal it
-    prints a line for each batcher at every look. Ctrl-C ends it with 130. It ends with 1 when no
+    prints a line for each batcher at every reading. Ctrl-C ends it with 130. It ends with 1 when no
     batcher runs any more.
 
     \b

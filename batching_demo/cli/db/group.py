@@ -60,9 +60,9 @@ def upgrade_command(settings: Settings) -> None:
 def adopt_command(settings: Settings, yes: bool, keep_identity: bool) -> None:
     """Make a restored or rebuilt database that of the Temporal namespace.
 
-    It gives the database a new identity. So everything counts as new to it: inputs that were loaded
-    before are loaded again, and dead letters are retried again. What is stored is not stored twice.
-    Batchers and workflows that run go on, and write to this database.
+    It gives the database a new identity. So nothing counts as done for it: the commands that load
+    an input or retry a dead letter do so again. What is stored is not stored twice. Batchers and
+    workflows that run go on, and write to this database.
 
     \b
     Example: batching-demo db adopt
@@ -79,7 +79,8 @@ async def _adopt(settings: Settings, *, asks: bool, keeps: bool) -> None:
     try:
         client = await connect(settings)
         old, expected = await find_identity(engine), await find_database(client)
-        click.echo(f"{describe_database(settings)} is database {old or 'without an identity'}")
+        found = f"database {old}" if old else "no identity yet"
+        click.echo(f"{describe_database(settings)}: {found}")
         click.echo(f"namespace {client.namespace} is for {_database(expected)}")
         if asks:
             under = "this identity" if keeps else "a new identity"

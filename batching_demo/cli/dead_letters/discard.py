@@ -1,4 +1,4 @@
-"""`batching-demo dead-letters discard`: close dead letters that nobody wants to retry."""
+"""`batching-demo dead-letters discard`: close dead letters without a retry."""
 
 import asyncio
 

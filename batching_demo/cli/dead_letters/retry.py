@@ -99,7 +99,7 @@ def retry(
 
 @dataclass(frozen=True)
 class _Run:
-    """One call of the command; prints each dead letter as soon as it knows what became of it."""
+    """One call of the command; prints the result of each retry as soon as it is known."""
 
     edited: str | None
     key: str | None

@@ -104,7 +104,7 @@ async def _refuse_unknown(engine: AsyncEngine, ids: Sequence[int]) -> None:
     if unknown := [str(one) for one in ids if one not in known]:
         raise click.ClickException(
             f"no dead letter {', '.join(unknown)}:"
-            " `batching-demo dead-letters list --status all` shows those there are"
+            " `batching-demo dead-letters list --status all` shows all that there are"
         )
 
 

@@ -70,7 +70,7 @@ async def find_hindrances(
     paused = set(workflow_ids).intersection(await list_executions(client, query))
     found += [
         f"{workflow_id} is paused in Temporal: `temporal workflow unpause --workflow-id"
-        f" {workflow_id}` lets it go on"
+        f" {workflow_id}` unpauses it"
         for workflow_id in sorted(paused)
     ]
     return [line for line in found if line]

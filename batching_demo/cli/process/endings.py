@@ -47,12 +47,12 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 
 def _last_resort(error: Exception) -> str:
-    """Name an error that nobody thought of; its message may quote records or passwords."""
+    """Name an unexpected error; its message may quote records or passwords."""
     if os.environ.get(TRACEBACK):
         traceback.print_exc(file=sys.stderr)
     return (
-        f"unexpected {type(error).__name__} at {_place(error)}: please report this to whoever"
-        f" maintains batching-demo, with the traceback that {TRACEBACK}=1 shows"
+        f"unexpected {type(error).__name__} at {_place(error)}: please report this to the"
+        f" maintainers of batching-demo, with the traceback that {TRACEBACK}=1 shows"
     )
 
 

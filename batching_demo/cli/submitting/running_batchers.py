@@ -1,4 +1,4 @@
-"""What whoever submits has to know of the batchers: said by the user, or read from those that run.
+"""The settings of batchers that a starter needs: given by the user, or read from those that run.
 
 A running batcher keeps its settings in its workflow's memo, so no worker is asked.
 """
@@ -53,7 +53,7 @@ compared_batcher_options = options.as_one(
 
 @dataclass(frozen=True)
 class Batchers:
-    """What whoever submits has to know of the batchers; by default, of those to be started."""
+    """The settings of batchers that a starter needs; by default, those of `batcher start`."""
 
     settings: BatcherSettings = field(default_factory=BatcherSettings)
     shards: int = RunOptions.shards

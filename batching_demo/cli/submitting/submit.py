@@ -34,11 +34,11 @@ REQUESTS_AT_ONCE = 32
 @quiet_option
 @click.pass_obj
 def submit(settings: Settings, file: InputOptions, into: TargetOptions, as_json: bool) -> None:
-    """Have the records of files stored, without workflows and without a batcher.
+    """Store the records of files, without workflows and without a batcher.
 
     A batcher worker writes them, together with those of other callers. Run it again, and the same
     files get the same verdicts. A FILE is CSV with a header, or NDJSON, either also gzipped, or a
-    directory of them; - is standard input. Without any it takes the bundled flights.
+    directory of them; - is standard input. Without FILE it takes the bundled flights.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ FAILURES_NAMED = 5
 
 
 def print_summary(summary: Summary, *, waited: bool, as_json: bool) -> None:
-    """Print what became of the records, and the first failures on standard error."""
+    """Print the records by verdict, and the first failures on standard error."""
     if as_json:
         click.echo(json.dumps(counts(summary, waited=waited)))
     else:

@@ -29,7 +29,9 @@ class TargetOptions:
         declared = {one.name: one for one in self.targets}
         if self.target not in declared:
             near = get_close_matches(self.target, [RECORDS_TARGET, *declared], 1)
-            advice = f"is it {near[0]}?" if near else "name the file that does with --targets"
+            advice = (
+                f"is it {near[0]}?" if near else "name the file that declares it with --targets"
+            )
             raise click.BadParameter(
                 f"nothing declares a target {self.target}: {advice}", param_hint="--target"
             )

@@ -1,1 +1,1 @@
-"""What a worker tells whoever watches it: metrics, logs of its SDK, and probes."""
+"""How a worker can be watched: metrics, logs of its SDK, and probes."""

@@ -1,4 +1,4 @@
-"""Find dead letters, and record what became of them."""
+"""Find dead letters, and record what happened to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What stands against a declared target, in words for whoever has to mend it."""
+"""What is wrong with a declared target, in words for the person who has to correct it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

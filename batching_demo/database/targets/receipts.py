@@ -1,4 +1,4 @@
-"""Delete receipts that nobody will ask for again."""
+"""Delete old receipts."""
 
 from datetime import timedelta
 

@@ -15,7 +15,7 @@ STALE = Verdict.STALE.value[0]
 
 @dataclass
 class Answers:
-    """What became of some rows of a write, by their numbers. What is not in it is undecided."""
+    """The results for some rows of a write, by their numbers. What is not in it is undecided."""
 
     codes: dict[int, str] = field(default_factory=dict)
     """A character of `VERDICT_BY_CODE` for each row that is decided."""

@@ -1,6 +1,7 @@
 """`batching-demo db roles`: owner, writer and reader, made by a superuser or by less than one."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from batching_demo.doctor.postgres.checks import check_postgres
 from batching_demo.settings import Settings
 from tests.support.commands import aside, assert_one_line
 from tests.support.database import execute, execute_at, fetch, scalar
+from tests.support.documents import read
 from tests.support.postgres import ChosenPostgres
 from tests.support.records import batch_info, record
 from tests.support.roles import PASSWORD, ROLES, let_log_in, url_as
@@ -221,6 +223,20 @@ def run_psql(url: str, script: str, **environ: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+async def test_the_page_removes_all_that_was_made(empty_database_url: str, prefix: str) -> None:
+    assert (await call(empty_database_url, "db", "upgrade")).exit_code == 0
+    assert (await roles(empty_database_url, "--apply", "--prefix", prefix)).exit_code == 0
+    page = read(ROOT / "docs" / "operate.md")
+    (block,) = [block for block in page.blocks if block.startswith("DROP VIEW")]
+    sql = re.sub("batching_(?=reader|writer|owner)", f"{prefix}_", block)
+    await execute_at(empty_database_url, *sql.splitlines())
+    left = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        f" UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE '{prefix}%'"
+    )
+    assert await select(empty_database_url, left) == []
 
 
 async def test_the_logins_of_compose_are_made_twice(postgres: ChosenPostgres) -> None:

@@ -4,7 +4,7 @@ Each is one statement with data-modifying CTEs, so it does everything or nothing
 
     WITH sent AS (...), ranked AS (...),        the records as rows, cast and ranked by key
          stored AS (INSERT ... RETURNING ...),  or an UPDATE
-         answered AS (...),                     what became of each record
+         answered AS (...),                     the result for each record
          kept AS (INSERT INTO receipts ...)     if the target has receipts
     SELECT ... FROM answered
 
@@ -150,7 +150,7 @@ def _answered(
     is_stored: ColumnElement[bool],
     verdict: str,
 ) -> Select[Any]:
-    """Return the end of a statement: what became of each record, and receipts.
+    """Return the end of a statement: the result for each record, and receipts.
 
     Args:
         target: Where the records go.
