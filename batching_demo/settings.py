@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import quote
@@ -111,7 +112,7 @@ class Settings:
             )
         return self.known_state_directory
 
-    @property
+    @cached_property
     def encryption_keys(self) -> str:
         """The keys that encrypt payloads, as `read_keys` reads them; empty if there are none.
 

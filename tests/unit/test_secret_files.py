@@ -75,7 +75,9 @@ def test_settings_and_temporal_see_what_is_in_files(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("hunter2\n")
     environ = {"XDG_STATE_HOME": str(tmp_path), f"{ENCRYPTION_KEYS}_FILE": str(file)}
-    assert Settings.from_environment(environ).encryption_keys == "hunter2"
+    settings = Settings.from_environment(environ)
+    assert settings.encryption_keys == "hunter2"
+    assert "hunter2" not in repr(settings)
     environ = {f"{API_KEY}_FILE": str(file), "TEMPORAL_ADDRESS": "cloud:7233"}
     assert choose_temporal(Settings(None), environ).config["api_key"] == "hunter2"
 
