@@ -12,12 +12,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from batching_demo.contracts.names import SUBMIT_SIGNAL, batcher_workflow_id
-from batching_demo.devstack.system import System
 from batching_demo.operator.start import start_batchers
 from tools.chaos.load import OPTIONS, SHARDS
 from tools.chaos.proxy import Proxy
 from tools.chaos.schedule import Fault, FaultKind
 from tools.chaos.trigger import Trigger
+from tools.system import System
 
 Report = Callable[[Fault], None]
 MALFORMED: Sequence[tuple[str, Sequence[object]]] = (

@@ -11,7 +11,6 @@ from temporalio.client import Client
 from batching_demo.contracts.targets import RECORDS_TARGET
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.schema.migrations import migrate
-from batching_demo.devstack.system import System, system_directory
 from batching_demo.devstack.workers import coalescing_by
 from batching_demo.operator.start import start_batchers
 from batching_demo.settings import TARGETS
@@ -24,6 +23,7 @@ from tools.chaos.own_workflow import own_worker
 from tools.chaos.part import Part
 from tools.chaos.proxy import Proxy
 from tools.chaos.schedule import Fault
+from tools.system import System, system_directory
 
 HEALING_SECONDS = 900.0
 """A requester whose batcher was terminated again and again submits after 10 minutes at most."""

@@ -12,13 +12,13 @@ from batching_demo.batcher_service.queues.redis_streams.options import StreamOpt
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from batching_demo.devstack.system import system_directory
 from batching_demo.devstack.valkey import ValkeyServer
 from batching_demo.queue_servers.stream_address import StreamAddress
 from tools.queue_chaos.consumers import Consumers
 from tools.queue_chaos.emptying import LOOK_SECONDS, wait_until_empty
 from tools.queue_chaos.load import POISONS, bodies, send_to_stream
 from tools.queue_chaos.result import APPLICATION, Result
+from tools.system import system_directory
 
 FSYNC = ("--appendfsync", "always")
 Report = Callable[[str], None]

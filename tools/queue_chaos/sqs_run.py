@@ -10,7 +10,6 @@ from batching_demo.batcher_service.queues.sqs.status import queue_status
 from batching_demo.database.schema.migrations import migrate
 from batching_demo.devstack.ports import find_free_port
 from batching_demo.devstack.postgres import PostgresServer
-from batching_demo.devstack.system import system_directory
 from batching_demo.queue_servers.sqs_address import SqsAddress
 from batching_demo.queue_servers.sqs_client import open_client
 from tools.queue_chaos.consumers import Consumers
@@ -18,6 +17,7 @@ from tools.queue_chaos.emptying import wait_until_empty
 from tools.queue_chaos.load import POISONS, bodies, send_to_sqs
 from tools.queue_chaos.result import APPLICATION, Result
 from tools.queue_chaos.sqs_server import ENVIRONMENT, counts, create_queue, running_sqs
+from tools.system import system_directory
 
 MAX_RECEIVE_COUNT = 3
 RESTART_SECONDS = 5.0

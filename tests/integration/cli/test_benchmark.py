@@ -7,13 +7,13 @@ from typing import Any
 import psutil
 import pytest
 
-from batching_demo.devstack.system import system_directory
 from tests.support.debian import needs_pgbouncer
 from tests.support.processes import start_process
 from tests.support.waiting import eventually
 from tools.benchmark.parts import own_table, write
 from tools.benchmark.parts.pooler import DIRECT, POOLED, TOLD
 from tools.benchmark.parts.write import OURS, measure_write
+from tools.system import system_directory
 
 
 async def benchmark(output: Path, *arguments: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support.root import ROOT
 from tools.benchmark.__main__ import main as benchmark
 from tools.chaos.__main__ import main as chaos
 
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 OTHERS = {"--", "--help", "--address", "--sql"}
 """Of all commands, of the Temporal CLI, and of Alembic."""
 _CALL = re.compile(r"(?:^|[\s/])batching-demo ([-a-z].*)|\$\(batching-demo ([^)]*)\)")
@@ -128,6 +130,21 @@ def test_every_program_and_folder_is_there(path: Path) -> None:
     text = path.read_text()
     named = re.findall(r"\b(?:scripts|tests|tools|batching_demo|alembic|examples)/[\w/.]*\w", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_module_that_contributors_are_sent_to_is_there() -> None:
+    named = {span for span in read(CONTRIBUTING).spans if re.fullmatch(r"[\w/]+\.py", span)}
+    folders = ("batching_demo", "tests", "tools", "examples")
+    there = [f"/{path}" for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in there)] == []
+
+
+def test_contributors_read_the_layers_that_are_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one["id"] == "layers")
+    arrows = " -> ".join(layers).replace("batching_demo.", "")
+    assert arrows in [" ".join(block.split()) for block in read(CONTRIBUTING).blocks]
 
 
 def test_continuous_integration_runs_what_the_readme_says() -> None:

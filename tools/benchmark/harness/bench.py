@@ -29,7 +29,6 @@ from batching_demo.contracts.names import (
 from batching_demo.contracts.operations import BatcherSettings
 from batching_demo.database.engine import create_transactional_engine
 from batching_demo.database.schema.migrations import migrate
-from batching_demo.devstack.system import System, system_directory
 from batching_demo.main_service.files.slice import work_of
 from batching_demo.main_service.messages import RunOptions, Source
 from batching_demo.main_service.starter import Starter
@@ -42,6 +41,7 @@ from tools.benchmark.harness.flights import SERIAL
 from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE
 from tools.benchmark.harness.floor_worker import FLOOR_WORKER, start_floor_worker
 from tools.benchmark.harness.memory import peaks
+from tools.system import System, system_directory
 
 NAME = "batching-demo benchmark"
 

@@ -7,13 +7,13 @@ import sys
 
 import psutil
 
-from batching_demo.devstack.system import System
 from batching_demo.devstack.workers import MALLOC
 from batching_demo.main_service.worker import build_worker
 from batching_demo.settings import Settings
 from batching_demo.temporal.connecting import connect
 from batching_demo.temporal.running import run_until_stopped
 from tools.benchmark.harness.floor import FLOOR_TASK_QUEUE, FloorWorkflow
+from tools.system import System
 
 FLOOR_WORKER = "floor"
 

@@ -14,7 +14,6 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import PollerBehaviorAutoscaling, WorkerConfig, WorkerDeploymentConfig
 
 from batching_demo.contracts.encoding import pack
-from batching_demo.devstack.system import System
 from batching_demo.devstack.workers import MALLOC
 from batching_demo.main_service.activities import load_records, prepare_records
 from batching_demo.main_service.files.read import read_slice
@@ -30,6 +29,7 @@ from batching_demo.main_service.worker import build_worker
 from batching_demo.settings import Settings
 from batching_demo.temporal.connecting import connect
 from batching_demo.temporal.running import run_until_stopped, workflow_runner
+from tools.system import System
 
 Change = Callable[[WorkerConfig], None]
 PLAIN = "as it is"
