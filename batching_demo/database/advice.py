@@ -137,6 +137,8 @@ POLICY = Advice(
     "change the policy, or give the role BYPASSRLS",
 )
 """42501 also, of a role with all privileges."""
+RULE = Advice("a table has a rule", "drop it, or make it a trigger: rules bar what workers send")
+"""0A000 also."""
 OUTAGE_ADVICE = "Postgres does not answer as it should: is it running, and is DATABASE_URL right?"
 WITHOUT_SQLSTATE: Mapping[type[BaseException], Advice] = {
     PoolTimeoutError: Advice(
@@ -159,7 +161,9 @@ _OF_POOLERS = ("58", "XX")
 _OUTSIDE_STATEMENTS = ("08", "0A", "28", "53", "57", "58", "XX")
 """Classes whose message holds nothing of a record, before the first statement or of a pooler."""
 _OF_A_POLICY = "ExecWithCheckOptions"
-_OF_A_PRIVILEGE = "aclcheck_error"
+_OF_A_RULE = "RewriteQuery"
+_NAME_NO_VALUES = (_OF_A_RULE, "aclcheck_error")
+"""Functions whose messages name a table, and hold nothing of a record."""
 
 
 def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = False) -> str:
@@ -176,7 +180,7 @@ def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = Fals
     function = getattr(cause, "server_source_function", None)
     if function == _OF_A_POLICY:
         return POLICY.text()
-    advice = _find(sqlstate, function, migrating=migrating)
+    advice = RULE if function == _OF_A_RULE else _find(sqlstate, function, migrating=migrating)
     if cause and (migrating or _may_be_quoted(error, sqlstate, function)):
         # The first argument is the message alone, and the text of the exception its detail too.
         return advice.text(" ".join(str(cause.args[0]).split()))
@@ -206,9 +210,9 @@ def _find(sqlstate: str, function: str | None, *, migrating: bool) -> Advice:
 def _may_be_quoted(error: BaseException, sqlstate: str, function: str | None) -> bool:
     """Return whether the message can hold nothing of a record.
 
-    It cannot if no statement was sent yet, or if a pooler has refused, or if it names privileges.
+    It cannot if no statement was sent yet, or if a pooler has refused, or if it names a table only.
     """
-    if function == _OF_A_PRIVILEGE:
+    if function in _NAME_NO_VALUES:
         return True
     before = isinstance(error, DBAPIError) and error.statement is None
     return (before or function is None) and sqlstate[:2] in _OUTSIDE_STATEMENTS
