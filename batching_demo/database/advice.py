@@ -93,6 +93,11 @@ BY_SQLSTATE: Mapping[str, Advice] = {
         "close some, raise the limit of the server, the database or the role, or lower --pool-size",
     ),
     "55": Advice("something that Postgres needs is in use, or not ready", SERVER_LOG),
+    "55000": Advice(
+        "something is not in the state that a statement needs",
+        "a published table needs a replica identity to be changed, and the constraint of a key must"
+        f" not be deferrable; otherwise {SERVER_LOG}",
+    ),
     "55P03": Advice(
         "a statement waited too long for a lock",
         "somebody holds one on the table, such as ALTER TABLE, VACUUM FULL or an open transaction:"
@@ -158,7 +163,7 @@ UNKNOWN = Advice(
 _POOLER = "08P01"
 _OF_POOLERS = ("58", "XX")
 """Classes that some poolers choose for whatever they refuse."""
-_OUTSIDE_STATEMENTS = ("08", "0A", "28", "53", "57", "58", "XX")
+_OUTSIDE_STATEMENTS = ("08", "0A", "28", "53", "55", "57", "58", "XX")
 """Classes whose message holds nothing of a record, before the first statement or of a pooler."""
 _OF_A_POLICY = "ExecWithCheckOptions"
 _OF_A_RULE = "RewriteQuery"

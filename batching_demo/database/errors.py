@@ -72,6 +72,8 @@ _STALE_PLAN = "0A000"
 # Connections, transactions, conflicts with other sessions, resources, locks, the shutdown, files,
 # internal errors.
 _SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
+_WRONG_STATE = "55000"
+"""Of an object, such as a published table without a replica identity. No waiting mends that."""
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -92,7 +94,7 @@ def classify(error: BaseException, *, migrating: bool = False) -> Failure:
     if not migrating and (group in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER):
         failure = Failure(FailureKind.POISON, "", sqlstate, condition)
         return replace(failure, reason=failure.refusal)
-    is_servers = sqlstate is None or group in _SERVER_CLASSES
+    is_servers = sqlstate is None or (group in _SERVER_CLASSES and sqlstate != _WRONG_STATE)
     kind = FailureKind.OUTAGE if is_servers else FailureKind.OPERATOR
     return Failure(kind, advise(error, sqlstate, migrating=migrating), sqlstate, condition)
 

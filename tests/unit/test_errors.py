@@ -33,6 +33,7 @@ WHO_ACTS = {
         ("3F000", "no schema"),
         ("P0002", "raised otherwise"),
         ("45035", "raised by a trigger of the house"),
+        ("55000", "no replica identity"),
         ("QQ123", "unheard of"),
     ],
     NOBODY: [
