@@ -94,8 +94,9 @@ BY_SQLSTATE: Mapping[str, Advice] = {
     ),
     "55": Advice("something that Postgres needs is in use, or not ready", SERVER_LOG),
     "55000": Advice(
-        "a table takes no rows as it is: it is a view, or lacks a replica identity",
-        f"{SERVER_LOG}; {CHECK}",
+        "something is not in the state that a statement needs",
+        "a published table needs a replica identity to be changed, and the constraint of a key must"
+        f" not be deferrable; otherwise {SERVER_LOG}; {CHECK}",
     ),
     "55P03": Advice(
         "a statement waited too long for a lock",
@@ -141,6 +142,8 @@ POLICY = Advice(
     "change the policy, or give the role BYPASSRLS",
 )
 """42501 also, of a role with all privileges."""
+RULE = Advice("a table has a rule", "drop it, or make it a trigger: rules bar what workers send")
+"""0A000 also."""
 OUTAGE_ADVICE = "Postgres does not answer as it should: is it running, and is DATABASE_URL right?"
 WITHOUT_SQLSTATE: Mapping[type[BaseException], Advice] = {
     PoolTimeoutError: Advice(
@@ -160,10 +163,12 @@ UNKNOWN = Advice(
 _POOLER = "08P01"
 _OF_POOLERS = ("58", "XX")
 """Classes that some poolers choose for whatever they refuse."""
-_OUTSIDE_STATEMENTS = ("08", "0A", "28", "53", "57", "58", "XX")
+_OUTSIDE_STATEMENTS = ("08", "0A", "28", "53", "55", "57", "58", "XX")
 """Classes whose message holds nothing of a record, before the first statement or of a pooler."""
 _OF_A_POLICY = "ExecWithCheckOptions"
-_OF_A_PRIVILEGE = "aclcheck_error"
+_OF_A_RULE = "RewriteQuery"
+_NAME_NO_VALUES = (_OF_A_RULE, "aclcheck_error")
+"""Functions whose messages name a table, and hold nothing of a record."""
 
 
 def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = False) -> str:
@@ -180,7 +185,7 @@ def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = Fals
     function = getattr(cause, "server_source_function", None)
     if function == _OF_A_POLICY:
         return POLICY.text()
-    advice = _find(sqlstate, function, migrating=migrating)
+    advice = RULE if function == _OF_A_RULE else _find(sqlstate, function, migrating=migrating)
     if cause and (migrating or _may_be_quoted(error, sqlstate, function)):
         # The first argument is the message alone, and the text of the exception its detail too.
         return advice.text(" ".join(str(cause.args[0]).split()))
@@ -210,9 +215,9 @@ def _find(sqlstate: str, function: str | None, *, migrating: bool) -> Advice:
 def _may_be_quoted(error: BaseException, sqlstate: str, function: str | None) -> bool:
     """Return whether the message can hold nothing of a record.
 
-    It cannot if no statement was sent yet, or if a pooler has refused, or if it names privileges.
+    It cannot if no statement was sent yet, or if a pooler has refused, or if it names a table only.
     """
-    if function == _OF_A_PRIVILEGE:
+    if function in _NAME_NO_VALUES:
         return True
     before = isinstance(error, DBAPIError) and error.statement is None
     return (before or function is None) and sqlstate[:2] in _OUTSIDE_STATEMENTS

@@ -74,6 +74,8 @@ _WRONG_STATE = "55000"
 # Connections, transactions, conflicts with other sessions, resources, locks, the shutdown, files,
 # internal errors.
 _SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
+_WRONG_STATE = "55000"
+"""Of an object, such as a published table without a replica identity. No waiting mends that."""
 
 
 def sqlstate_of(error: BaseException) -> str | None:

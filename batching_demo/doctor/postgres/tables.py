@@ -5,31 +5,41 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batching_demo.doctor.check import Check, ok
+from batching_demo.database.advice import RULE
+from batching_demo.database.roles.privileges import INSERTED
+from batching_demo.doctor.check import Check, ok, problem
 
 TABLES = "tables"
+OURS = "(SELECT to_regclass(name) AS oid, name FROM unnest(CAST(:names AS text[])) AS name) AS ours"
 FOUND = text(
-    """
-    WITH ours AS (SELECT to_regclass(name) AS oid, name
-                  FROM unnest(ARRAY['records', 'dead_letters']) AS name)
+    f"""
     SELECT ours.name, 'row level security, which applies to role ' || current_user AS what
-    FROM ours WHERE row_security_active(ours.oid)
+    FROM {OURS} WHERE row_security_active(ours.oid)
     UNION ALL
-    SELECT ours.name, 'policy ' || polname FROM ours JOIN pg_policy ON polrelid = ours.oid
+    SELECT ours.name, 'policy ' || polname FROM {OURS} JOIN pg_policy ON polrelid = ours.oid
     JOIN pg_class ON pg_class.oid = ours.oid WHERE relrowsecurity
     UNION ALL
-    SELECT ours.name, 'trigger ' || tgname FROM ours JOIN pg_trigger ON tgrelid = ours.oid
+    SELECT ours.name, 'trigger ' || tgname FROM {OURS} JOIN pg_trigger ON tgrelid = ours.oid
     WHERE NOT tgisinternal AND tgenabled <> 'D'
-    UNION ALL
-    SELECT ours.name, 'rule ' || rulename FROM ours JOIN pg_rewrite ON ev_class = ours.oid
     ORDER BY 1, 2
-    """
+    """  # nothing of it comes from outside
+)
+# Those for INSERT and UPDATE. Postgres then refuses the statements of workers as a whole.
+RULES = text(
+    f"""
+    SELECT ours.name, 'rule ' || rulename FROM {OURS} JOIN pg_rewrite ON ev_class = ours.oid
+    WHERE ev_type IN ('2', '3') AND ev_enabled <> 'D'
+    ORDER BY 1, 2
+    """  # nothing of it comes from outside
 )
 
 
 async def check_tables(connection: AsyncConnection) -> Check:
-    """Name policies, triggers and rules. They are no problem, but they explain rejections."""
-    found = (await connection.execute(FOUND)).all()
+    """Name what else decides. Policies and triggers explain rejections; rules let no row in."""
+    names = {"names": [*INSERTED]}
+    if rules := (await connection.execute(RULES, names)).all():
+        return problem(TABLES, f"{_listed(rules)}: {RULE.action}")
+    found = (await connection.execute(FOUND, names)).all()
     if not found:
         return ok(TABLES, "no policies, triggers or rules")
     return ok(TABLES, f"{_listed(found)}: a record that they refuse or change is rejected")

@@ -193,15 +193,28 @@ async def test_what_else_decides_what_is_stored(database_url: str) -> None:
         "CREATE POLICY tenant ON records USING (true)",
         "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         "CREATE TRIGGER pass BEFORE INSERT ON dead_letters FOR EACH ROW EXECUTE FUNCTION pass()",
-        "CREATE RULE nothing AS ON DELETE TO records DO INSTEAD NOTHING",
     )
     _, found = await examine()
     assert found["tables"] == (
         "ok",
         "dead_letters has trigger pass; records has policy tenant, row level security, which"
-        " applies to role batching_writer, rule nothing: a record that they refuse or change is"
-        " rejected",
+        " applies to role batching_writer: a record that they refuse or change is rejected",
     )
+
+
+async def test_a_rule_lets_no_row_in(database_url: str) -> None:
+    await execute_at(
+        database_url,
+        "CREATE RULE no_deletes AS ON DELETE TO records DO INSTEAD NOTHING",
+        "CREATE RULE audit AS ON INSERT TO records DO ALSO SELECT 1",
+    )
+    _, found = await examine()
+    advice = "drop it, or make it a trigger: rules bar what workers send"
+    assert found["tables"] == ("problem", f"records has rule audit: {advice}")
+    status, detail = found["permissions"]
+    assert status == "problem"
+    assert detail.startswith("a table has a rule (")
+    assert detail.endswith(f": {advice}")
 
 
 def test_a_state_directory_that_is_a_file(tmp_path: Path) -> None:

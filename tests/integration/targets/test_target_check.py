@@ -250,6 +250,11 @@ PROBLEMS = {
         {},
         ["rule ours replaces what is written"],
     ),
+    "no replica identity": (
+        "CREATE TABLE {t} (k text NOT NULL UNIQUE, n int); CREATE PUBLICATION of_{t} FOR TABLE {t}",
+        {"on_conflict": NEWEST, "newest_by": "n"},
+        ["does not have a replica identity and publishes updates (SQLSTATE 55000): change the"],
+    ),
     "several at once": (
         "CREATE TABLE {t} (k text, g int GENERATED ALWAYS AS (1) STORED)",
         {"columns": {"g": "x"}, "on_conflict": OnConflict.UPDATE},

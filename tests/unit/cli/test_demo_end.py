@@ -40,6 +40,6 @@ def test_an_error_names_the_server_of_the_demo(monkeypatch: pytest.MonkeyPatch) 
 
     own = Servers(Settings(Path("state"), devstack=ADDRESSES))
     monkeypatch.setattr(demo, "_embedded", lambda *_, **__: own)
-    monkeypatch.setattr(demo, "stop_by_signals", lambda: None)
+    monkeypatch.setattr(demo, "interrupt_on_signals", lambda: None)
     monkeypatch.setattr(demo, "name_servers", fail)
     assert_one_line(run("demo"), 1, "Temporal at x:1, the embedded Temporal")

@@ -12,6 +12,7 @@ from batching_demo.database.advice import (
     BY_SQLSTATE,
     OUTAGE_ADVICE,
     POLICY,
+    RULE,
     UNKNOWN,
     WHEN_MIGRATING,
     WITHOUT_SQLSTATE,
@@ -34,6 +35,7 @@ def rows() -> list[str]:
     tables: list[tuple[str, Advice]] = [
         *BY_SQLSTATE.items(),
         ("42501, policy", POLICY),
+        ("0A000, rule", RULE),
         ("any other", UNKNOWN),
         *((f"{code}, `db upgrade`", advice) for code, advice in WHEN_MIGRATING.items()),
         *((NAMES[kind], advice) for kind, advice in WITHOUT_SQLSTATE.items()),

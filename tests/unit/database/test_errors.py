@@ -34,6 +34,7 @@ WHO_ACTS = {
         ("55000", "a view in the place of a table"),
         ("P0002", "raised otherwise"),
         ("45035", "raised by a trigger of the house"),
+        ("55000", "no replica identity"),
         ("QQ123", "unheard of"),
     ],
     NOBODY: [
