@@ -4,6 +4,8 @@ import re
 
 PART = r'(?:"(?:[^"\0]|"")+"|[^\W\d][\w$]*)'
 NAME = re.compile(rf"({PART})(?:\.({PART}))?")
+LONGEST_NAME = 63
+"""Bytes of a name; Postgres cuts what is longer."""
 
 
 def parse_table_name(text: str) -> tuple[str, str] | None:
@@ -25,9 +27,11 @@ def quote_table_name(schema: str, name: str) -> str:
 
 def _unquoted(part: str) -> str:
     if part.startswith('"'):
-        return part[1:-1].replace('""', '"')
-    # Of UTF-8, Postgres turns only these into small letters.
-    return re.sub("[A-Z]", lambda letter: letter[0].lower(), part)
+        name = part[1:-1].replace('""', '"')
+    else:
+        # Of UTF-8, Postgres turns only these into small letters.
+        name = re.sub("[A-Z]", lambda letter: letter[0].lower(), part)
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def _quoted(part: str) -> str:

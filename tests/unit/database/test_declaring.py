@@ -94,6 +94,7 @@ def test_the_text_of_a_rule_is_the_rule() -> None:
         ("_a1$", ("", "_a1$")),
         ("é.t", ("é", "t")),
         ("ÉTATS", ("", "États")),
+        (f'{"a" * 70}."{"ü" * 40}"', ("a" * 63, "ü" * 31)),
         ("a.b.c", None),
         ("a b", None),
         ('"a', None),

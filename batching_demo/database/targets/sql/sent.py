@@ -25,12 +25,10 @@ from sqlalchemy.sql import quoted_name
 
 from batching_demo.contracts.targets import OnConflict
 from batching_demo.database.targets.sql_type import SqlType
+from batching_demo.database.targets.table_name import LONGEST_NAME
 
 if TYPE_CHECKING:
     from batching_demo.database.targets.own_target import OwnColumn, OwnTarget
-
-LONGEST_NAME = 63
-"""Bytes of a name; Postgres cuts what is longer."""
 
 
 def ranked_rows(target: "OwnTarget", *, with_defaults: bool) -> CTE:
