@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from batching_demo.contracts.errors import UserError
 
@@ -39,20 +39,23 @@ class SqsAddress:
         Raises:
             SqsAddressError: It is no address of a queue.
         """
-        parts = urlsplit(text)
-        if not text.startswith(SCHEME) or len(parts.path.strip("/").split("/")) != 2:
+        parts = _split(text)
+        names = parts.path.strip("/").split("/") if parts else []
+        if parts is None or not text.startswith(SCHEME) or not parts.netloc or len(names) != 2:
             raise SqsAddressError(
                 f"the address of a queue is its URL with {SCHEME} in place of https://, such as"
                 f" {EXAMPLE}"
             )
-        if parts.username or parts.password or parts.query:
+        if parts.username or parts.password or parts.query or parts.fragment:
             raise SqsAddressError(
                 "the address of a queue holds neither credentials nor options: give"
                 f" {SCHEME}{parts.hostname}{parts.path}, and set AWS_PROFILE, or AWS_ACCESS_KEY_ID"
                 " and AWS_SECRET_ACCESS_KEY"
             )
-        if endpoint_url and urlsplit(endpoint_url).scheme not in ("http", "https"):
-            raise SqsAddressError("--endpoint-url: give one that begins with http:// or https://")
+        if endpoint_url and not _is_endpoint(endpoint_url):
+            raise SqsAddressError(
+                "--endpoint-url: give the URL of a server, such as http://127.0.0.1:9324"
+            )
         return cls(parts.netloc, parts.path.rstrip("/"), endpoint_url and endpoint_url.rstrip("/"))
 
     def __str__(self) -> str:
@@ -73,3 +76,22 @@ class SqsAddress:
     def is_fifo(self) -> bool:
         """Whether it is a FIFO queue."""
         return self.path.endswith(".fifo")
+
+
+def _split(text: str) -> SplitResult | None:
+    """Return the parts of a URL; None if its host or its port cannot be read."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_endpoint(url: str) -> bool:
+    parts = _split(url)
+    return (
+        parts is not None
+        and parts.scheme in ("http", "https")
+        and re.fullmatch(r"[\w.:\[\]-]+", parts.netloc) is not None
+    )

@@ -95,7 +95,7 @@ def _refuse_other_scheme(scheme: str) -> None:
             f"{scheme}:// is not supported: name one server that is neither a node of a cluster nor"
             f" behind Sentinel, such as {EXAMPLE}"
         )
-    raise _malformed("it begins with redis://, or with rediss:// for TLS")
+    raise _malformed("it begins with redis://, or rediss:// for TLS; one of SQS with sqs://")
 
 
 def _check_options(query: str) -> None:
