@@ -1,4 +1,5 @@
 // Stores one record, without a workflow: node write.ts ORDER_ID ITEM
+import { createHash } from 'node:crypto';
 import { ActivityExecutionAlreadyStartedError, Client, Connection } from '@temporalio/client';
 
 type Verdict = 'written' | 'duplicate' | 'conflict' | 'rejected' | 'updated' | 'stale';
@@ -25,7 +26,7 @@ async function write(client: Client, id: string, request: object): Promise<Answe
       heartbeatTimeout: '20s',
       // The same id again gets the same answer, while the first request runs and afterwards.
       idConflictPolicy: 'USE_EXISTING',
-      idReusePolicy: 'REJECT_DUPLICATE',
+      idReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     });
   } catch (error) {
     if (!(error instanceof ActivityExecutionAlreadyStartedError)) throw error;
@@ -36,7 +37,9 @@ async function write(client: Client, id: string, request: object): Promise<Answe
 const [orderId, item] = process.argv.slice(2);
 const connection = await Connection.connect({ address: process.env.TEMPORAL_ADDRESS });
 const client = new Client({ connection, namespace: process.env.TEMPORAL_NAMESPACE });
-const record = { key: orderId, payload: { item } };
-const answer = await write(client, `order-${orderId}`, { source: 'orders', records: [record] });
+const request = { source: 'orders', records: [{ key: orderId, payload: { item } }] };
+// Temporal answers an id, whatever is sent with it. So other records need another one.
+const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex').slice(0, 16);
+const answer = await write(client, `order-${orderId}-${digest}`, request);
 console.log(JSON.stringify(answer.records));
 await connection.close();

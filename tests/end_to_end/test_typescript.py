@@ -85,6 +85,8 @@ async def test_a_caller_in_typescript(
     async with batcher_service(client, engine, BatcherSettings(linger_seconds=0.2)):
         first, at_once = await asyncio.gather(write("17", "tea"), write("17", "tea"))
         later = await write("17", "tea")
+        (other,) = await write("17", "coffee")
+    assert other["verdict"] == "conflict"
     assert first == at_once == later
     assert [(one["key"], one["verdict"], one["problem"]) for one in first] == [
         ("17", "written", None)
