@@ -113,7 +113,7 @@ def _build_app(settings: Settings, origins: Collection[str], token: str) -> "App
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"the {WHAT} needs {error.name}: install it with"
-            " `pip install 'batching-demo[encryption]'`"
+            " `pip install 'FOLDER_OF_THE_CLONE[encryption]'`"
         ) from None
     return build_app(codec, origins, token)
 
