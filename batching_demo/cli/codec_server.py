@@ -130,7 +130,7 @@ def _build_runner(settings: Settings, origins: Collection[str], token: str) -> "
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"the {WHAT} needs {error.name}: install it with"
-            " `pip install 'batching-demo[encryption]'`"
+            " `pip install 'FOLDER_OF_THE_CLONE[encryption]'`"
         ) from None
     return build_runner(codec, origins, token)
 

@@ -69,8 +69,6 @@ def database_errors(*, migrating: bool = False) -> Iterator[None]:
 _POISON_CLASSES = ("22", "23", "54")
 _RAISED_BY_A_TRIGGER = "P0001"
 _STALE_PLAN = "0A000"
-_WRONG_STATE = "55000"
-"""Of a table that takes no rows, such as a view in its place. It does not pass by itself."""
 # Connections, transactions, conflicts with other sessions, resources, locks, the shutdown, files,
 # internal errors.
 _SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")

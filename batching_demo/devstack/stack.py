@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from batching_demo.devstack.errors import DevStackError
 from batching_demo.devstack.files import exclusively, write_atomically
@@ -108,7 +109,9 @@ def _postgres_up(state_directory: Path, report: Report, undo: ExitStack) -> Post
     new = PostgresServer(directory, POSTGRES_PORT)
     undo.callback(new.stop)
     new.initialise()
-    return _start(lambda: PostgresServer(directory, choose_port(POSTGRES_PORT)), report)
+    before = DevStackAddresses.read(state_directory)
+    port = _port_before(before and before.database_url) or POSTGRES_PORT
+    return _start(lambda: PostgresServer(directory, choose_port(port)), report)
 
 
 def _temporal_up(state_directory: Path, report: Report, undo: ExitStack) -> TemporalServer:
@@ -117,8 +120,11 @@ def _temporal_up(state_directory: Path, report: Report, undo: ExitStack) -> Temp
         running.start()
         return running
     undo.callback(TemporalServer(directory, TEMPORAL_PORT, UI_PORT).stop)
+    before = DevStackAddresses.read(state_directory)
+    port = _port_before(before and f"//{before.temporal_address}") or TEMPORAL_PORT
+    ui_port = _port_before(before and before.ui_url) or UI_PORT
     return _start(
-        lambda: TemporalServer(directory, choose_port(TEMPORAL_PORT), choose_port(UI_PORT)), report
+        lambda: TemporalServer(directory, choose_port(port), choose_port(ui_port)), report
     )
 
 
@@ -133,7 +139,14 @@ def _valkey_up(
     if not queue:
         return None
     undo.callback(ValkeyServer(directory, VALKEY_PORT).stop)
-    return _start(lambda: ValkeyServer(directory, choose_port(VALKEY_PORT)), report)
+    before = DevStackAddresses.read(state_directory)
+    port = _port_before(before and before.queue_url) or VALKEY_PORT
+    return _start(lambda: ValkeyServer(directory, choose_port(port)), report)
+
+
+def _port_before(url: str | None) -> int | None:
+    """Return the port that a server had before it died, where workers still try to reach it."""
+    return urlsplit(url).port if url else None
 
 
 def _start(make: Callable[[], Server], report: Report) -> Server:

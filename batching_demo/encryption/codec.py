@@ -43,8 +43,8 @@ class EncryptionCodec(PayloadCodec):
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError:
             raise SettingsError(
-                f"{ENCRYPTION_KEYS} needs the package cryptography: install"
-                " batching-demo[encryption]"
+                f"{ENCRYPTION_KEYS} needs the package cryptography: install it with"
+                " `pip install 'FOLDER_OF_THE_CLONE[encryption]'`"
             ) from None
         self._invalid_tag = InvalidTag
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.by_id.items()}

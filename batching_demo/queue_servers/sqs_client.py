@@ -47,7 +47,7 @@ async def open_client(address: SqsAddress) -> AsyncIterator[Any]:
         from aiobotocore.session import get_session
     except ImportError:
         raise SqsMissingError(
-            "SQS needs aiobotocore: install it with `pip install 'batching-demo[sqs]'`"
+            "SQS needs aiobotocore: install it with `pip install 'FOLDER_OF_THE_CLONE[sqs]'`"
         ) from None
     config = AioConfig(
         connect_timeout=CONNECT_SECONDS,

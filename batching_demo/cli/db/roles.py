@@ -42,7 +42,7 @@ def roles_command(
     """Print the SQL that makes three roles with the privileges that each needs, and no more.
 
     The owner migrates. The writer is for batcher workers, intake workers and the commands that look
-    at what is stored or settle dead letters. The reader is for people and Grafana. The SQL may run
+    at what is stored or handle dead letters. The reader is for people and Grafana. The SQL may run
     any number of times, before the first migration or after it. With --targets they get what they
     need on these tables too. Roles have no login: the last lines say how to make one.
 

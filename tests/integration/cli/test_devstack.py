@@ -196,7 +196,7 @@ def test_up_carries_on_where_a_killed_one_left_off(directory: Path) -> None:
     assert stack.status(directory).is_running
 
 
-async def test_taken_ports_are_avoided(
+async def test_taken_ports_are_avoided_and_later_ones_kept(
     used_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("POSTGRES_PORT", "TEMPORAL_PORT", "UI_PORT")
@@ -208,6 +208,13 @@ async def test_taken_ports_are_avoided(
         for name, port in zip(names, usual, strict=True):
             monkeypatch.setattr(stack, name, port)
         addresses = stack.up(used_directory, ignore)
+        # Workers still try to reach servers that have died.
+        found = stack.status(used_directory)
+        assert found.postgres
+        assert found.temporal
+        found.postgres.stop()
+        found.temporal.stop()
+        assert stack.up(used_directory, ignore) == addresses
 
     for port in usual:
         assert f":{port}" not in addresses.model_dump_json()

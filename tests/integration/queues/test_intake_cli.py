@@ -99,7 +99,7 @@ def test_without_the_extra_one_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, "redis", None)
     monkeypatch.setenv("DATABASE_URL", "postgresql://nowhere/none")
     result = run("intake", *command, "redis://host/0/orders")
-    assert_one_line(result, 1, "pip install 'batching-demo[redis]'")
+    assert_one_line(result, 1, "pip install 'FOLDER_OF_THE_CLONE[redis]'")
 
 
 async def test_a_record_that_is_no_object_is_sent_as_it_is(

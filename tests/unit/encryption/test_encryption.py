@@ -150,7 +150,7 @@ def test_a_client_has_one_codec() -> None:
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
-    with pytest.raises(SettingsError, match=r"install batching-demo\[encryption\]"):
+    with pytest.raises(SettingsError, match=r"FOLDER_OF_THE_CLONE\[encryption\]"):
         EncryptionCodec(read_keys(A))
 
 
