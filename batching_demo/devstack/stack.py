@@ -110,7 +110,7 @@ def _postgres_up(state_directory: Path, report: Report, undo: ExitStack) -> Post
     undo.callback(new.stop)
     new.initialise()
     before = DevStackAddresses.read(state_directory)
-    port = _port_before(before and before.database_url) or POSTGRES_PORT
+    port = _port_before(before.database_url if before else None) or POSTGRES_PORT
     return _start(lambda: PostgresServer(directory, choose_port(port)), report)
 
 
@@ -121,8 +121,8 @@ def _temporal_up(state_directory: Path, report: Report, undo: ExitStack) -> Temp
         return running
     undo.callback(TemporalServer(directory, TEMPORAL_PORT, UI_PORT).stop)
     before = DevStackAddresses.read(state_directory)
-    port = _port_before(before and f"//{before.temporal_address}") or TEMPORAL_PORT
-    ui_port = _port_before(before and before.ui_url) or UI_PORT
+    port = _port_before(f"//{before.temporal_address}" if before else None) or TEMPORAL_PORT
+    ui_port = _port_before(before.ui_url if before else None) or UI_PORT
     return _start(
         lambda: TemporalServer(directory, choose_port(port), choose_port(ui_port)), report
     )
@@ -140,7 +140,7 @@ def _valkey_up(
         return None
     undo.callback(ValkeyServer(directory, VALKEY_PORT).stop)
     before = DevStackAddresses.read(state_directory)
-    port = _port_before(before and before.queue_url) or VALKEY_PORT
+    port = _port_before(before.queue_url if before else None) or VALKEY_PORT
     return _start(lambda: ValkeyServer(directory, choose_port(port)), report)
 
 

@@ -27,7 +27,8 @@ def load_client() -> None:
         import redis.asyncio  # noqa: F401
     except ImportError:
         raise RedisMissingError(
-            "queues of Redis need redis-py: install it with `pip install 'FOLDER_OF_THE_CLONE[redis]'`"
+            "queues of Redis need redis-py: install it with"
+            " `pip install 'FOLDER_OF_THE_CLONE[redis]'`"
         ) from None
 
 
