@@ -33,6 +33,7 @@ from batching_demo.database.writing.target import Target
 from batching_demo.database.writing.writes import try_target, write_batch, write_unbatched
 
 LONGEST_TRY_SECONDS = 10.0
+"""After this the database is taken for silent. A try sends few statements, and no rows."""
 WriteRows = Callable[[Rows, Target], Awaitable[WriteResult]]
 """Writes the rows of one target."""
 UNKNOWN_LABEL = "unknown"

@@ -22,7 +22,7 @@ FOUND = text(
     SELECT ours.name, 'trigger ' || tgname FROM {OURS} JOIN pg_trigger ON tgrelid = ours.oid
     WHERE NOT tgisinternal AND tgenabled <> 'D'
     ORDER BY 1, 2
-    """  # nothing of it comes from outside
+    """
 )
 # Those for INSERT and UPDATE. Postgres then refuses the statements of workers as a whole.
 RULES = text(
@@ -30,7 +30,7 @@ RULES = text(
     SELECT ours.name, 'rule ' || rulename FROM {OURS} JOIN pg_rewrite ON ev_class = ours.oid
     WHERE ev_type IN ('2', '3') AND ev_enabled <> 'D'
     ORDER BY 1, 2
-    """  # nothing of it comes from outside
+    """
 )
 
 
