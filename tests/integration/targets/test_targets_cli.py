@@ -86,7 +86,7 @@ async def test_json_has_the_same(engine: AsyncEngine) -> None:
     ("arguments", "words"),
     [
         (["invoises"], "targets.toml declares no target invoises: is it invoices?"),
-        ([], "no target is declared: name the file"),
+        ([], "no target is declared: name a file that declares some"),
         (["--targets", "none.toml"], "none.toml cannot be read"),
     ],
 )
