@@ -39,7 +39,8 @@ def raised(error: Exception) -> QueueError:
 )
 @pytest.mark.parametrize("in_pipeline", [False, True])
 def test_only_what_stays_ends_a_consumer(answer: str, passes: bool, in_pipeline: bool) -> None:
-    error = BaseParser.parse_error(answer)
+    parse: Any = BaseParser.parse_error
+    error = parse(answer)
     if in_pipeline:
         Pipeline.annotate_exception(cast(Any, None), error, 1, ["XADD", "orders", "hunter2"])
     worded = raised(error)
