@@ -37,9 +37,7 @@ async def packed_in(body: bytes, converter: DataConverter) -> bytes:
     if payload is None:
         return body
     try:
-        packed: bytes
-        (packed,) = await converter.decode([payload], [bytes])
-        return packed
+        (packed,) = await converter.decode([payload])
     except UndecodableError:
         raise
     except Exception as error:
@@ -48,6 +46,7 @@ async def packed_in(body: bytes, converter: DataConverter) -> bytes:
             f"payloads cannot be decoded ({type(error).__name__}): give this worker the codec that"
             " the other processes have"
         ) from None
+    return packed if isinstance(packed, bytes) else body
 
 
 def _payload(body: bytes) -> Payload | None:

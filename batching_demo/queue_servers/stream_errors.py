@@ -67,9 +67,10 @@ def _not_reached(address: StreamAddress, error: Exception) -> QueueError:
             f"{address}: the certificate of the server is not trusted ({cause.verify_message}):"
             " name its authority with ?ssl_ca_certs=/path at the end of the address"
         )
-    if isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError):
+    unreadable = isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError)
+    if unreadable and "ssl_" in address.server_url:
         return QueueError(
-            f"{address}: a file that an option after the ? names cannot be read ({cause.strerror})"
+            f"{address}: a file that an option after the ? names cannot be read ({_reason(cause)})"
         )
     if isinstance(cause, ssl.SSLError) and cause.reason:
         return QueueAwayError(
@@ -78,8 +79,11 @@ def _not_reached(address: StreamAddress, error: Exception) -> QueueError:
         )
     if "NOAUTH" in str(error):
         return QueueError(f"{address}: the server asks for a password, and the address has none")
-    reason = (isinstance(cause, OSError) and cause.strerror) or type(cause).__name__
-    return QueueAwayError(f"{address}: the server does not answer ({reason})")
+    return QueueAwayError(f"{address}: the server does not answer ({_reason(cause)})")
+
+
+def _reason(cause: BaseException) -> str:
+    return (isinstance(cause, OSError) and cause.strerror) or type(cause).__name__
 
 
 def _may_pass(error: Exception, text: str) -> bool:

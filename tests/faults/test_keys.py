@@ -110,8 +110,8 @@ async def test_a_wrong_key_is_named_and_loses_nothing(
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ("", "is encrypted under key 'a': add that key to BATCHING_DEMO_ENCRYPTION_KEYS"),
-        (KEY_B, "is encrypted under key 'a': add that key to BATCHING_DEMO_ENCRYPTION_KEYS"),
+        ("", "are encrypted under key 'a': add that key to BATCHING_DEMO_ENCRYPTION_KEYS"),
+        (KEY_B, "are encrypted under key 'a': add that key to BATCHING_DEMO_ENCRYPTION_KEYS"),
         (WRONG_A, "key 'a' of BATCHING_DEMO_ENCRYPTION_KEYS is not the one that has encrypted"),
     ],
 )

@@ -57,6 +57,9 @@ async def test_a_codec_that_this_worker_lacks_is_asked_for() -> None:
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("body", [b"", b"text", b"\xff", b"[", b"\n\x00"])
-async def test_what_is_no_payload_stays_as_it_is(body: bytes) -> None:
+JSON = Payload(metadata={"encoding": b"json/plain"}, data=b'"text"').SerializeToString()
+
+
+@pytest.mark.parametrize("body", [JSON, b"", b"text", b"\xff", b"[", b"\n\x00"])
+async def test_what_was_not_packed_stays_as_it_is(body: bytes) -> None:
     assert await packed_in(body, converter(KEY_A)) == body

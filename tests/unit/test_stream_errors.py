@@ -15,8 +15,8 @@ from batching_demo.queue_servers.stream_errors import redis_errors
 STREAM = StreamAddress.parse("redis://host/0/orders")
 
 
-def raised(error: Exception) -> QueueError:
-    with pytest.raises(QueueError) as worded, redis_errors(STREAM):
+def raised(error: Exception, stream: StreamAddress = STREAM) -> QueueError:
+    with pytest.raises(QueueError) as worded, redis_errors(stream):
         raise error
     assert "\n" not in str(worded.value)
     return worded.value
@@ -39,7 +39,8 @@ def raised(error: Exception) -> QueueError:
 )
 @pytest.mark.parametrize("in_pipeline", [False, True])
 def test_only_what_stays_ends_a_consumer(answer: str, passes: bool, in_pipeline: bool) -> None:
-    error = BaseParser.parse_error(answer)
+    parse: Any = BaseParser.parse_error
+    error = parse(answer)
     if in_pipeline:
         Pipeline.annotate_exception(cast(Any, None), error, 1, ["XADD", "orders", "hunter2"])
     worded = raised(error)
@@ -55,9 +56,16 @@ def not_connected(cause: OSError) -> NotConnected:
 
 
 def test_a_file_of_tls_that_is_missing_is_no_outage() -> None:
-    worded = raised(not_connected(FileNotFoundError(2, "No such file or directory")))
+    stream = StreamAddress.parse("rediss://host/0/orders?ssl_ca_certs=/missing")
+    worded = raised(not_connected(FileNotFoundError(2, "No such file or directory")), stream)
     assert "an option after the ? names cannot be read (No such file" in str(worded)
     assert not isinstance(worded, QueueAwayError)
+
+
+def test_a_connection_that_the_machine_forbids_is_an_outage() -> None:
+    worded = raised(not_connected(PermissionError(1, "Operation not permitted")))
+    assert isinstance(worded, QueueAwayError)
+    assert "does not answer (Operation not permitted)" in str(worded)
 
 
 def test_tls_that_fails_is_named() -> None:

@@ -97,10 +97,11 @@ class Consumer:
                     break
                 await self._step([keeping] if stop.is_set() else [keeping, stopped])
             if len(self._held):
-                await self._give_up()
+                await self._give_up(at_once=True)
         except QueueError:
-            # What the queue refuses is no reason to suspect a message.
-            await self._give_up()
+            # What the queue refuses is no reason to suspect a message. The next consumer may meet
+            # the same, so there is no hurry.
+            await self._give_up(at_once=False)
             raise
         finally:
             # redis-py may swallow a cancellation, so nothing may go on for ever after one.
@@ -111,10 +112,10 @@ class Consumer:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._receiver.end()
 
-    async def _give_up(self) -> None:
+    async def _give_up(self, *, at_once: bool) -> None:
         """Let others have what is held, if the queue takes that now."""
         with suppress(QueueError):
-            await self._source.give_up()
+            await self._source.give_up(at_once=at_once)
 
     @property
     def _running(self) -> list[asyncio.Task[None]]:

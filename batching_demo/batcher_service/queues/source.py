@@ -87,8 +87,14 @@ class Source(Protocol):
     async def status(self) -> QueueStatus:
         """Return what is on the queue."""
 
-    async def give_up(self) -> None:
-        """Let others have the held messages at once: this consumer ends without writing them."""
+    async def give_up(self, *, at_once: bool = True) -> None:
+        """Let others have the held messages: this consumer ends without writing them.
+
+        If the queue can do that, it counts no delivery.
+
+        Args:
+            at_once: Whether they have them at once, or only after as long as if it had died.
+        """
 
     async def close(self) -> None:
         """Close the connections."""

@@ -13,7 +13,10 @@ from temporalio.testing import ActivityEnvironment
 
 from batching_demo import EncryptionPlugin
 from batching_demo.batcher_service.queues import consumers as consumers_module
-from batching_demo.batcher_service.queues.consumers import SubmissionConsumers
+from batching_demo.batcher_service.queues.consumers import (
+    CLAIM_AFTER_SECONDS,
+    SubmissionConsumers,
+)
 from batching_demo.contracts.batches import BatchHeader
 from batching_demo.contracts.encoding import join
 from batching_demo.contracts.messages import Submission, Verdicts
@@ -28,7 +31,7 @@ from batching_demo.queue_servers.submission_streams import (
 from batching_demo.requester.messages import Enqueued, EnqueueInput
 from batching_demo.requester.queued.enqueuer import Enqueuer
 from tests.support.encryption import KEY_A, KEY_B, WRONG_A
-from tests.support.queues import client_of, deliveries, length
+from tests.support.queues import client_of, length
 from tests.support.records import record, submission
 from tests.support.waiting import eventually, in_time
 
@@ -212,7 +215,11 @@ async def test_a_worker_without_the_key_leaves_entries_to_others(
         assert worker.written == ["s1"]
 
         async def is_given_back() -> None:
-            assert list((await deliveries(stream, GROUP)).values()) == [0]
+            async with client_of(stream) as client:
+                claimable = await client.xpending_range(
+                    stream.stream, GROUP, "-", "+", 9, idle=int(CLAIM_AFTER_SECONDS * 1000)
+                )
+            assert [one["times_delivered"] for one in claimable] == [1]
 
         await eventually(is_given_back)
         worker.use_keys(KEY_A)

@@ -30,7 +30,7 @@ class Queue:
     def __init__(self) -> None:
         self.received = 0
         self.acked: list[str] = []
-        self.is_given_up = False
+        self.given_up_at_once: bool | None = None
 
     async def receive(self, at_most: int) -> Sequence[Message]:
         self.received += 1
@@ -48,8 +48,8 @@ class Queue:
     async def status(self) -> QueueStatus:
         raise NotImplementedError
 
-    async def give_up(self) -> None:
-        self.is_given_up = True
+    async def give_up(self, *, at_once: bool = True) -> None:
+        self.given_up_at_once = at_once
 
     async def close(self) -> None: ...
 
@@ -119,7 +119,7 @@ async def test_what_the_queue_refuses_counts_as_no_delivery() -> None:
     consumer = Consumer(source, AT_ONCE, read, write, probe, max_deliveries=5)
     with pytest.raises(QueueError, match="the user may not do this"):
         await in_time(consumer.run(asyncio.Event()))
-    assert source.is_given_up
+    assert source.given_up_at_once is False
 
 
 async def test_nothing_is_received_before_the_database_takes_records(

@@ -74,19 +74,24 @@ async def _forget_deleted(member: Membership, ids: set[str]) -> None:
         await client.xack(stream, member.options.group, *gone)
 
 
-async def give_back(member: Membership, deliveries: Mapping[str, int]) -> None:
-    """Make held entries look as if they had never been delivered to this consumer.
+async def give_back(
+    member: Membership, deliveries: Mapping[str, int], *, at_once: bool = True
+) -> None:
+    """Take back the delivery of held entries to this consumer, so that it does not count.
+
+    A first one stays: the next delivery has to be known for one that may be a repetition.
 
     Args:
         member: Of the group.
         deliveries: How often each has been delivered, this time included, by id.
+        at_once: Whether they may be claimed at once.
     """
     by_deliveries: dict[int, list[str]] = {}
     for one, number in sorted(deliveries.items()):
         by_deliveries.setdefault(number, []).append(one)
-    idle = int(member.options.claim_after_seconds * 1000)
+    idle = int(member.options.claim_after_seconds * 1000) if at_once else 0
     for number, ids in by_deliveries.items():
-        await claim_to_itself(member, ids, idle=idle, retrycount=number - 1)
+        await claim_to_itself(member, ids, idle=idle, retrycount=max(number - 1, 1))
 
 
 async def claim_to_itself(member: Membership, ids: Sequence[str], **options: int) -> None:

@@ -134,13 +134,13 @@ class StreamSource:
             client = await self._member.client()
             return await stream_status(client, self._address, self._options.group)
 
-    async def give_up(self) -> None:
-        """Make the held entries look as if they had never been delivered to this consumer.
+    async def give_up(self, *, at_once: bool = True) -> None:
+        """Give the held entries back, which takes their last delivery back too.
 
         A consumer that is stopped while the database is away is no reason to suspect them.
         """
         with self._member.errors():
-            await give_back(self._member, self._held)
+            await give_back(self._member, self._held, at_once=at_once)
         self._held.clear()
 
     async def close(self) -> None:

@@ -109,9 +109,10 @@ class SqsSource:
         """Return what is on the queue."""
         return await queue_status(await self._requests.client(), self._address)
 
-    async def give_up(self) -> None:
-        """Make all held messages visible to others."""
-        await self._change_visibility(0)
+    async def give_up(self, *, at_once: bool = True) -> None:
+        """Make all held messages visible to others, or have them become so."""
+        if at_once:
+            await self._change_visibility(0)
         self._handles.clear()
         self._suspects.clear()
 
