@@ -213,8 +213,8 @@ class Inserter:
         if any(failed.is_servers for failed in suspects.values()):
             await asyncio.sleep(PAUSE_SECONDS)
         for row, failed in suspects.items():
-            if failed.has_waited_for_server:
-                # It has failed so in many attempts, and one more would take as long as before.
+            if failed.has_waited_for_server and not self._has_time:
+                # It has failed so in many attempts, and one more would take as long again.
                 self._refusals[row] = failed.failure
             # What was not the fault of the row may be over by now, such as a stale plan.
             elif failed_again := await self._try_half([row]):
