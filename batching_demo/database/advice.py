@@ -29,6 +29,9 @@ BY_ITSELF = "nothing is lost, and workers try again by themselves"
 UPGRADE = "run `batching-demo db upgrade`"
 CHECK = "of a table of your own, run `batching-demo targets check`"
 SERVER_LOG = "look into the log of the Postgres server"
+WRONG_STATE = "55000"
+"""Of an object, such as a published table without a replica identity. No waiting mends that. Before
+the session has begun it is the state of the database, which may pass."""
 BY_SQLSTATE: Mapping[str, Advice] = {
     "08": Advice("the connection to Postgres broke", BY_ITSELF),
     "08P01": Advice(
@@ -93,7 +96,7 @@ BY_SQLSTATE: Mapping[str, Advice] = {
         "close some, raise the limit of the server, the database or the role, or lower --pool-size",
     ),
     "55": Advice("something that Postgres needs is in use, or not ready", SERVER_LOG),
-    "55000": Advice(
+    WRONG_STATE: Advice(
         "something is not in the state that a statement needs",
         "a published table needs a replica identity to be changed, and the constraint of a key must"
         f" not be deferrable; otherwise {SERVER_LOG}; {CHECK}",
@@ -185,11 +188,18 @@ def advise(error: BaseException, sqlstate: str | None, *, migrating: bool = Fals
     function = getattr(cause, "server_source_function", None)
     if function == _OF_A_POLICY:
         return POLICY.text()
+    if ends_session(error) and sqlstate == WRONG_STATE:
+        sqlstate = WRONG_STATE[:2]
     advice = RULE if function == _OF_A_RULE else _find(sqlstate, function, migrating=migrating)
     if cause and (migrating or _may_be_quoted(error, sqlstate, function)):
         # The first argument is the message alone, and the text of the exception its detail too.
         return advice.text(" ".join(str(cause.args[0]).split()))
     return advice.text()
+
+
+def ends_session(error: BaseException) -> bool:
+    """Return whether Postgres has ended the session with a failure, or has not let it begin."""
+    return getattr(cause_of(error), "severity_en", None) == "FATAL"
 
 
 def cause_of(error: BaseException) -> BaseException | None:

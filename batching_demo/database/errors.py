@@ -9,7 +9,7 @@ from asyncpg import InterfaceError, PostgresError, PostgresLogMessage, UnknownPo
 from sqlalchemy.exc import SQLAlchemyError
 
 from batching_demo.contracts.errors import UserError
-from batching_demo.database.advice import advise, cause_of
+from batching_demo.database.advice import WRONG_STATE, advise, cause_of, ends_session
 
 
 class FailureKind(StrEnum):
@@ -72,8 +72,6 @@ _STALE_PLAN = "0A000"
 # Connections, transactions, conflicts with other sessions, resources, locks, the shutdown, files,
 # internal errors.
 _SERVER_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
-_WRONG_STATE = "55000"
-"""Of an object, such as a published table without a replica identity. No waiting mends that."""
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -94,7 +92,8 @@ def classify(error: BaseException, *, migrating: bool = False) -> Failure:
     if not migrating and (group in _POISON_CLASSES or sqlstate == _RAISED_BY_A_TRIGGER):
         failure = Failure(FailureKind.POISON, "", sqlstate, condition)
         return replace(failure, reason=failure.refusal)
-    is_servers = sqlstate is None or (group in _SERVER_CLASSES and sqlstate != _WRONG_STATE)
+    is_objects = sqlstate == WRONG_STATE and not ends_session(error)
+    is_servers = sqlstate is None or (group in _SERVER_CLASSES and not is_objects)
     kind = FailureKind.OUTAGE if is_servers else FailureKind.OPERATOR
     return Failure(kind, advise(error, sqlstate, migrating=migrating), sqlstate, condition)
 

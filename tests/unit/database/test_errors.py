@@ -31,10 +31,9 @@ WHO_ACTS = {
         ("28XXX", "any other of its class"),
         ("3D000", "no database"),
         ("3F000", "no schema"),
-        ("55000", "a view in the place of a table"),
         ("P0002", "raised otherwise"),
         ("45035", "raised by a trigger of the house"),
-        ("55000", "no replica identity"),
+        ("55000", "a view in the place of a table, or no replica identity"),
         ("QQ123", "unheard of"),
     ],
     NOBODY: [
@@ -73,6 +72,13 @@ def test_the_sqlstate_says_who_has_to_act(sqlstate: str, who: str) -> None:
     assert failed.failure.sqlstate == sqlstate
     assert failed.is_outage is (who == NOBODY)
     assert SECRET not in str(failed) + repr(failed.failure)
+
+
+def test_a_database_that_lets_no_session_begin_is_an_outage() -> None:
+    said = {"C": "55000", "V": "FATAL", "R": "CheckMyDatabase"}
+    failed = failure_of(PostgresError.new({**said, "M": "not currently accepting connections"}))
+    assert failed.is_outage
+    assert "replica identity" not in str(failed)
 
 
 @pytest.mark.parametrize(
