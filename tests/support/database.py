@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batching_demo.database.engine import create_engine
@@ -46,6 +46,11 @@ async def execute_at(url: str, *statements: str) -> None:
     engine = create_engine(url, application_name="tests")
     await execute(engine, *statements)
     await engine.dispose()
+
+
+def server_of(url: str) -> str:
+    """Return the URL of the database that every server has."""
+    return make_url(url).set(database="postgres").render_as_string(hide_password=False)
 
 
 async def rows(engine: AsyncEngine) -> int:

