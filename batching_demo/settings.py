@@ -117,7 +117,7 @@ class Settings:
         """The keys that encrypt payloads, as `read_keys` reads them; empty if there are none.
 
         Raises:
-            SettingsError: their file cannot be read, or they are set twice.
+            SettingsError: Their file cannot be read, or they are set twice.
         """
         return find_secret(self.variables, ENCRYPTION_KEYS)
 

@@ -52,13 +52,15 @@ async def examine() -> tuple[int, dict[str, tuple[str, str]]]:
     return result.exit_code, {one["name"]: (one["outcome"], one["detail"]) for one in checks}
 
 
+async def well() -> dict[str, tuple[str, str]]:
+    """Examine a system without problems, and return the outcome and the detail of each check."""
+    exit_code, found = await examine()
+    assert exit_code == 0, found
+    return found
+
+
 async def test_all_is_well(client: Client, engine: AsyncEngine) -> None:
     await start_batchers(client, 2, BatcherSettings())
-
-    async def well() -> dict[str, tuple[str, str]]:
-        exit_code, found = await examine()
-        assert exit_code == 0, found
-        return found
 
     async with both_services(client, engine):
         # Workers take a moment until they poll, and batchers until they can be listed.
@@ -86,11 +88,6 @@ async def test_those_with_workflows_of_their_own_need_no_main_worker(
     client: Client, engine: AsyncEngine
 ) -> None:
     await start_batchers(client, 1, BatcherSettings())
-
-    async def well() -> dict[str, tuple[str, str]]:
-        exit_code, found = await examine()
-        assert exit_code == 0, found
-        return found
 
     async with batcher_service(client, engine):
         found = await eventually(well)
